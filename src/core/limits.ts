@@ -1,0 +1,33 @@
+/**
+ * Every bound that protects memory, disk or a peer, in one place. A limit that is reached is a defined outcome, never a crash and never a silent loss.
+ */
+export const limits = {
+  /** Bytes of one chunk, after decoding. The chunker's maximum; a larger one from a peer is refused. */
+  chunkBytesMax: 8 * 1024 * 1024,
+  /** Changes in one log entry of a `files` dataset; a larger publication becomes several entries. */
+  changesPerRevisionMax: 512,
+  /** Bytes of one signed log entry. */
+  logEntryBytesMax: 1024 * 1024,
+  /** UTF-8 bytes of a path inside a dataset (the usual PATH_MAX). */
+  pathBytesMax: 4096,
+  /** Bytes of one control message between two nodes. */
+  messageBytesMax: 2 * 1024 * 1024,
+  /** Unencoded bytes that one encoded group of new content may stand for. */
+  groupBytesMax: 8 * 1024 * 1024,
+  /** Heads of one entry that are kept apart; more than this many sites editing one entry at once are merged pairwise first. */
+  headsPerEntryMax: 64,
+  /** Nodes that may write to one dataset. */
+  authorsPerDatasetMax: 4096,
+  /** Members of a team. */
+  membersPerTeamMax: 4096,
+  /** Datasets of a team. */
+  datasetsPerTeamMax: 65_536,
+  /** Sessions held at once; the least recently useful one is closed for a new one. */
+  sessionsMax: 256,
+  /** Handshakes under way at once from strangers. */
+  pendingHandshakesMax: 64,
+  /** Fields of one instrument table. */
+  fieldsPerTableMax: 4096,
+  /** Bytes of one line in a text file from an instrument. */
+  instrumentLineBytesMax: 256 * 1024,
+} as const;

@@ -1,0 +1,37 @@
+import type { Hash } from '../core/identifiers.ts';
+
+/** Where the bytes of a chunk lie in a pack. */
+export interface PackPlace {
+  /** Number of the pack file. */
+  readonly pack: number;
+  /** Byte offset of the record in the pack. */
+  readonly offset: number;
+  /** Bytes of the whole record on disk, header included. */
+  readonly recordBytes: number;
+}
+
+/** A chunk to be stored. The hash is of `bytes`; the caller has verified it. */
+export interface PackRecord {
+  readonly hash: Hash;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Append-only pack files of chunk bytes, each record with its length and hash.
+ *
+ * An implementation MUST have the bytes on stable storage before `append` resolves, MUST verify the hash of what `read` returns, and MUST survive a power cut at any instant: bytes
+ * that no resolved `append` covers may be gone or torn and are dropped by `truncateAfter`.
+ */
+export interface ChunkStore {
+  /** Appends records, in order, and syncs once. One place a record. Rejects with `DISK_FULL` or `STORAGE_FAILED`; then none of them counts as stored. */
+  append(records: readonly PackRecord[]): Promise<PackPlace[]>;
+  /** The chunk's bytes, verified against `hash`, or `undefined` when the record is missing, torn or damaged. */
+  read(place: PackPlace, hash: Hash): Promise<Uint8Array | undefined>;
+  /** Existing packs with their lengths in bytes. */
+  packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]>;
+  /** Cuts a pack behind the last record that the catalog names. Called once per pack on opening. */
+  truncateAfter(pack: number, lengthBytes: number): Promise<void>;
+  /** Removes a pack that holds nothing any more. */
+  remove(pack: number): Promise<void>;
+  close(): Promise<void>;
+}

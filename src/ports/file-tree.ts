@@ -1,0 +1,64 @@
+/** What a directory entry is. A symbolic link is recorded with its target and never followed. */
+export type FileKind = 'file' | 'symlink';
+
+/** What the platform says of a file. */
+export interface FileStat {
+  /** Path below the tree's root, separated by `/`. */
+  readonly path: string;
+  readonly kind: FileKind;
+  readonly sizeBytes: number;
+  /** Modification time, nanoseconds since 1970 UTC (as far as the platform keeps them). */
+  readonly mtimeNs: bigint;
+  /** Change time of the inode, nanoseconds since 1970 UTC. Zero where the platform has none. */
+  readonly ctimeNs: bigint;
+  /** Inode number. Zero where the platform has none. */
+  readonly inode: bigint;
+  /** POSIX permission bits (07777). */
+  readonly mode: number;
+  /** Target of a symbolic link. */
+  readonly target?: string;
+}
+
+/** A name the tree holds but cannot be published, with the reason (`NAME_NOT_UTF8`, `UNREADABLE`, `SPECIAL_FILE`). */
+export interface UnusableEntry {
+  readonly path: string;
+  readonly kind: 'unusable';
+  readonly code: string;
+  readonly message: string;
+}
+
+/** An open file for positioned reads. */
+export interface FileReader {
+  stat(): Promise<FileStat>;
+  /** Up to `length` bytes at `offset`; fewer only at the end of the file. The caller owns the array. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** What a written file shall look like. */
+export interface FileAttributes {
+  readonly mtimeNs?: bigint;
+  readonly mode?: number;
+}
+
+/**
+ * A directory tree on disk, in memory, or generated. Paths are relative to its root, separated by `/`, and an implementation MUST refuse any that would leave the root.
+ */
+export interface FileTree {
+  /** Every file and link, depth first in code-unit order of names. Directories are implied by paths. */
+  walk(): AsyncIterable<FileStat | UnusableEntry>;
+  /** `undefined` when there is nothing at the path. */
+  stat(path: string): Promise<FileStat | undefined>;
+  open(path: string): Promise<FileReader>;
+  /**
+   * Replaces a file as one step: writes beside it, syncs, renames, syncs the directory. After a power cut the old or the new content is there, never a mixture. Creates missing
+   * directories. Rejects with `DISK_FULL` or `STORAGE_FAILED`, and then the old content stands.
+   */
+  write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes): Promise<FileStat>;
+  /** Creates or replaces a symbolic link as one step. */
+  link(path: string, target: string): Promise<FileStat>;
+  /** Moves a file inside the tree, replacing what stands at `to`. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file or link, and the directories that became empty. No error when it is gone already. */
+  remove(path: string): Promise<void>;
+}
