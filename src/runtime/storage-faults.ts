@@ -1,0 +1,47 @@
+import { GodwitError } from '../core/errors.ts';
+
+/**
+ * What the operating system says when storage fails, in the few codes a caller can act on. Every adapter that touches files reports through here, so that the same cause has the same
+ * code wherever it strikes.
+ */
+
+/** The error's system code (`ENOENT`, `ENOSPC`, ...), or `undefined` when it is none of the operating system's. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  return error.code;
+}
+
+interface Advice {
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly advice: string;
+}
+
+const full: Advice = { code: 'DISK_FULL', retryable: true, advice: 'free some space or raise the quota, and try again' };
+const unwritable: Advice = {
+  code: 'DIRECTORY_UNWRITABLE',
+  retryable: false,
+  advice: 'give this user access to it, or choose another place',
+};
+const failed: Advice = { code: 'STORAGE_FAILED', retryable: true, advice: 'check the disk and its connection' };
+
+const adviceBySystemCode: Readonly<Record<string, Advice>> = {
+  ENOSPC: full,
+  EDQUOT: full,
+  EACCES: unwritable,
+  EPERM: unwritable,
+  EROFS: unwritable,
+  ENOTDIR: unwritable,
+};
+
+/**
+ * The error to throw when storage failed: `DISK_FULL` or `STORAGE_FAILED` (both retryable), or `DIRECTORY_UNWRITABLE`. Errors that are not the operating system's come back as they are.
+ *
+ * @param attempted what was being done, as it continues the words "could not": `write packs/000001.pack`
+ */
+export function storageError(error: unknown, attempted: string): unknown {
+  const code = systemCode(error);
+  if (code === undefined || error instanceof GodwitError) return error;
+  const { code: name, retryable, advice } = adviceBySystemCode[code] ?? failed;
+  return new GodwitError(name, `could not ${attempted} (${code}): ${advice}`, { retryable, cause: error });
+}
