@@ -1,9 +1,10 @@
-import { mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { invariant } from '../core/assert.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Catalog, Schema, SqlValue } from '../ports/catalog.ts';
+import { makeDirectory } from './durable-directory.ts';
 import { storageError } from './storage-faults.ts';
 
 /**
@@ -122,7 +123,7 @@ class SqliteCatalog implements Catalog {
   constructor(path: string) {
     this.#path = path;
     try {
-      if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+      if (path !== ':memory:') makeDirectory(dirname(resolve(path)));
     } catch (error) {
       throw storageError(error, `create the directory of ${path}`);
     }

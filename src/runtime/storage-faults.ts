@@ -5,10 +5,13 @@ import { GodwitError } from '../core/errors.ts';
  * code wherever it strikes.
  */
 
+/** What the system's codes look like; Node's own (`ERR_...`) have underscores. */
+const systemCodePattern = /^E[A-Z0-9]+$/;
+
 /** The error's system code (`ENOENT`, `ENOSPC`, ...), or `undefined` when it is none of the operating system's. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
-  return error.code;
+  return systemCodePattern.test(error.code) ? error.code : undefined;
 }
 
 interface Advice {
@@ -41,7 +44,7 @@ const adviceBySystemCode: Readonly<Record<string, Advice>> = {
  */
 export function storageError(error: unknown, attempted: string): unknown {
   const code = systemCode(error);
-  if (code === undefined || error instanceof GodwitError) return error;
+  if (code === undefined) return error;
   const { code: name, retryable, advice } = adviceBySystemCode[code] ?? failed;
   return new GodwitError(name, `could not ${attempted} (${code}): ${advice}`, { retryable, cause: error });
 }

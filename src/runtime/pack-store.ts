@@ -1,0 +1,377 @@
+import { type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
+import { resolve as absolute, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { invariant } from '../core/assert.ts';
+import { concatBytes } from '../core/bytes.ts';
+import { GodwitError } from '../core/errors.ts';
+import type { Hash } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import type { ChunkStore, PackPlace, PackRecord } from '../ports/chunk-store.ts';
+import { makeDirectory, syncDirectory } from './durable-directory.ts';
+import { PackReaders } from './pack-readers.ts';
+import { decodeRecord, encodeRecord, packHeader, packHeaderBytes, packHeaderVerdict, recordHeaderBytes } from './pack-record.ts';
+import { storageError, systemCode } from './storage-faults.ts';
+
+/**
+ * Chunks in append-only files `packs/000001.pack`, `packs/000002.pack`, ... (`pack-record.ts` says what is in them).
+ *
+ * Everything that changes a file goes through one queue and is done one after the other. The appends that wait when their turn comes form a group: they are written behind one another and
+ * share one sync, so many small appends cost little more than one. Reads pass the queue by; what they read was durable before anyone could know its place.
+ *
+ * Safety rests on three rules. Only a resolved append is known to anyone, and it resolves after the sync. After a failure the file is cut back to where it was, and a file that
+ * could not be cut, or whose sync failed (the kernel may then have dropped the pages it could not write), never grows again: the next append starts a new pack. And no place is used
+ * twice, even when the disk has lost the end of a pack: a pack that is shorter than the catalog says never grows again either.
+ */
+
+const packBytesMax = 1024 * 1024 * 1024;
+/** Appends are gathered up to this many bytes of content; a larger single one goes alone. */
+const groupBytesMax = 32 * 1024 * 1024;
+/** Encoded bytes handed to the kernel at once. */
+const writeBytes = 4 * 1024 * 1024;
+/** Content that is compressed before other work gets its turn: about 3 ms. */
+const bytesPerTurn = 1024 * 1024;
+
+const packName = /^(\d{6,})\.pack$/;
+
+/** The pack that grows. */
+interface Tail {
+  readonly pack: number;
+  readonly handle: FileHandle;
+  lengthBytes: number;
+}
+
+interface WaitingAppend {
+  readonly kind: 'append';
+  readonly records: readonly PackRecord[];
+  readonly contentBytes: number;
+  readonly resolve: (places: PackPlace[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface WaitingTask {
+  readonly kind: 'task';
+  readonly run: () => Promise<void>;
+}
+
+class PackStore implements ChunkStore {
+  readonly #directory: string;
+  readonly #readers: PackReaders;
+  readonly #waiting: (WaitingAppend | WaitingTask)[] = [];
+  #isWorking = false;
+  #isClosed = false;
+  #tail: Tail | undefined;
+  /** The pack to go on with when there is no tail, or `undefined` when the next append starts a new one. */
+  #resumable: number | undefined;
+  #nextPack: number;
+
+  constructor(directory: string, lastPack: number) {
+    this.#directory = directory;
+    this.#readers = new PackReaders((pack) => this.#path(pack));
+    this.#resumable = lastPack === 0 ? undefined : lastPack;
+    this.#nextPack = lastPack + 1;
+  }
+
+  async append(records: readonly PackRecord[]): Promise<PackPlace[]> {
+    let contentBytes = 0;
+    for (const { bytes } of records) {
+      invariant(bytes.length <= limits.chunkBytesMax, 'a chunk is larger than the limit');
+      contentBytes += bytes.length;
+    }
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'append', records, contentBytes, resolve, reject }));
+  }
+
+  async read(place: PackPlace, hash: Hash): Promise<Uint8Array | undefined> {
+    invariant(!this.#isClosed, 'the pack store is closed');
+    const { pack, offset, recordBytes } = place;
+    if (recordBytes < recordHeaderBytes || recordBytes > recordHeaderBytes + limits.chunkBytesMax) return undefined;
+    let record: Uint8Array;
+    try {
+      record = await this.#readers.read(pack, offset, recordBytes);
+    } catch (error) {
+      const code = systemCode(error);
+      // A sector that cannot be read is damage like any other: the chunk is fetched again.
+      if (code === 'ENOENT' || code === 'EIO') return undefined;
+      throw storageError(error, `read ${this.#path(pack)}`);
+    }
+    return record.length === recordBytes ? decodeRecord(record, hash) : undefined;
+  }
+
+  packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]> {
+    return this.#inTurn('list the packs', () => listPacks(this.#directory));
+  }
+
+  truncateAfter(pack: number, lengthBytes: number): Promise<void> {
+    return this.#inTurn(`truncate ${this.#path(pack)}`, async () => {
+      this.#nextPack = Math.max(this.#nextPack, pack + 1);
+      if (this.#tail?.pack === pack) await this.#retireTail({ resumable: true });
+      let handle: FileHandle;
+      try {
+        handle = await open(this.#path(pack), 'r+');
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') return;
+        throw error;
+      }
+      try {
+        const { size } = await handle.stat();
+        const keptBytes = Math.max(lengthBytes, packHeaderBytes);
+        if (size > keptBytes) {
+          await handle.truncate(keptBytes);
+          await handle.sync();
+        } else if (size < lengthBytes && this.#resumable === pack) this.#resumable = undefined;
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  remove(pack: number): Promise<void> {
+    return this.#inTurn(`remove ${this.#path(pack)}`, async () => {
+      if (this.#tail?.pack === pack) await this.#retireTail({ resumable: false });
+      if (this.#resumable === pack) this.#resumable = undefined;
+      await this.#readers.release(pack);
+      try {
+        await unlink(this.#path(pack));
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      }
+      await syncDirectory(this.#directory);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    const lastTurn = this.#inTurn('close the packs', () => this.#retireTail({ resumable: false }));
+    this.#isClosed = true;
+    await lastTurn;
+    await this.#readers.close();
+  }
+
+  #path(pack: number): string {
+    return packPath(this.#directory, pack);
+  }
+
+  /** Does `work` when everything asked for before it is done. */
+  #inTurn<T>(attempted: string, work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = () => work().then(resolve, (error) => reject(storageError(error, attempted)));
+      this.#enqueue({ kind: 'task', run });
+    });
+  }
+
+  #enqueue(item: WaitingAppend | WaitingTask): void {
+    invariant(!this.#isClosed, 'the pack store is closed');
+    this.#waiting.push(item);
+    if (!this.#isWorking) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    for (let first = this.#waiting.shift(); first !== undefined; first = this.#waiting.shift()) {
+      if (first.kind === 'task') await first.run();
+      else await this.#commit(this.#group(first));
+    }
+    this.#isWorking = false;
+  }
+
+  /** The append whose turn it is, with those that wait right behind it. */
+  #group(first: WaitingAppend): WaitingAppend[] {
+    const group = [first];
+    let contentBytes = first.contentBytes;
+    for (let next = this.#waiting[0]; next?.kind === 'append'; next = this.#waiting[0]) {
+      contentBytes += next.contentBytes;
+      if (contentBytes > groupBytesMax) break;
+      group.push(next);
+      this.#waiting.shift();
+    }
+    return group;
+  }
+
+  async #commit(group: readonly WaitingAppend[]): Promise<void> {
+    try {
+      const places = await this.#write(group.flatMap((append) => append.records));
+      let taken = 0;
+      for (const { records, resolve } of group) {
+        resolve(places.slice(taken, taken + records.length));
+        taken += records.length;
+      }
+    } catch (error) {
+      const reason = storageError(error, `append to the packs in ${this.#directory}`);
+      for (const { reject } of group) reject(reason);
+    }
+  }
+
+  /** Writes records and syncs every pack they went into. When that fails, the tail is as it was before, or retired. */
+  async #write(records: readonly PackRecord[]): Promise<PackPlace[]> {
+    if (records.length === 0) return [];
+    const places: PackPlace[] = [];
+    let tail = await this.#openTail();
+    let goodBytes = tail.lengthBytes;
+    let isSyncing = false;
+    let parts: Uint8Array[] = [];
+    let partsBytes = 0;
+    let bytesThisTurn = 0;
+
+    const flush = async () => {
+      await writeFully(tail.handle, concatBytes(...parts), tail.lengthBytes - partsBytes);
+      parts = [];
+      partsBytes = 0;
+    };
+    const sync = async () => {
+      isSyncing = true;
+      await tail.handle.datasync();
+      isSyncing = false;
+    };
+
+    try {
+      for (const { hash, bytes } of records) {
+        const { header, body } = encodeRecord(hash, bytes);
+        const recordBytes = header.length + body.length;
+        if (tail.lengthBytes + recordBytes > packBytesMax && tail.lengthBytes > packHeaderBytes) {
+          await flush();
+          await sync();
+          await this.#retireTail({ resumable: false });
+          tail = await this.#openTail();
+          goodBytes = tail.lengthBytes;
+        }
+        places.push({ pack: tail.pack, offset: tail.lengthBytes, recordBytes });
+        tail.lengthBytes += recordBytes;
+        parts.push(header, body);
+        partsBytes += recordBytes;
+        if (partsBytes >= writeBytes) await flush();
+        bytesThisTurn += bytes.length;
+        if (bytesThisTurn >= bytesPerTurn) {
+          bytesThisTurn = 0;
+          await setImmediate();
+        }
+      }
+      await flush();
+      await sync();
+      return places;
+    } catch (error) {
+      await this.#cutBack(goodBytes, { resumable: !isSyncing });
+      throw error;
+    }
+  }
+
+  /** Takes back what a failed write left behind the first `lengthBytes` of the tail. */
+  async #cutBack(lengthBytes: number, { resumable }: { resumable: boolean }): Promise<void> {
+    const tail = this.#tail;
+    if (tail === undefined) return;
+    let isCut = false;
+    try {
+      await tail.handle.truncate(lengthBytes);
+      await tail.handle.datasync();
+      isCut = true;
+    } catch {
+      // The error that led here is the one to report. What could not be cut is never named, and the pack is given up below.
+    }
+    await this.#retireTail({ resumable: resumable && isCut });
+  }
+
+  async #openTail(): Promise<Tail> {
+    this.#tail ??= (await this.#resumeTail()) ?? (await this.#createTail());
+    return this.#tail;
+  }
+
+  /** Opens the newest pack to go on with it, when it is whole and not full. */
+  async #resumeTail(): Promise<Tail | undefined> {
+    const pack = this.#resumable;
+    if (pack === undefined) return undefined;
+    this.#resumable = undefined;
+    const handle = await open(this.#path(pack), 'r+');
+    try {
+      const { size } = await handle.stat();
+      const isWhole = packHeaderVerdict(await readHeader(handle)) === 'current';
+      if (isWhole && size < packBytesMax) return { pack, handle, lengthBytes: size };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    await handle.close();
+    return undefined;
+  }
+
+  async #createTail(): Promise<Tail> {
+    const pack = this.#nextPack;
+    const handle = await open(this.#path(pack), 'wx+');
+    try {
+      await writeFully(handle, packHeader(), 0);
+      await syncDirectory(this.#directory);
+    } catch (error) {
+      // On a full disk this happens at every attempt, so nothing may be left behind.
+      await handle.close();
+      await unlink(this.#path(pack));
+      throw error;
+    }
+    this.#nextPack++;
+    return { pack, handle, lengthBytes: packHeaderBytes };
+  }
+
+  async #retireTail({ resumable }: { resumable: boolean }): Promise<void> {
+    const tail = this.#tail;
+    if (tail === undefined) return;
+    this.#tail = undefined;
+    this.#resumable = resumable ? tail.pack : undefined;
+    await tail.handle.close();
+  }
+}
+
+/** Writes all of the bytes: a disk that fills up takes a part first and says so only when asked again. */
+async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
+    written += bytesWritten;
+  }
+}
+
+function packPath(directory: string, pack: number): string {
+  return join(directory, `${String(pack).padStart(6, '0')}.pack`);
+}
+
+async function readHeader(handle: FileHandle): Promise<Uint8Array> {
+  const header = new Uint8Array(packHeaderBytes);
+  const { bytesRead } = await handle.read(header, 0, packHeaderBytes, 0);
+  return header.subarray(0, bytesRead);
+}
+
+async function listPacks(directory: string): Promise<{ pack: number; lengthBytes: number }[]> {
+  const packs: { pack: number; lengthBytes: number }[] = [];
+  for (const name of await readdir(directory)) {
+    const number = packName.exec(name)?.[1];
+    if (number === undefined) continue;
+    const { size } = await stat(join(directory, name));
+    packs.push({ pack: Number(number), lengthBytes: size });
+  }
+  return packs.sort((a, b) => a.pack - b.pack);
+}
+
+async function refuseNewerPack(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    if (packHeaderVerdict(await readHeader(handle)) !== 'newer') return;
+  } finally {
+    await handle.close();
+  }
+  throw new GodwitError('PACK_NEWER', `${path} was written by a newer version, so run that version or newer on this directory`);
+}
+
+/**
+ * Opens the chunk store in `directory`, or makes a new one. Whoever calls holds the directory's catalog, and with it the right to write here.
+ *
+ * The caller then names what it knows of each pack to `truncateAfter`, and reads. A pack whose first bytes are damaged is not written to any more; its records are served as long as
+ * each is good. Reading rejects with `STORAGE_FAILED` (retryable) only when the cause is this process, too many open files for one; damage of any kind is `undefined`.
+ *
+ * @throws GodwitError `PACK_NEWER`, `DIRECTORY_UNWRITABLE`, `DISK_FULL`, `STORAGE_FAILED`
+ */
+export async function openPackStore(directory: string): Promise<ChunkStore> {
+  const packDirectory = absolute(directory, 'packs');
+  try {
+    makeDirectory(packDirectory);
+    const packs = await listPacks(packDirectory);
+    for (const { pack } of packs) await refuseNewerPack(packPath(packDirectory, pack));
+    return new PackStore(packDirectory, packs.at(-1)?.pack ?? 0);
+  } catch (error) {
+    throw storageError(error, `open the packs in ${packDirectory}`);
+  }
+}
