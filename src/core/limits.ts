@@ -14,6 +14,18 @@ export const limits = {
   messageBytesMax: 2 * 1024 * 1024,
   /** Unencoded bytes that one encoded group of new content may stand for. */
   groupBytesMax: 8 * 1024 * 1024,
+  /** How far ahead of our own wall clock another node's instants are followed, in milliseconds (one day). */
+  clockLeadMsMax: 86_400_000,
+  /** Bytes of log entries that travel in one message. */
+  entriesMessageBytesMax: 256 * 1024,
+  /** Runs of complete groups that a resumed want lists; behind that many the rest is sent again. */
+  heldRunsMax: 1024,
+  /** Receipts in one message. */
+  receiptsPerMessageMax: 1024,
+  /** Contents asked of one peer at a time. */
+  wantsPerSessionMax: 64,
+  /** Wants of one peer that are remembered until the content is here. */
+  deferredWantsPerSessionMax: 4096,
   /** Heads of one entry that are kept apart; more than this many sites editing one entry at once are merged pairwise first. */
   headsPerEntryMax: 64,
   /** Nodes that may write to one dataset. */

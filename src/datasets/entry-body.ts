@@ -1,0 +1,227 @@
+import * as v from 'valibot';
+import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { type Hash, identifier, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import { failure, type Outcome, success } from '../core/outcome.ts';
+import type { ClockQuality } from '../core/time.ts';
+import type { HybridInstant } from './hybrid-clock.ts';
+import type { Dot } from './log.ts';
+import type { ContentRef } from './manifest.ts';
+
+/**
+ * What a log entry says. The body is deterministic CBOR:
+ *
+ *     [kind, wall ms, counter, clock quality, payload]            or, with a position,
+ *     [kind, wall ms, counter, clock quality, payload, [latitude, longitude, altitude m or null, accuracy m or null]]
+ *
+ * Kind 1, a revision of files, has the list of changes as payload; every other kind's payload belongs to the component that defined it and is carried here as opaque CBOR bytes, so
+ * that a node relays kinds it does not know.
+ *
+ * A change is `[path, superseded, kind, content…]`:
+ *
+ *     file     [path, superseded, 0, root (32), size, depth, mtime s, mtime ns, mode, attributes?]
+ *     symlink  [path, superseded, 1, target, mtime s, mtime ns]
+ *     removal  [path, superseded, 2]
+ *
+ * `superseded` lists the heads that the author saw and replaces: a number is an entry of the author's own log, `[node (32), number]` one of another's.
+ */
+
+/** What kind of payload an entry carries. The numbers are the wire's. */
+export const entryKinds = { membership: 0, files: 1, table: 2, segment: 3, gap: 4 } as const;
+export type EntryKind = keyof typeof entryKinds;
+
+const qualities: readonly ClockQuality[] = ['unknown', 'rtc', 'ntp', 'gnss'];
+
+/** Where something was, WGS 84. */
+export interface Position {
+  /** Degrees, -90 to 90, north positive. */
+  readonly latitude: number;
+  /** Degrees, -180 to 180, east positive. */
+  readonly longitude: number;
+  readonly altitudeM?: number;
+  /** Radius of 68 % confidence, metres. */
+  readonly accuracyM?: number;
+}
+
+/** What every entry says about itself. */
+export interface EntryHeader {
+  readonly instant: HybridInstant;
+  readonly clockQuality: ClockQuality;
+  readonly position?: Position;
+}
+
+/** Free metadata of a file: MIME type, instrument provenance, and what users add. Keys are sorted; values are kept byte for byte. */
+export type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+/** One change to one path of a dataset. */
+export type FileChange = {
+  /** Path inside the dataset, `/` between names, NFC is not applied: the bytes are the author's. */
+  readonly path: string;
+  /** Heads this change replaces. Empty for a new path. */
+  readonly superseded: readonly Dot[];
+} & FileState;
+
+/** What a path holds after a change. */
+export type FileState =
+  | {
+      readonly kind: 'file';
+      readonly content: ContentRef;
+      readonly mtimeNs: bigint;
+      readonly mode: number;
+      readonly attributes?: Attributes;
+    }
+  | { readonly kind: 'symlink'; readonly target: string; readonly mtimeNs: bigint }
+  | { readonly kind: 'removal' };
+
+/** A decoded body. */
+export type EntryBody = EntryHeader &
+  (
+    | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
+    | { readonly kind: Exclude<EntryKind, 'files'>; readonly payload: CborValue }
+  );
+
+const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
+const hash32 = v.pipe(
+  v.instance(Uint8Array),
+  v.check((bytes) => bytes.length === identifierBytes),
+);
+const finite = v.pipe(v.number(), v.finite());
+const positionShape = v.tuple([
+  v.pipe(finite, v.minValue(-90), v.maxValue(90)),
+  v.pipe(finite, v.minValue(-180), v.maxValue(180)),
+  v.nullable(finite),
+  v.nullable(v.pipe(finite, v.minValue(0))),
+]);
+const pathShape = v.pipe(v.string(), v.check(isDatasetPath));
+const supersededShape = v.pipe(
+  v.array(v.union([v.pipe(uint, v.minValue(1)), v.tuple([hash32, v.pipe(uint, v.minValue(1))])])),
+  v.maxLength(limits.headsPerEntryMax),
+);
+const nanoseconds = v.pipe(uint, v.maxValue(999_999_999));
+const seconds = v.pipe(v.number(), v.integer());
+const attributesShape = v.record(
+  v.pipe(v.string(), v.maxLength(256)),
+  v.union([v.pipe(v.string(), v.maxLength(65_536)), finite, v.boolean()]),
+);
+const changeShape = v.union([
+  v.tuple([
+    pathShape,
+    supersededShape,
+    v.literal(0),
+    hash32,
+    uint,
+    v.pipe(uint, v.maxValue(16)),
+    seconds,
+    nanoseconds,
+    v.pipe(uint, v.maxValue(0o7777)),
+  ]),
+  v.tuple([
+    pathShape,
+    supersededShape,
+    v.literal(0),
+    hash32,
+    uint,
+    v.pipe(uint, v.maxValue(16)),
+    seconds,
+    nanoseconds,
+    v.pipe(uint, v.maxValue(0o7777)),
+    attributesShape,
+  ]),
+  v.tuple([pathShape, supersededShape, v.literal(1), v.pipe(v.string(), v.maxLength(4096)), seconds, nanoseconds]),
+  v.tuple([pathShape, supersededShape, v.literal(2)]),
+]);
+const headerShape = [uint, uint, uint, v.pipe(uint, v.maxValue(qualities.length - 1)), v.unknown()] as const;
+const bodyShape = v.union([v.tuple([...headerShape, positionShape]), v.tuple([...headerShape])]);
+const changesShape = v.pipe(v.array(changeShape), v.minLength(1), v.maxLength(limits.changesPerRevisionMax));
+
+/**
+ * True for a path that may stand in a dataset: relative, no empty, `.` or `..` names, no NUL, no backslash, at most `limits.pathBytesMax` bytes. What a platform cannot store under
+ * such a path is the checkout's to solve; here it is only kept from leaving the tree.
+ */
+export function isDatasetPath(path: string): boolean {
+  if (path === '' || path.length > limits.pathBytesMax || path.includes('\0') || path.includes('\\') || !path.isWellFormed()) return false;
+  return path.split('/').every((name) => name !== '' && name !== '.' && name !== '..');
+}
+
+/** Bytes of a body, ready to be signed. `author` is the node whose log it goes into: its own dots are written short. */
+export function encodeEntryBody(body: EntryBody, author: NodeId): Uint8Array {
+  const payload = body.kind === 'files' ? body.changes.map((change) => encodeChange(change, author)) : body.payload;
+  const items: CborValue[] = [
+    entryKinds[body.kind],
+    body.instant.wallMs,
+    body.instant.counter,
+    qualities.indexOf(body.clockQuality),
+    payload,
+  ];
+  const { position } = body;
+  if (position !== undefined) items.push([position.latitude, position.longitude, position.altitudeM ?? null, position.accuracyM ?? null]);
+  return encodeCbor(items);
+}
+
+/**
+ * The body in these bytes, from `author`'s log. `ENTRY_MALFORMED` when it breaks the format above, `ENTRY_KIND_UNKNOWN` (blame `incompatible`) for a kind of a newer version: the
+ * entry is kept and relayed, only not understood.
+ */
+export function decodeEntryBody(bytes: Uint8Array, author: NodeId): Outcome<EntryBody> {
+  const decoded = decodeCbor(bytes);
+  if (!decoded.ok) return decoded;
+  const shaped = v.safeParse(bodyShape, decoded.value);
+  if (!shaped.success) return failure('ENTRY_MALFORMED', 'peer', 'a log entry is not a body of this format');
+  const [kindNumber, wallMs, counter, quality, payload, place] = shaped.output;
+  const kind = (Object.keys(entryKinds) as EntryKind[]).find((name) => entryKinds[name] === kindNumber);
+  if (kind === undefined) return failure('ENTRY_KIND_UNKNOWN', 'incompatible', `a log entry of kind ${kindNumber} needs a newer version`);
+  const header: EntryHeader = {
+    instant: { wallMs, counter },
+    clockQuality: qualities[quality] as ClockQuality,
+    ...(place === undefined ? {} : { position: positionOf(place) }),
+  };
+  if (kind !== 'files') return success({ ...header, kind, payload: payload as CborValue });
+  const changes = v.safeParse(changesShape, payload);
+  if (!changes.success) return failure('ENTRY_MALFORMED', 'peer', 'a revision lists changes that are not of this format');
+  return success({ ...header, kind, changes: changes.output.map((change) => decodeChange(change, author)) });
+}
+
+function positionOf([latitude, longitude, altitudeM, accuracyM]: v.InferOutput<typeof positionShape>): Position {
+  return { latitude, longitude, ...(altitudeM === null ? {} : { altitudeM }), ...(accuracyM === null ? {} : { accuracyM }) };
+}
+
+function encodeChange(change: FileChange, author: NodeId): CborValue {
+  const superseded = change.superseded.map((dot) => (dot.author === author ? dot.sequence : [identifierToBytes(dot.author), dot.sequence]));
+  if (change.kind === 'removal') return [change.path, superseded, 2];
+  const [wholeSeconds, fraction] = splitNanoseconds(change.mtimeNs);
+  if (change.kind === 'symlink') return [change.path, superseded, 1, change.target, wholeSeconds, fraction];
+  const { root, sizeBytes, depth } = change.content;
+  const file: CborValue[] = [change.path, superseded, 0, root, sizeBytes, depth, wholeSeconds, fraction, change.mode];
+  if (change.attributes !== undefined) file.push(change.attributes);
+  return file;
+}
+
+function decodeChange(change: v.InferOutput<typeof changeShape>, author: NodeId): FileChange {
+  const [path, dots] = change;
+  const superseded = dots.map((dot) =>
+    typeof dot === 'number' ? { author, sequence: dot } : { author: identifier<NodeId>(dot[0]), sequence: dot[1] },
+  );
+  if (change[2] === 2) return { path, superseded, kind: 'removal' };
+  if (change[2] === 1) return { path, superseded, kind: 'symlink', target: change[3], mtimeNs: joinNanoseconds(change[4], change[5]) };
+  const [, , , root, sizeBytes, depth, wholeSeconds, fraction, mode] = change;
+  const attributes = change[9];
+  const content = { root: root as Hash, sizeBytes, depth };
+  return {
+    path,
+    superseded,
+    kind: 'file',
+    content,
+    mtimeNs: joinNanoseconds(wholeSeconds, fraction),
+    mode,
+    ...(attributes === undefined ? {} : { attributes }),
+  };
+}
+
+function splitNanoseconds(ns: bigint): [number, number] {
+  const fraction = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  return [Number((ns - fraction) / 1_000_000_000n), Number(fraction)];
+}
+
+function joinNanoseconds(wholeSeconds: number, fraction: number): bigint {
+  return BigInt(wholeSeconds) * 1_000_000_000n + BigInt(fraction);
+}

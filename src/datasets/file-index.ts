@@ -1,0 +1,411 @@
+import { toHex } from '../core/bytes.ts';
+import { type DatasetId, type Hash, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Attributes, EntryHeader, FileChange, FileState, Position } from './entry-body.ts';
+import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
+import type { Dot } from './log.ts';
+import type { ContentRef } from './manifest.ts';
+
+/**
+ * The revision graph of every path: which revisions there are, which replaced which, and which stand (the heads).
+ *
+ * A revision stands until one that names it as superseded arrives, in whatever order the two arrive. Nothing else ever removes a head: no clock, no policy. Two heads with different
+ * content are a conflict; two heads with the same state (two nodes that merged alike) are not.
+ */
+
+export const fileIndexSchema: Schema = {
+  component: 'files',
+  steps: [
+    `CREATE TABLE file_revision (
+       dataset BLOB NOT NULL,
+       path TEXT NOT NULL,
+       author BLOB NOT NULL,
+       sequence INTEGER NOT NULL,
+       kind TEXT NOT NULL,
+       root BLOB,
+       size_bytes INTEGER,
+       depth INTEGER,
+       target TEXT,
+       mtime_ns TEXT,
+       mode INTEGER,
+       attributes TEXT,
+       wall_ms INTEGER NOT NULL,
+       counter INTEGER NOT NULL,
+       clock_quality TEXT NOT NULL,
+       position TEXT,
+       head INTEGER NOT NULL,
+       PRIMARY KEY (dataset, path, author, sequence)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX file_revision_by_root ON file_revision (root) WHERE root IS NOT NULL;
+     CREATE INDEX file_revision_by_dot ON file_revision (dataset, author, sequence);
+     CREATE TABLE file_superseded (
+       dataset BLOB NOT NULL,
+       path TEXT NOT NULL,
+       author BLOB NOT NULL,
+       sequence INTEGER NOT NULL,
+       by_author BLOB NOT NULL,
+       by_sequence INTEGER NOT NULL,
+       PRIMARY KEY (dataset, path, author, sequence, by_author, by_sequence)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE file_conflict (
+       dataset BLOB NOT NULL,
+       path TEXT NOT NULL,
+       detected_ms INTEGER NOT NULL,
+       resolved_ms INTEGER,
+       heads TEXT NOT NULL,
+       resolution TEXT,
+       detail TEXT,
+       PRIMARY KEY (dataset, path, heads)
+     ) STRICT, WITHOUT ROWID;`,
+  ],
+};
+
+/** One revision of one path. */
+export type FileRevision = Dot & { readonly path: string; readonly superseded: readonly Dot[]; readonly head: boolean } & EntryHeader &
+  FileState;
+
+/** A path that was edited in two places at once. Kept for ever; `resolvedMs` and `resolution` are set when one revision replaced all heads. */
+export interface Conflict {
+  readonly dataset: DatasetId;
+  readonly path: string;
+  /** The heads in conflict when it was noticed, as `author/sequence`, sorted. */
+  readonly heads: readonly string[];
+  /** Wall clock of this node when it noticed. */
+  readonly detectedMs: number;
+  readonly resolvedMs?: number;
+  /** How it ended: `merge`, `latest`, `keep-both`, or `edit` when a person wrote a revision over it. */
+  readonly resolution?: string;
+  /** Why merging stopped, with the cells named, when it did. JSON. */
+  readonly detail?: string;
+}
+
+interface RevisionRow {
+  path: string;
+  author: Uint8Array;
+  sequence: number;
+  kind: string;
+  root: Uint8Array | null;
+  size_bytes: number | null;
+  depth: number | null;
+  target: string | null;
+  mtime_ns: string | null;
+  mode: number | null;
+  attributes: string | null;
+  wall_ms: number;
+  counter: number;
+  clock_quality: string;
+  position: string | null;
+  head: number;
+}
+
+/** Text of a dot, for keys and for people. */
+export function dotText(dot: Dot): string {
+  return `${dot.author}/${dot.sequence}`;
+}
+
+/** True when two states would look the same to every reader: same kind, same bytes. Times and modes do not make a conflict. */
+export function sameState(a: FileState, b: FileState): boolean {
+  return stateKey(a) === stateKey(b);
+}
+
+function stateKey(state: FileState): string {
+  if (state.kind === 'file') return `file ${toHex(state.content.root)} ${state.content.sizeBytes}`;
+  return state.kind === 'symlink' ? `symlink ${state.target}` : 'removal';
+}
+
+/** Orders heads so that every node shows the same one first: the later instant, then the greater author. */
+export function compareHeads(a: FileRevision, b: FileRevision): number {
+  return compareInstants(b.instant, a.instant) || (a.author < b.author ? 1 : a.author > b.author ? -1 : b.sequence - a.sequence);
+}
+
+/** The revision graph in the catalog. Synchronous; part of the caller's transaction. */
+export class FileIndex {
+  readonly #catalog: Catalog;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+    catalog.migrate(fileIndexSchema);
+  }
+
+  /** Enters the changes of one log entry. Idempotent. Returns the paths whose heads changed. */
+  apply(dataset: DatasetId, dot: Dot, header: EntryHeader, changes: readonly FileChange[], wallMs: number): string[] {
+    return this.#catalog.transaction(() => {
+      const touched: string[] = [];
+      for (const change of changes) {
+        if (this.#insert(dataset, dot, header, change)) {
+          this.#trackConflict(dataset, change.path, wallMs);
+          touched.push(change.path);
+        }
+      }
+      return touched;
+    });
+  }
+
+  /** Standing revisions of a path, the one shown first in front. More than one with differing states is a conflict. */
+  heads(dataset: DatasetId, path: string): FileRevision[] {
+    return this.#revisions(
+      'SELECT * FROM file_revision WHERE dataset = ? AND path = ? AND head = 1',
+      dataset,
+      identifierToBytes(dataset),
+      path,
+    ).sort(compareHeads);
+  }
+
+  /** Every revision of a path, newest first. */
+  history(dataset: DatasetId, path: string): FileRevision[] {
+    return this.#revisions('SELECT * FROM file_revision WHERE dataset = ? AND path = ?', dataset, identifierToBytes(dataset), path).sort(
+      compareHeads,
+    );
+  }
+
+  /** One revision, or `undefined`. */
+  revision(dataset: DatasetId, path: string, dot: Dot): FileRevision | undefined {
+    return this.#revisions(
+      'SELECT * FROM file_revision WHERE dataset = ? AND path = ? AND author = ? AND sequence = ?',
+      dataset,
+      identifierToBytes(dataset),
+      path,
+      identifierToBytes(dot.author),
+      dot.sequence,
+    )[0];
+  }
+
+  /** Paths with at least one head, in code-unit order, in pages: up to `limit` paths behind `after`. Removed paths are among them. */
+  paths(dataset: DatasetId, after: string, limit: number): string[] {
+    return this.#catalog
+      .all<{ path: string }>(
+        'SELECT DISTINCT path FROM file_revision WHERE dataset = ? AND path > ? AND head = 1 ORDER BY path LIMIT ?',
+        identifierToBytes(dataset),
+        after,
+        limit,
+      )
+      .map((row) => row.path);
+  }
+
+  /** Contents of all heads of a dataset, for what must be fetched or kept. Streamed. */
+  *headContents(dataset: DatasetId): IterableIterator<{ path: string; content: ContentRef }> {
+    for (const row of this.#catalog.iterate<{ path: string; root: Uint8Array; size_bytes: number; depth: number }>(
+      'SELECT path, root, size_bytes, depth FROM file_revision WHERE dataset = ? AND head = 1 AND root IS NOT NULL',
+      identifierToBytes(dataset),
+    )) {
+      yield { path: row.path, content: { root: row.root as Hash, sizeBytes: row.size_bytes, depth: row.depth } };
+    }
+  }
+
+  /** Contents that the entry at `dot` brought. */
+  contentsOf(dataset: DatasetId, dot: Dot): { path: string; content: ContentRef; head: boolean }[] {
+    return this.#catalog
+      .all<{ path: string; root: Uint8Array; size_bytes: number; depth: number; head: number }>(
+        'SELECT path, root, size_bytes, depth, head FROM file_revision WHERE dataset = ? AND author = ? AND sequence = ? AND root IS NOT NULL',
+        identifierToBytes(dataset),
+        identifierToBytes(dot.author),
+        dot.sequence,
+      )
+      .map((row) => ({
+        path: row.path,
+        content: { root: row.root as Hash, sizeBytes: row.size_bytes, depth: row.depth },
+        head: row.head === 1,
+      }));
+  }
+
+  /** Where a content is a head: the datasets and paths that wait for it. */
+  headsWithRoot(root: Hash): { dataset: DatasetId; path: string }[] {
+    return this.#catalog
+      .all<{ dataset: Uint8Array; path: string }>('SELECT DISTINCT dataset, path FROM file_revision WHERE root = ? AND head = 1', root)
+      .map((row) => ({ dataset: identifier<DatasetId>(row.dataset), path: row.path }));
+  }
+
+  /**
+   * The revision both sides of a conflict grew from: the nearest one that is an ancestor of every head, or `undefined` when they were created apart. Among several nearest ones (a
+   * criss-cross merge) the one shown first wins, so that every node takes the same.
+   */
+  commonAncestor(dataset: DatasetId, path: string, heads: readonly Dot[]): FileRevision | undefined {
+    const revisions = new Map(this.history(dataset, path).map((revision) => [dotText(revision), revision]));
+    const ancestorsOf = (dot: Dot): Set<string> => {
+      const seen = new Set<string>();
+      const open = [dot];
+      for (let next = open.pop(); next !== undefined; next = open.pop()) {
+        for (const parent of revisions.get(dotText(next))?.superseded ?? []) {
+          if (seen.has(dotText(parent))) continue;
+          seen.add(dotText(parent));
+          open.push(parent);
+        }
+      }
+      return seen;
+    };
+    const ancestors = heads.map(ancestorsOf);
+    const common = [...(ancestors[0] ?? [])].filter((key) => revisions.has(key) && ancestors.every((set) => set.has(key)));
+    const shadowed = new Set(common.flatMap((key) => [...ancestorsOf(revisions.get(key) as FileRevision)]));
+    return common
+      .filter((key) => !shadowed.has(key))
+      .map((key) => revisions.get(key) as FileRevision)
+      .sort(compareHeads)[0];
+  }
+
+  /** Conflicts of a dataset in the order they were noticed; with `open: true` only those still standing. */
+  conflicts(dataset: DatasetId, options: { readonly open: boolean }): Conflict[] {
+    const filter = options.open ? 'AND resolved_ms IS NULL' : '';
+    return this.#catalog
+      .all<{
+        path: string;
+        detected_ms: number;
+        resolved_ms: number | null;
+        heads: string;
+        resolution: string | null;
+        detail: string | null;
+      }>(
+        `SELECT path, detected_ms, resolved_ms, heads, resolution, detail FROM file_conflict WHERE dataset = ? ${filter} ORDER BY detected_ms, path`,
+        identifierToBytes(dataset),
+      )
+      .map((row) => ({
+        dataset,
+        path: row.path,
+        heads: JSON.parse(row.heads) as string[],
+        detectedMs: row.detected_ms,
+        ...(row.resolved_ms === null ? {} : { resolvedMs: row.resolved_ms }),
+        ...(row.resolution === null ? {} : { resolution: row.resolution }),
+        ...(row.detail === null ? {} : { detail: row.detail }),
+      }));
+  }
+
+  /** Says how an open conflict of a path is being ended, or why merging it stopped. The end itself is noticed when the heads become one. */
+  annotateConflict(dataset: DatasetId, path: string, note: { readonly resolution?: string; readonly detail?: string }): void {
+    this.#catalog.run(
+      'UPDATE file_conflict SET resolution = coalesce(?, resolution), detail = coalesce(?, detail) WHERE dataset = ? AND path = ? AND resolved_ms IS NULL',
+      note.resolution ?? null,
+      note.detail ?? null,
+      identifierToBytes(dataset),
+      path,
+    );
+  }
+
+  /** The greatest instant of any revision, to restart the hybrid clock from. */
+  greatestInstant(): HybridInstant | undefined {
+    const row = this.#catalog.get<{ wall_ms: number; counter: number }>(
+      'SELECT wall_ms, counter FROM file_revision ORDER BY wall_ms DESC, counter DESC LIMIT 1',
+    );
+    return row && { wallMs: row.wall_ms, counter: row.counter };
+  }
+
+  #insert(dataset: DatasetId, dot: Dot, header: EntryHeader, change: FileChange): boolean {
+    const key = [identifierToBytes(dataset), change.path] as const;
+    const author = identifierToBytes(dot.author);
+    const superseded = this.#catalog.get(
+      'SELECT 1 FROM file_superseded WHERE dataset = ? AND path = ? AND author = ? AND sequence = ?',
+      ...key,
+      author,
+      dot.sequence,
+    );
+    const file = change.kind === 'file' ? change : undefined;
+    const inserted = this.#catalog.run(
+      `INSERT OR IGNORE INTO file_revision
+         (dataset, path, author, sequence, kind, root, size_bytes, depth, target, mtime_ns, mode, attributes, wall_ms, counter, clock_quality, position, head)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...key,
+      author,
+      dot.sequence,
+      change.kind,
+      file?.content.root ?? null,
+      file?.content.sizeBytes ?? null,
+      file?.content.depth ?? null,
+      change.kind === 'symlink' ? change.target : null,
+      change.kind === 'removal' ? null : String(change.mtimeNs),
+      file?.mode ?? null,
+      file?.attributes === undefined ? null : JSON.stringify(file.attributes),
+      header.instant.wallMs,
+      header.instant.counter,
+      header.clockQuality,
+      header.position === undefined ? null : JSON.stringify(header.position),
+      superseded === undefined ? 1 : 0,
+    );
+    if (inserted === 0) return false;
+    for (const old of change.superseded) {
+      const oldAuthor = identifierToBytes(old.author);
+      this.#catalog.run(
+        'INSERT OR IGNORE INTO file_superseded VALUES (?, ?, ?, ?, ?, ?)',
+        ...key,
+        oldAuthor,
+        old.sequence,
+        author,
+        dot.sequence,
+      );
+      this.#catalog.run(
+        'UPDATE file_revision SET head = 0 WHERE dataset = ? AND path = ? AND author = ? AND sequence = ?',
+        ...key,
+        oldAuthor,
+        old.sequence,
+      );
+    }
+    return true;
+  }
+
+  #trackConflict(dataset: DatasetId, path: string, wallMs: number): void {
+    const heads = this.heads(dataset, path);
+    const inConflict = new Set(heads.map(stateKey)).size > 1;
+    if (inConflict) {
+      const names = JSON.stringify(heads.map(dotText).sort());
+      // A conflict that another head joins is one conflict more, not the old one rewritten: its history stays readable.
+      this.#catalog.run(
+        `UPDATE file_conflict SET resolved_ms = ?, resolution = 'widened' WHERE dataset = ? AND path = ? AND resolved_ms IS NULL AND heads <> ?`,
+        wallMs,
+        identifierToBytes(dataset),
+        path,
+        names,
+      );
+      this.#catalog.run(
+        'INSERT OR IGNORE INTO file_conflict (dataset, path, detected_ms, heads) VALUES (?, ?, ?, ?)',
+        identifierToBytes(dataset),
+        path,
+        wallMs,
+        names,
+      );
+      return;
+    }
+    this.#catalog.run(
+      `UPDATE file_conflict SET resolved_ms = ?, resolution = coalesce(resolution, 'edit') WHERE dataset = ? AND path = ? AND resolved_ms IS NULL`,
+      wallMs,
+      identifierToBytes(dataset),
+      path,
+    );
+  }
+
+  #revisions(sql: string, dataset: DatasetId, ...parameters: readonly (string | number | Uint8Array)[]): FileRevision[] {
+    return this.#catalog.all<RevisionRow>(sql, ...parameters).map((row) => this.#fromRow(dataset, row));
+  }
+
+  #fromRow(dataset: DatasetId, row: RevisionRow): FileRevision {
+    const superseded = this.#catalog
+      .all<{ author: Uint8Array; sequence: number }>(
+        'SELECT author, sequence FROM file_superseded WHERE dataset = ? AND path = ? AND by_author = ? AND by_sequence = ?',
+        identifierToBytes(dataset),
+        row.path,
+        row.author,
+        row.sequence,
+      )
+      .map((old) => ({ author: identifier<NodeId>(old.author), sequence: old.sequence }));
+    return {
+      path: row.path,
+      author: identifier<NodeId>(row.author),
+      sequence: row.sequence,
+      superseded,
+      head: row.head === 1,
+      instant: { wallMs: row.wall_ms, counter: row.counter },
+      clockQuality: row.clock_quality as EntryHeader['clockQuality'],
+      ...(row.position === null ? {} : { position: JSON.parse(row.position) as Position }),
+      ...stateFromRow(row),
+    };
+  }
+}
+
+function stateFromRow(row: RevisionRow): FileState {
+  if (row.kind === 'removal') return { kind: 'removal' };
+  const mtimeNs = BigInt(row.mtime_ns as string);
+  if (row.kind === 'symlink') return { kind: 'symlink', target: row.target as string, mtimeNs };
+  return {
+    kind: 'file',
+    content: { root: row.root as Hash, sizeBytes: row.size_bytes as number, depth: row.depth as number },
+    mtimeNs,
+    mode: row.mode as number,
+    ...(row.attributes === null ? {} : { attributes: JSON.parse(row.attributes) as Attributes }),
+  };
+}

@@ -1,0 +1,162 @@
+import { concatBytes, utf8 } from '../core/bytes.ts';
+import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { type DatasetId, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { failure, type Outcome, success } from '../core/outcome.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
+import { VersionVector } from './version-vector.ts';
+
+/**
+ * Receipts: signed statements "I durably hold everything up to this vector, contents included". They travel with every encounter, so the author of a revision learns through
+ * whatever path exists where its data is: still only here, in somebody's custody, or delivered.
+ *
+ * One receipt is kept for each (node, dataset), the latest. What is signed is
+ *
+ *     "godwit receipt 1\0" || CBOR [node, dataset, vector, wall ms, counter]
+ */
+
+const domain = utf8('godwit receipt 1\0');
+
+export const receiptSchema: Schema = {
+  component: 'receipts',
+  steps: [
+    `CREATE TABLE receipt (
+       node BLOB NOT NULL,
+       dataset BLOB NOT NULL,
+       vector BLOB NOT NULL,
+       wall_ms INTEGER NOT NULL,
+       counter INTEGER NOT NULL,
+       signature BLOB NOT NULL,
+       PRIMARY KEY (node, dataset)
+     ) STRICT, WITHOUT ROWID;`,
+  ],
+};
+
+/** A receipt with its vector understood. */
+export interface HeldReceipt {
+  readonly node: NodeId;
+  readonly dataset: DatasetId;
+  readonly vector: VersionVector;
+  readonly instant: HybridInstant;
+  readonly signature: Uint8Array;
+}
+
+interface ReceiptRow {
+  node: Uint8Array;
+  dataset: Uint8Array;
+  vector: Uint8Array;
+  wall_ms: number;
+  counter: number;
+  signature: Uint8Array;
+}
+
+/** The latest receipt of every node, in the catalog. Synchronous; part of the caller's transaction. */
+export class ReceiptBook {
+  readonly #catalog: Catalog;
+  readonly #crypto: Crypto;
+
+  constructor(catalog: Catalog, crypto: Crypto) {
+    this.#catalog = catalog;
+    this.#crypto = crypto;
+    catalog.migrate(receiptSchema);
+  }
+
+  /** Signs and keeps our own receipt; `undefined` when it would say the same as the last one. */
+  issue(node: NodeId, secretKey: Uint8Array, dataset: DatasetId, vector: VersionVector, instant: HybridInstant): HeldReceipt | undefined {
+    const last = this.of(node, dataset);
+    if (last !== undefined && last.vector.compare(vector) === 'equal') return undefined;
+    const unsigned = { node, dataset, vector, instant };
+    const receipt = { ...unsigned, signature: this.#crypto.ed25519Sign(secretKey, signedBytes(unsigned)) };
+    this.#store(receipt);
+    return receipt;
+  }
+
+  /**
+   * Takes a receipt that some node relayed. `stored` when it is newer than what we had. Fails with `RECEIPT_SIGNATURE` or `RECEIPT_MALFORMED` (peer).
+   */
+  accept(claim: {
+    readonly node: NodeId;
+    readonly dataset: DatasetId;
+    readonly vector: CborValue;
+    readonly wallMs: number;
+    readonly counter: number;
+    readonly signature: Uint8Array;
+  }): Outcome<'stored' | 'known'> {
+    const vector = VersionVector.fromCbor(claim.vector);
+    if (!vector.ok) return failure('RECEIPT_MALFORMED', 'peer', vector.fault.message);
+    const receipt: HeldReceipt = {
+      node: claim.node,
+      dataset: claim.dataset,
+      vector: vector.value,
+      instant: { wallMs: claim.wallMs, counter: claim.counter },
+      signature: claim.signature,
+    };
+    const last = this.of(receipt.node, receipt.dataset);
+    if (last !== undefined && compareInstants(last.instant, receipt.instant) >= 0) return success('known');
+    if (!this.#crypto.ed25519Verify(identifierToBytes(receipt.node), signedBytes(receipt), receipt.signature)) {
+      return failure('RECEIPT_SIGNATURE', 'peer', `a receipt of ${receipt.node} is not signed by it`);
+    }
+    this.#store(receipt);
+    return success('stored');
+  }
+
+  /** The latest receipt of one node for one dataset. */
+  of(node: NodeId, dataset: DatasetId): HeldReceipt | undefined {
+    const row = this.#catalog.get<ReceiptRow>(
+      'SELECT * FROM receipt WHERE node = ? AND dataset = ?',
+      identifierToBytes(node),
+      identifierToBytes(dataset),
+    );
+    return row && receiptFromRow(row);
+  }
+
+  /** All receipts, in a fixed order; of one dataset or of all. */
+  all(dataset?: DatasetId): HeldReceipt[] {
+    const rows =
+      dataset === undefined
+        ? this.#catalog.all<ReceiptRow>('SELECT * FROM receipt ORDER BY dataset, node')
+        : this.#catalog.all<ReceiptRow>('SELECT * FROM receipt WHERE dataset = ? ORDER BY node', identifierToBytes(dataset));
+    return rows.map(receiptFromRow);
+  }
+
+  /** 16 bytes that are equal for equal books. */
+  digest(): Uint8Array {
+    const hash = this.#crypto.createSha256();
+    for (const row of this.#catalog.iterate<ReceiptRow>('SELECT * FROM receipt ORDER BY dataset, node')) hash.update(row.signature);
+    return hash.digest().slice(0, 16);
+  }
+
+  #store(receipt: HeldReceipt): void {
+    this.#catalog.run(
+      'INSERT OR REPLACE INTO receipt (node, dataset, vector, wall_ms, counter, signature) VALUES (?, ?, ?, ?, ?, ?)',
+      identifierToBytes(receipt.node),
+      identifierToBytes(receipt.dataset),
+      encodeCbor(receipt.vector.toCbor()),
+      receipt.instant.wallMs,
+      receipt.instant.counter,
+      receipt.signature,
+    );
+  }
+}
+
+function signedBytes(receipt: Omit<HeldReceipt, 'signature'>): Uint8Array {
+  const { node, dataset, vector, instant } = receipt;
+  return concatBytes(
+    domain,
+    encodeCbor([identifierToBytes(node), identifierToBytes(dataset), vector.toCbor(), instant.wallMs, instant.counter]),
+  );
+}
+
+function receiptFromRow(row: ReceiptRow): HeldReceipt {
+  const decoded = decodeCbor(row.vector);
+  const vector = decoded.ok ? VersionVector.fromCbor(decoded.value) : decoded;
+  return {
+    node: identifier<NodeId>(row.node),
+    dataset: identifier<DatasetId>(row.dataset),
+    // A vector that was encoded here decodes; were the row damaged, an empty vector claims nothing.
+    vector: vector.ok ? vector.value : VersionVector.of([]),
+    instant: { wallMs: row.wall_ms, counter: row.counter },
+    signature: row.signature,
+  };
+}

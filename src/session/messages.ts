@@ -1,0 +1,268 @@
+import * as v from 'valibot';
+import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { type DatasetId, type Hash, identifier, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import { failure, type Outcome, success } from '../core/outcome.ts';
+import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+
+/**
+ * What two nodes say to each other, in the order of an encounter. Each message is one deterministic CBOR array that begins with its number:
+ *
+ *      1 frontier   [1, digest of all logs (16), digest of all receipts (16)]         equal digests: there is nothing to say
+ *      2 vectors    [2, [[dataset (32), version vector], …]]                          sent after differing digests
+ *      3 entries    [3, dataset (32), author (32), first number, [body, signature (64), …]]
+ *      4 wants      [4, [[number, root (32), size, depth, class, [base root (32), …], resume?], …]]
+ *                        resume = [plan id (16), [first group held, count, …], partial?]; partial = [group, offset, prefix hash (8)]
+ *      5 lacks      [5, [number, …]]                                                  asked for, not here yet: kept in mind and answered later
+ *      6 withdraws  [6, [number, …]]                                                  no longer wanted
+ *      7 receipts   [7, [[node (32), dataset (32), held vector, wall ms, counter, signature (64)], …]]
+ *      8 join       [8, node (32), name, binding signature (64), session signature (64)]
+ *      9 welcome    [9, founding statement, team secret (32), [member (32), …]]
+ *     10 refused    [10, code, sentence]
+ *
+ * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
+ * Version vectors are decoded by whoever keeps the logs.
+ */
+
+/** Objects of one want: the plan and its groups. */
+export const objectsPerWantMax = 2 ** 20;
+
+/** What a receiver already has of a wanted content. */
+export interface WantResume {
+  /** First 16 bytes of the SHA-256 of the plan it works by. */
+  readonly planId: Uint8Array;
+  /** Runs of groups that are complete: first group and count. */
+  readonly held: readonly { readonly first: number; readonly count: number }[];
+  /** The group that is partly here. The hash is of the bytes before `offset`, its first 8 bytes. */
+  readonly partial?: { readonly group: number; readonly offset: number; readonly prefixHash: Uint8Array };
+}
+
+/** A request for one content. */
+export interface Want {
+  /** Chosen by the asking side, never used twice in a session. */
+  readonly number: number;
+  readonly root: Hash;
+  readonly sizeBytes: number;
+  readonly depth: number;
+  readonly priority: PriorityClass;
+  /** Roots of contents the asking side holds and that probably share bytes, best first. */
+  readonly bases: readonly Hash[];
+  readonly resume?: WantResume;
+}
+
+/** A signed statement of what a node holds completely: the receipt that lets others forget copies. */
+export interface Receipt {
+  readonly node: NodeId;
+  readonly dataset: DatasetId;
+  /** A version vector in its CBOR form: entries up to these numbers, contents included, are durable there. */
+  readonly vector: CborValue;
+  readonly wallMs: number;
+  readonly counter: number;
+  readonly signature: Uint8Array;
+}
+
+export type Message =
+  | { readonly type: 'frontier'; readonly logs: Uint8Array; readonly receipts: Uint8Array }
+  | { readonly type: 'vectors'; readonly vectors: readonly { readonly dataset: DatasetId; readonly vector: CborValue }[] }
+  | {
+      readonly type: 'entries';
+      readonly dataset: DatasetId;
+      readonly author: NodeId;
+      readonly first: number;
+      readonly entries: readonly { readonly body: Uint8Array; readonly signature: Uint8Array }[];
+    }
+  | { readonly type: 'wants'; readonly wants: readonly Want[] }
+  | { readonly type: 'lacks'; readonly numbers: readonly number[] }
+  | { readonly type: 'withdraws'; readonly numbers: readonly number[] }
+  | { readonly type: 'receipts'; readonly receipts: readonly Receipt[] }
+  | { readonly type: 'join'; readonly node: NodeId; readonly name: string; readonly binding: Uint8Array; readonly proof: Uint8Array }
+  | { readonly type: 'welcome'; readonly founding: Uint8Array; readonly secret: Uint8Array; readonly member: NodeId }
+  | { readonly type: 'refused'; readonly code: string; readonly message: string };
+
+const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
+const bytes = (length: number) =>
+  v.pipe(
+    v.instance(Uint8Array),
+    v.check((value) => value.length === length),
+  );
+const bytesUpTo = (length: number) =>
+  v.pipe(
+    v.instance(Uint8Array),
+    v.check((value) => value.length <= length),
+  );
+const id = bytes(identifierBytes);
+const list = <T extends v.GenericSchema>(item: T, max: number) => v.pipe(v.array(item), v.maxLength(max));
+const vector = v.custom<CborValue>((value) => Array.isArray(value));
+const digest = bytes(16);
+const signature = bytes(64);
+
+const partialShape = v.tuple([uint, uint, bytes(8)]);
+const heldShape = v.pipe(
+  v.array(uint),
+  v.maxLength(limits.heldRunsMax * 2),
+  v.check((runs) => runs.length % 2 === 0),
+);
+const resumeShape = v.union([v.tuple([digest, heldShape]), v.tuple([digest, heldShape, partialShape])]);
+const wantFields = [
+  uint,
+  id,
+  uint,
+  v.pipe(uint, v.maxValue(16)),
+  v.pipe(uint, v.maxValue(priorityClasses.length - 1)),
+  list(id, 4),
+] as const;
+const wantShape = v.union([v.tuple([...wantFields]), v.tuple([...wantFields, resumeShape])]);
+const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
+
+const frontierShape = v.tuple([v.literal(1), digest, digest]);
+const vectorsShape = v.tuple([v.literal(2), list(v.tuple([id, vector]), limits.datasetsPerTeamMax)]);
+const entriesShape = v.tuple([
+  v.literal(3),
+  id,
+  id,
+  v.pipe(uint, v.minValue(1)),
+  v.pipe(
+    v.array(bytesUpTo(limits.logEntryBytesMax)),
+    v.check((items) => items.length % 2 === 0 && items.every((item, index) => index % 2 === 0 || item.length === 64)),
+  ),
+]);
+const wantsShape = v.tuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
+const lacksShape = v.tuple([v.literal(5), numbersShape]);
+const withdrawsShape = v.tuple([v.literal(6), numbersShape]);
+const receiptsShape = v.tuple([v.literal(7), list(v.tuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax)]);
+const joinShape = v.tuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
+const welcomeShape = v.tuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
+const refusedShape = v.tuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
+
+/** Bytes of a message. */
+export function encodeMessage(message: Message): Uint8Array {
+  return encodeCbor(toCbor(message));
+}
+
+function toCbor(message: Message): CborValue {
+  switch (message.type) {
+    case 'frontier':
+      return [1, message.logs, message.receipts];
+    case 'vectors':
+      return [2, message.vectors.map((each) => [identifierToBytes(each.dataset), each.vector])];
+    case 'entries':
+      return [
+        3,
+        identifierToBytes(message.dataset),
+        identifierToBytes(message.author),
+        message.first,
+        message.entries.flatMap((entry) => [entry.body, entry.signature]),
+      ];
+    case 'wants':
+      return [4, message.wants.map(wantToCbor)];
+    case 'lacks':
+      return [5, message.numbers];
+    case 'withdraws':
+      return [6, message.numbers];
+    case 'receipts':
+      return [
+        7,
+        message.receipts.map((r) => [identifierToBytes(r.node), identifierToBytes(r.dataset), r.vector, r.wallMs, r.counter, r.signature]),
+      ];
+    case 'join':
+      return [8, identifierToBytes(message.node), message.name, message.binding, message.proof];
+    case 'welcome':
+      return [9, message.founding, message.secret, identifierToBytes(message.member)];
+    case 'refused':
+      return [10, message.code, message.message];
+  }
+}
+
+function wantToCbor(want: Want): CborValue {
+  const fields: CborValue[] = [want.number, want.root, want.sizeBytes, want.depth, priorityClasses.indexOf(want.priority), [...want.bases]];
+  if (want.resume !== undefined) {
+    const { planId, held, partial } = want.resume;
+    const resume: CborValue[] = [planId, held.flatMap((run) => [run.first, run.count])];
+    if (partial !== undefined) resume.push([partial.group, partial.offset, partial.prefixHash]);
+    fields.push(resume);
+  }
+  return fields;
+}
+
+/**
+ * The message in these bytes. `MESSAGE_MALFORMED` (peer) when it breaks the format above, `MESSAGE_UNKNOWN` (incompatible) for a number of a newer version, which is skipped.
+ */
+export function decodeMessage(encoded: Uint8Array): Outcome<Message> {
+  const decoded = decodeCbor(encoded);
+  if (!decoded.ok) return decoded;
+  const value = decoded.value;
+  const number = Array.isArray(value) ? (value[0] as unknown) : undefined;
+  const decoder = typeof number === 'number' ? decoders[number] : undefined;
+  if (decoder === undefined) {
+    return Number.isInteger(number)
+      ? failure('MESSAGE_UNKNOWN', 'incompatible', `message ${String(number)} belongs to a newer version`)
+      : failure('MESSAGE_MALFORMED', 'peer', 'a message does not begin with its number');
+  }
+  const message = decoder(value);
+  return message === undefined ? failure('MESSAGE_MALFORMED', 'peer', `message ${String(number)} is not of its format`) : success(message);
+}
+
+/** A decoder of one message: checks the shape, then names the parts. */
+function reader<S extends v.GenericSchema>(shape: S, build: (value: v.InferOutput<S>) => Message): (value: unknown) => Message | undefined {
+  return (value) => {
+    const result = v.safeParse(shape, value);
+    return result.success ? build(result.output) : undefined;
+  };
+}
+
+const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>> = {
+  1: reader(frontierShape, ([, logs, receipts]) => ({ type: 'frontier', logs, receipts })),
+  2: reader(vectorsShape, ([, vectors]) => ({
+    type: 'vectors',
+    vectors: vectors.map(([dataset, each]) => ({ dataset: identifier<DatasetId>(dataset), vector: each })),
+  })),
+  3: reader(entriesShape, ([, dataset, author, first, items]) => ({
+    type: 'entries',
+    dataset: identifier<DatasetId>(dataset),
+    author: identifier<NodeId>(author),
+    first,
+    entries: pairs(items).map(([body, sealed]) => ({ body, signature: sealed })),
+  })),
+  4: reader(wantsShape, ([, wants]) => ({ type: 'wants', wants: wants.map(wantFrom) })),
+  5: reader(lacksShape, ([, numbers]) => ({ type: 'lacks', numbers })),
+  6: reader(withdrawsShape, ([, numbers]) => ({ type: 'withdraws', numbers })),
+  7: reader(receiptsShape, ([, receipts]) => ({
+    type: 'receipts',
+    receipts: receipts.map(([node, dataset, held, wallMs, counter, sealed]) => ({
+      node: identifier<NodeId>(node),
+      dataset: identifier<DatasetId>(dataset),
+      vector: held,
+      wallMs,
+      counter,
+      signature: sealed,
+    })),
+  })),
+  8: reader(joinShape, ([, node, name, binding, proof]) => ({ type: 'join', node: identifier<NodeId>(node), name, binding, proof })),
+  9: reader(welcomeShape, ([, founding, secret, member]) => ({ type: 'welcome', founding, secret, member: identifier<NodeId>(member) })),
+  10: reader(refusedShape, ([, code, message]) => ({ type: 'refused', code, message })),
+};
+
+function wantFrom(fields: v.InferOutput<typeof wantShape>): Want {
+  const [number, root, sizeBytes, depth, priority, bases] = fields;
+  const resume = fields[6];
+  return {
+    number,
+    root: root as Hash,
+    sizeBytes,
+    depth,
+    priority: priorityClasses[priority] as PriorityClass,
+    bases: bases as Hash[],
+    ...(resume === undefined ? {} : { resume: resumeFrom(resume) }),
+  };
+}
+
+function resumeFrom([planId, runs, partial]: v.InferOutput<typeof resumeShape>): WantResume {
+  const held = pairs(runs).map(([first, count]) => ({ first, count }));
+  if (partial === undefined) return { planId, held };
+  const [group, offset, prefixHash] = partial;
+  return { planId, held, partial: { group, offset, prefixHash } };
+}
+
+function pairs<T>(items: readonly T[]): [T, T][] {
+  return Array.from({ length: items.length / 2 }, (_, index) => [items[index * 2] as T, items[index * 2 + 1] as T]);
+}
