@@ -56,7 +56,7 @@ function contentSizeBytes(frame: Uint8Array): number | undefined {
   if (at > frame.length) return undefined;
   let size = 0;
   for (let i = sizeFieldBytes - 1; i >= 0; i--) size = size * 256 + (frame[sizeFieldAt + i] as number);
-  // Two-byte sizes start where one-byte sizes end.
+  // Two-byte sizes begin at 256, where one-byte sizes end.
   if (sizeFieldBytes === 2) size += 256;
 
   for (;;) {
