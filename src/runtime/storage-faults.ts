@@ -34,7 +34,9 @@ const adviceBySystemCode: Readonly<Record<string, Advice>> = {
   EACCES: unwritable,
   EPERM: unwritable,
   EROFS: unwritable,
+  // A file stands where a directory should be.
   ENOTDIR: unwritable,
+  EEXIST: unwritable,
 };
 
 /**
