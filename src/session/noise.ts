@@ -254,7 +254,6 @@ export class NoiseHandshake {
     this.#options = options;
     this.#messages = messagesOf(base, pskPlace === undefined ? undefined : Number(pskPlace));
     this.#usesPsk = pskPlace !== undefined;
-    this.#remoteStatic = options.remoteStatic;
     if (options.psk !== undefined) this.setPsk(options.psk);
 
     const protocolName = utf8(`Noise_${options.pattern}_25519_ChaChaPoly_SHA256`);
@@ -267,6 +266,7 @@ export class NoiseHandshake {
     this.#symmetric.mixHash(options.prologue);
 
     const isInitiator = options.role === 'initiator';
+    if (isInitiator ? base.responderKnown : base.initiatorKnown) this.#remoteStatic = this.#knownStatic();
     if (base.initiatorKnown) this.#symmetric.mixHash(isInitiator ? this.#ownStatic().publicKey : this.#knownStatic());
     if (base.responderKnown) this.#symmetric.mixHash(isInitiator ? this.#knownStatic() : this.#ownStatic().publicKey);
   }
