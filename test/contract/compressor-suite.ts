@@ -163,6 +163,13 @@ export function testCompressorContract(name: string, compressor: Compressor): vo
       for (const other of others) expect(compressor.decompress(other, { bytesMax: 10 })).toBeUndefined();
     });
 
+    test('a frame that states a window, as content longer than the largest window needs it, is accepted', () => {
+      // Two-byte size (256 and more), window descriptor, one run of 300.
+      const stated = concatBytes(frameMagic, Uint8Array.of(0x40, 0, 44, 0), Uint8Array.of(0x03 | ((300 << 3) & 0xff), 300 >> 5, 0, 0x61));
+      expect(compressor.decompress(stated, { bytesMax: 300 })).toEqual(new Uint8Array(300).fill(0x61));
+      expect(compressor.decompress(stated, { bytesMax: 299 })).toBeUndefined();
+    });
+
     test('arbitrary bytes, and frames with changed bytes, never throw and never exceed the bound', () => {
       const changes = fc.array(fc.tuple(fc.nat({ max: frame.length - 1 }), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 });
       const changedFrame = changes.map((list) => {

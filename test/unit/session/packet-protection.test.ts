@@ -134,7 +134,7 @@ describe('keys', () => {
 
   test('follow one from another by REKEY at every 65,536th packet, with the packet number as nonce', () => {
     const sender = new PacketProtection({ sendKey, receiveKey }, nodeCrypto);
-    let key = sendKey;
+    let key: Uint8Array = sendKey;
     for (let epoch = 0; epoch < 4; epoch++) {
       for (const n of [epoch * packetsPerEpoch, (epoch + 1) * packetsPerEpoch - 1]) {
         expect(sender.seal(n, header, plaintext)).toEqual(nodeCrypto.chachaPolySeal(key, noiseNonce(n), header, plaintext));
