@@ -1,0 +1,177 @@
+/**
+ * The entropy coder of observation segments: adaptive binary range coding.
+ *
+ * Every decision is one bit, coded with the probability that a small model has learnt for it so far, in as little as a few thousandths of a bit when it was predictable. Nothing is
+ * sent ahead, no table and no block header, so a segment of one row gains from it as much as one of a thousand: that is why it is here beside a general compressor, whose frame
+ * costs more than a reading does.
+ *
+ * The arithmetic is that of LZMA's range coder (Martin, "Range encoding: an algorithm for removing redundancy from a digitised message", 1979; Pavlov, LZMA specification): `low`
+ * and `range` are 32-bit, `range` is kept at 2^24 or more, a carry runs back into bytes held in reserve. Models differ from LZMA's: a 16-bit probability moves by 1/(n + 1.5) of its error at
+ * the n-th use, so that the first sight of a value teaches much and the sixtieth little.
+ */
+
+const rangeMin = 0x1000000;
+/** Uses after which a model stops becoming slower: it then follows the last sixty or so decisions. */
+const learningUsesMax = 60;
+/** Step towards the observed bit, in 1/65536 of the error, by number of earlier uses. */
+const steps = Int32Array.from({ length: learningUsesMax + 1 }, (_, uses) => Math.round(65_536 / (uses + 1.5)));
+
+/** A set of adaptive bit probabilities, addressed by number. Both ends must make the same calls in the same order. */
+export class BitModels {
+  /** Probability that the bit is 1, in 1/65536. */
+  readonly probabilities: Uint16Array;
+  readonly uses: Uint8Array;
+
+  constructor(count: number) {
+    this.probabilities = new Uint16Array(count).fill(0x8000);
+    this.uses = new Uint8Array(count);
+  }
+
+  /** Probability of a 1 for the coder, in 1/4096, never certain. */
+  chance(index: number): number {
+    const chance = (this.probabilities[index] as number) >>> 4;
+    return chance === 0 ? 1 : chance;
+  }
+
+  /** Learns that the bit was `bit`. */
+  learn(index: number, bit: number): void {
+    const uses = this.uses[index] as number;
+    const probability = this.probabilities[index] as number;
+    const error = (bit === 0 ? 0 : 0xffff) - probability;
+    this.probabilities[index] = probability + ((error * (steps[uses] as number)) >> 16);
+    if (uses < learningUsesMax) this.uses[index] = uses + 1;
+  }
+}
+
+/** Writes bits. Call `finish` once, at the end. */
+export class RangeEncoder {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+  #low = 0;
+  #range = 0xffffffff;
+  /** The last byte produced and the run of 0xff behind it wait here, because a carry may still change them. `-1`: none yet. */
+  #held = -1;
+  #heldOnes = 0;
+
+  /** Codes `bit` (0 or 1) by the model with this number, which learns from it. */
+  encodeBit(models: BitModels, index: number, bit: number): void {
+    const bound = (this.#range >>> 12) * models.chance(index);
+    if (bit !== 0) {
+      this.#range = bound;
+    } else {
+      this.#low += bound;
+      this.#range -= bound;
+    }
+    models.learn(index, bit);
+    this.#normalise();
+  }
+
+  /** Codes the low `count` bits of `value` as they are, at most 16, highest first. */
+  encodeRaw(value: number, count: number): void {
+    this.#range >>>= count;
+    this.#low += value * this.#range;
+    this.#normalise();
+  }
+
+  /** The coded bytes. Trailing zero bytes are left out; the decoder reads zeros behind the end. */
+  finish(): Uint8Array {
+    // Any number in [low, low + range) will do: the one with the most zero bits at its end saves bytes.
+    for (let bits = 24; bits >= 0; bits -= 8) {
+      const unit = 2 ** bits;
+      const rounded = Math.ceil(this.#low / unit) * unit;
+      if (rounded < this.#low + this.#range) {
+        this.#low = rounded;
+        break;
+      }
+    }
+    for (let i = 0; i < 5; i++) this.#shift();
+    let end = this.#length;
+    while (end > 0 && this.#bytes[end - 1] === 0) end--;
+    return this.#bytes.slice(0, end);
+  }
+
+  #normalise(): void {
+    while (this.#range < rangeMin) {
+      this.#range = (this.#range << 8) >>> 0;
+      this.#shift();
+    }
+  }
+
+  /** Moves the top byte of `low` out, settling a carry first. */
+  #shift(): void {
+    const carry = this.#low >= 0x100000000 ? 1 : 0;
+    if (carry === 1 || this.#low < 0xff000000) {
+      if (this.#held >= 0) this.#write(this.#held + carry);
+      for (; this.#heldOnes > 0; this.#heldOnes--) this.#write(0xff + carry);
+      this.#held = (this.#low >>> 24) & 0xff;
+    } else {
+      this.#heldOnes++;
+    }
+    this.#low = (this.#low & 0xffffff) * 256;
+  }
+
+  #write(byte: number): void {
+    if (this.#length === this.#bytes.length) {
+      const larger = new Uint8Array(this.#length * 2);
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes[this.#length++] = byte;
+  }
+}
+
+/** Reads what `RangeEncoder` wrote. Bytes that nobody wrote give some bits or other, never an exception: what they mean is for the caller to check. */
+export class RangeDecoder {
+  readonly #bytes: Uint8Array;
+  #offset: number;
+  #code = 0;
+  #range = 0xffffffff;
+
+  constructor(bytes: Uint8Array, offset: number) {
+    this.#bytes = bytes;
+    this.#offset = offset;
+    for (let i = 0; i < 4; i++) this.#pull();
+  }
+
+  /** True when every byte has been drawn in, as it must be after the last bit. Otherwise more was written than was asked for. */
+  get atEnd(): boolean {
+    return this.#offset >= this.#bytes.length;
+  }
+
+  decodeBit(models: BitModels, index: number): number {
+    const bound = (this.#range >>> 12) * models.chance(index);
+    let bit: number;
+    if (this.#code < bound) {
+      this.#range = bound;
+      bit = 1;
+    } else {
+      this.#code -= bound;
+      this.#range -= bound;
+      bit = 0;
+    }
+    models.learn(index, bit);
+    this.#normalise();
+    return bit;
+  }
+
+  decodeRaw(count: number): number {
+    this.#range >>>= count;
+    const value = Math.min(Math.floor(this.#code / this.#range), 2 ** count - 1);
+    this.#code -= value * this.#range;
+    this.#normalise();
+    return value;
+  }
+
+  #normalise(): void {
+    while (this.#range < rangeMin) {
+      this.#range = (this.#range << 8) >>> 0;
+      this.#pull();
+    }
+  }
+
+  #pull(): void {
+    const byte = this.#offset < this.#bytes.length ? (this.#bytes[this.#offset] as number) : 0;
+    this.#code = ((this.#code << 8) | byte) >>> 0;
+    this.#offset++;
+  }
+}
