@@ -98,6 +98,13 @@ export class ByteReader {
     this.#offset += lengthBytes;
     return this.#bytes.subarray(this.#offset - lengthBytes, this.#offset);
   }
+
+  /** Everything not yet read, as a view. */
+  rest(): Uint8Array {
+    const rest = this.#bytes.subarray(this.#offset);
+    this.#offset = this.#bytes.length;
+    return rest;
+  }
 }
 
 /** Folds the sign into the lowest bit, so that small integers of either sign are short: 0, -1, 1, -2 become 0, 1, 2, 3. */

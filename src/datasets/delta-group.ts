@@ -1,0 +1,101 @@
+/**
+ * Encoded groups: new chunks as they travel, in the smallest form that the effort allows.
+ *
+ *     group = 0 bytes        as they are
+ *           | 1 zstd(bytes)
+ *           | 2 zstd(bytes), with the base as dictionary
+ *           | 3 patch        from the base (`patch.ts`)
+ *
+ * zstd with a dictionary is good where much is new and the base is small; it slows down with large dictionaries, and loses sight of them at low levels. Patches take large bases, and small
+ * edits in step.
+ */
+
+import { concatBytes } from '../core/bytes.ts';
+import { failure, type Outcome, success } from '../core/outcome.ts';
+import type { Compressor } from '../ports/compressor.ts';
+import { decodePatch, encodePatch, modelledBytesMax } from './patch.ts';
+
+/**
+ * How much processor time a saved byte is worth: `fast` for links that outrun the encoder, `normal`, and `high` for slow or paid ones (up to a few seconds a group, on both sides).
+ */
+export type EncodingEffort = 'fast' | 'normal' | 'high';
+
+interface EffortBounds {
+  /** zstd level. */
+  readonly level: number;
+  /** Longest base that is given to zstd as a dictionary. */
+  readonly dictionaryBytesMax: number;
+  /** Literals of a patch that are modelled. */
+  readonly modelledBytesMax: number;
+}
+
+const effortBounds: { readonly [effort in EncodingEffort]: EffortBounds } = {
+  fast: { level: 3, dictionaryBytesMax: 256 * 1024, modelledBytesMax: 1024 },
+  normal: { level: 9, dictionaryBytesMax: 1024 * 1024, modelledBytesMax: 32 * 1024 },
+  high: { level: 19, dictionaryBytesMax: 1024 * 1024, modelledBytesMax },
+};
+
+const encodingRaw = 0;
+const encodingZstd = 1;
+const encodingZstdDictionary = 2;
+const encodingPatch = 3;
+
+/** A patch this many times shorter than its target is not going to be beaten: nothing else is tried. */
+const convincingRatio = 8;
+
+/**
+ * The bytes that stand for the chunks `target`, for a receiver that has the chunks `base` (both in the order of the plan's group).
+ *
+ * Deterministic for one effort and one version of zstd, so that a transfer resumes at any byte with the same peer, and with another one where both agree.
+ */
+export function encodeGroup(
+  target: readonly Uint8Array[],
+  base: readonly Uint8Array[],
+  options: { readonly compressor: Compressor; readonly effort: EncodingEffort },
+): Uint8Array {
+  const { compressor } = options;
+  const { level, dictionaryBytesMax, modelledBytesMax } = effortBounds[options.effort];
+  const bytes = concatBytes(...target);
+  const dictionary = concatBytes(...base);
+  const candidates: { encoding: number; body: Uint8Array }[] = [{ encoding: encodingRaw, body: bytes }];
+  if (dictionary.length > 0 || bytes.length <= modelledBytesMax) {
+    const patch = encodePatch(bytes, dictionary, { compressor, level, modelledBytesMax });
+    candidates.push({ encoding: encodingPatch, body: patch });
+    if (patch.length * convincingRatio < bytes.length) return tagged(encodingPatch, patch);
+    if (dictionary.length > 0 && dictionary.length <= dictionaryBytesMax) {
+      candidates.push({ encoding: encodingZstdDictionary, body: compressor.compress(bytes, { level, dictionary }) });
+    }
+  }
+  candidates.push({ encoding: encodingZstd, body: compressor.compress(bytes, { level }) });
+  const best = candidates.reduce((a, b) => (b.body.length < a.body.length ? b : a));
+  return tagged(best.encoding, best.body);
+}
+
+function tagged(encoding: number, body: Uint8Array): Uint8Array {
+  return concatBytes(Uint8Array.of(encoding), body);
+}
+
+/**
+ * The chunks of an encoded group, one behind the other: `targetBytes` bytes, which the plan says. The caller cuts them and checks their hashes.
+ *
+ * Fails with `GROUP_VERSION` (incompatible) for an unknown encoding, `GROUP_MALFORMED` (peer) when the bytes do not decode to that length, and with `PATCH_MALFORMED` (peer). Memory is bounded by
+ * `targetBytes` and the base, both of which the plan bounds.
+ */
+export function decodeGroup(
+  encoded: Uint8Array,
+  base: readonly Uint8Array[],
+  targetBytes: number,
+  compressor: Compressor,
+): Outcome<Uint8Array> {
+  const encoding = encoded[0];
+  const body = encoded.subarray(1);
+  if (encoding === undefined) return failure('GROUP_MALFORMED', 'peer', 'an encoded group is empty');
+  if (encoding > encodingPatch) return failure('GROUP_VERSION', 'incompatible', `group encoding ${encoding} is not known here`);
+  if (encoding === encodingPatch) return decodePatch(body, concatBytes(...base), targetBytes, compressor);
+  let bytes: Uint8Array | undefined = body;
+  if (encoding === encodingZstd) bytes = compressor.decompress(body, { bytesMax: targetBytes });
+  if (encoding === encodingZstdDictionary) bytes = compressor.decompress(body, { bytesMax: targetBytes, dictionary: concatBytes(...base) });
+  if (bytes?.length !== targetBytes)
+    return failure('GROUP_MALFORMED', 'peer', `an encoded group does not decode to its ${targetBytes} bytes`);
+  return success(bytes);
+}

@@ -1,0 +1,175 @@
+/**
+ * Groups: the fresh chunks of a plan in portions that are encoded, sent and decoded as one, each with the base chunks it is most likely made of.
+ *
+ * Both ends work the groups out from the plan, so they cost no bytes. Content without a base goes in groups of about 1 MiB. With one, a group takes in many scattered runs, up to
+ * `limits.groupBytesMax` bytes of target and as many of base, so that five hundred edited cells share the cost of one header and one set of statistics.
+ */
+
+import { limits } from '../core/limits.ts';
+import type { ChunkRef } from './manifest.ts';
+import type { FreshChunk, TransferPlan } from './transfer-plan.ts';
+
+/** Fresh chunks that are encoded together. */
+export interface PlanGroup {
+  /** Number of the first fresh chunk (its place in `freshChunks`) and how many follow. */
+  readonly firstFresh: number;
+  readonly freshCount: number;
+  /** Runs of base chunks whose bytes, one after the other, are the dictionary. May be none. */
+  readonly baseRuns: readonly { readonly baseIndex: number; readonly count: number }[];
+  /** Bytes that the group decodes to, at most `limits.groupBytesMax`. */
+  readonly targetBytes: number;
+  /** Bytes of the dictionary, at most `limits.groupBytesMax`. */
+  readonly baseBytes: number;
+}
+
+const mebibyte = 1024 * 1024;
+/** Bytes of target in a group that is mostly new, where a longer one would only delay the first chunk that is complete. */
+const newGroupBytes = mebibyte;
+/** Bytes of target in one portion of a long run that was rewritten. */
+const rewrittenPartBytes = limits.groupBytesMax / 2;
+/** How far content may have moved within a rewritten run, to either side, before its portion loses sight of it. */
+const driftBytes = mebibyte / 2;
+/** Base bytes taken from before a run that is longer than what it replaced: appended rows look like the rows before them. */
+const neighbourBytes = mebibyte / 4;
+
+interface BaseRun {
+  readonly baseIndex: number;
+  readonly count: number;
+}
+
+/** A portion of one fresh run with its share of the base. */
+interface Part {
+  readonly freshCount: number;
+  readonly targetBytes: number;
+  readonly baseRuns: readonly BaseRun[];
+  readonly baseBytes: number;
+}
+
+/** The groups of a plan, in order: together they hold every fresh chunk once. */
+export function planGroups(plan: TransferPlan, base: readonly ChunkRef[]): PlanGroup[] {
+  const offsets = new Float64Array(base.length + 1);
+  for (let i = 0; i < base.length; i++) offsets[i + 1] = (offsets[i] as number) + (base[i] as ChunkRef).lengthBytes;
+
+  const groups: PlanGroup[] = [];
+  let open: PlanGroup = { firstFresh: 0, freshCount: 0, baseRuns: [], targetBytes: 0, baseBytes: 0 };
+  for (const part of parts(plan, base.length, offsets)) {
+    const targetBytes = open.targetBytes + part.targetBytes;
+    const baseBytes = open.baseBytes + part.baseBytes;
+    const targetBytesMax = isRewrite(targetBytes, baseBytes) ? limits.groupBytesMax : newGroupBytes;
+    if (open.freshCount > 0 && (targetBytes > targetBytesMax || baseBytes > limits.groupBytesMax)) {
+      groups.push(open);
+      open = { ...part, firstFresh: open.firstFresh + open.freshCount };
+    } else {
+      const baseRuns = [...open.baseRuns, ...part.baseRuns];
+      open = { firstFresh: open.firstFresh, freshCount: open.freshCount + part.freshCount, baseRuns, targetBytes, baseBytes };
+    }
+  }
+  if (open.freshCount > 0) groups.push(open);
+  return groups;
+}
+
+/** True where the base explains a good part of the target, so that much target makes few bytes. */
+function isRewrite(targetBytes: number, baseBytes: number): boolean {
+  return baseBytes * 4 >= targetBytes;
+}
+
+function* parts(plan: TransferPlan, baseCount: number, offsets: Float64Array): Generator<Part> {
+  // Where the next copy begins, seen from each segment.
+  const nextCopies = new Int32Array(plan.segments.length + 1).fill(baseCount);
+  for (let index = plan.segments.length - 1; index >= 0; index--) {
+    const segment = plan.segments[index];
+    nextCopies[index] = segment?.kind === 'copy' ? segment.baseIndex : (nextCopies[index + 1] as number);
+  }
+  let copyEnd = 0;
+  for (const [index, segment] of plan.segments.entries()) {
+    if (segment.kind === 'copy') copyEnd = segment.baseIndex + segment.count;
+    if (segment.kind !== 'fresh') continue;
+    const nextCopy = nextCopies[index + 1] as number;
+    // A copy that goes back in the base bounds nothing: the run then replaced what follows the copy before it.
+    yield* runParts(segment.chunks, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets);
+  }
+}
+
+/** Portions of one fresh run that took the place of the base chunks `from .. to - 1`. */
+function* runParts(chunks: readonly FreshChunk[], from: number, to: number, offsets: Float64Array): Generator<Part> {
+  let runBytes = 0;
+  for (const chunk of chunks) runBytes += chunk.lengthBytes;
+  const replacedBytes = (offsets[to] as number) - (offsets[from] as number);
+  const [first, last] = withNeighbours(from, to, Math.min(runBytes - replacedBytes, neighbourBytes), offsets);
+  const firstOffset = offsets[first] as number;
+  const scale = ((offsets[last] as number) - firstOffset) / runBytes;
+  const partBytesMax = isRewrite(runBytes, replacedBytes) ? rewrittenPartBytes : newGroupBytes;
+
+  let partStart = 0;
+  for (let index = 0; index < chunks.length; ) {
+    let targetBytes = 0;
+    let freshCount = 0;
+    while (index < chunks.length) {
+      const { lengthBytes } = chunks[index] as FreshChunk;
+      if (freshCount > 0 && targetBytes + lengthBytes > partBytesMax) break;
+      targetBytes += lengthBytes;
+      freshCount++;
+      index++;
+    }
+    const windowStart = lastAtOrBefore(offsets, firstOffset + partStart * scale - driftBytes, first, last);
+    const windowEnd = firstAtOrBehind(offsets, firstOffset + (partStart + targetBytes) * scale + driftBytes, first, last);
+    const baseRuns = bothEnds(windowStart, windowEnd, Math.min(limits.groupBytesMax, targetBytes * 2 + 2 * driftBytes), offsets);
+    let baseBytes = 0;
+    for (const run of baseRuns) baseBytes += (offsets[run.baseIndex + run.count] as number) - (offsets[run.baseIndex] as number);
+    yield { freshCount, targetBytes, baseRuns, baseBytes };
+    partStart += targetBytes;
+  }
+}
+
+/** The range grown by whole chunks until it has `moreBytes` more: to the front, or to the back where there is nothing in front. */
+function withNeighbours(from: number, to: number, moreBytes: number, offsets: Float64Array): [number, number] {
+  if (moreBytes <= 0) return [from, to];
+  const start = offsets[from] as number;
+  let first = from;
+  while (first > 0 && start - (offsets[first] as number) < moreBytes) first--;
+  let last = to;
+  if (from === 0) {
+    const end = offsets[to] as number;
+    while (last < offsets.length - 1 && (offsets[last] as number) - end < moreBytes) last++;
+  }
+  return [first, last];
+}
+
+/** The chunks `from .. to - 1`; where they exceed `bytesMax`, about as many as fit from the front and the back: a deletion leaves a chunk made of both. */
+function bothEnds(from: number, to: number, bytesMax: number, offsets: Float64Array): BaseRun[] {
+  if (from === to) return [];
+  const start = offsets[from] as number;
+  const end = offsets[to] as number;
+  if (end - start <= bytesMax) return [{ baseIndex: from, count: to - from }];
+  let front = from + 1;
+  while ((offsets[front + 1] as number) - start <= bytesMax / 2) front++;
+  const backBytesMax = bytesMax - ((offsets[front] as number) - start);
+  let back = to;
+  while (end - (offsets[back - 1] as number) <= backBytesMax) back--;
+  const frontRun = { baseIndex: from, count: front - from };
+  return back === to ? [frontRun] : [frontRun, { baseIndex: back, count: to - back }];
+}
+
+/** Index in `from .. to` of the last offset that is not above `offset`. */
+function lastAtOrBefore(offsets: Float64Array, offset: number, from: number, to: number): number {
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if ((offsets[middle] as number) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** Index in `from .. to` of the first offset that is not below `offset`. */
+function firstAtOrBehind(offsets: Float64Array, offset: number, from: number, to: number): number {
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((offsets[middle] as number) >= offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
