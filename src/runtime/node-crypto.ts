@@ -21,7 +21,6 @@ import type { Crypto, KeyPair } from '../ports/crypto.ts';
  * one that must not outlive its handshake in a cache.
  */
 
-const keyBytes = 32;
 const tagBytes = 16;
 const chachaPoly = 'chacha20-poly1305';
 
@@ -90,7 +89,6 @@ export const nodeCrypto: Crypto = {
   ed25519Sign: (secretKey, message) => plain(sign(null, message, signingKey(secretKey))),
 
   ed25519Verify(publicKey, message, signature) {
-    if (publicKey.length !== keyBytes || signature.length !== 2 * keyBytes) return false;
     try {
       return verify(null, message, importPublicKey('ed25519', publicKey), signature);
     } catch {
@@ -101,10 +99,9 @@ export const nodeCrypto: Crypto = {
   x25519KeyPair: (secretKey) => keyPair(secretKey, importSecretKey('x25519', secretKey)),
 
   x25519(secretKey, publicKey) {
-    if (publicKey.length !== keyBytes) return undefined;
     const privateKey = importSecretKey('x25519', secretKey);
     try {
-      // OpenSSL refuses the all-zero result of a low-order point (RFC 7748 section 6.1) by an exception.
+      // OpenSSL refuses a public key of the wrong length, and the all-zero result of a low-order point (RFC 7748 section 6.1), by an exception.
       return plain(diffieHellman({ privateKey, publicKey: importPublicKey('x25519', publicKey) }));
     } catch {
       return undefined;

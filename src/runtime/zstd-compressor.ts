@@ -96,7 +96,8 @@ function decompress(frame: Uint8Array, options: DecompressOptions): Uint8Array |
       // One byte more than the content, so that the library sees the end of the frame without asking for a second buffer.
       chunkSize: Math.max(64, sizeBytes + 1),
     });
-    return content.length === sizeBytes ? new Uint8Array(content.buffer, content.byteOffset, content.byteLength) : undefined;
+    // The library has compared the length with the header's.
+    return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
   } catch {
     return undefined;
   }

@@ -96,7 +96,7 @@ export class PacketProtection {
    * Never throws.
    */
   open(packetNumber: number, header: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
-    if (!Number.isSafeInteger(packetNumber) || packetNumber < 0 || packetNumber > packetNumberMax) return undefined;
+    if (!Number.isSafeInteger(packetNumber) || packetNumber < 0) return undefined;
     const epoch = epochOf(packetNumber);
     if (epoch > epochOf(Math.max(0, this.#received.newest)) + epochsAheadMax) return undefined;
     if (!this.#received.isFresh(packetNumber)) return undefined;

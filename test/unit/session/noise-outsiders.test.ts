@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { concatBytes, utf8 } from '../../../src/core/bytes.ts';
 import { seededRandom } from '../../../src/core/random.ts';
+import type { Crypto } from '../../../src/ports/crypto.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { type NoiseHandshake, noiseMessageBytesMax } from '../../../src/session/noise.ts';
 import { type EndChanges, noiseEnds, productPatterns } from './noise-ends.ts';
@@ -45,7 +46,7 @@ describe.each(productPatterns)('$pattern: messages that were touched', ({ patter
       // The only bit that X25519 ignores is the top one of a public key, but it is hashed like every other.
       expect(reader.fork().readMessage(touched).ok).toBe(false);
     }
-    expect(reader.readMessage(message).ok).toBe(true);
+    expect(reader.fork().readMessage(message)).toEqual({ ok: true, value: payload });
   });
 
   test.each(turns)('message %i cut or extended anywhere is refused', (turn) => {
@@ -121,10 +122,15 @@ describe('ends that do not hold the same', () => {
 describe('public keys of low order', () => {
   const lowOrder = new Uint8Array(32);
 
-  test('a message with such an ephemeral key is refused', () => {
+  test('a message with such an ephemeral key is refused, although its sender can compute all that follows', () => {
     const ephemeral = { publicKey: lowOrder, secretKey: new Uint8Array(32).fill(1) };
+    // What the responder would come to with such a key is all zeros, whatever its secret: writing takes an undefined result as zeros.
+    const crypto: Crypto = {
+      ...nodeCrypto,
+      x25519: (secretKey, publicKey) => (secretKey === ephemeral.secretKey ? undefined : nodeCrypto.x25519(secretKey, publicKey)),
+    };
     for (const pattern of ['IKpsk1', 'X'] as const) {
-      const { initiator, responder } = noiseEnds(pattern, seededRandom(26), { initiator: { ephemeral } });
+      const { initiator, responder } = noiseEnds(pattern, seededRandom(26), { initiator: { ephemeral } }, crypto);
       expect(failingMessage(initiator, responder)).toBe(0);
     }
   });

@@ -123,12 +123,14 @@ describe('a responder with several team secrets', () => {
     expect(responder.finishRead().ok).toBe(true);
   });
 
-  test('fails by value when it has set none', () => {
+  test('fails by value when it has set none, and setting one afterwards revives nothing', () => {
     const random = seededRandom(9);
     const localStatic = nodeCrypto.x25519KeyPair(random.bytes(32));
     const { initiator } = noiseEnds('IKpsk1', random, { initiator: { remoteStatic: localStatic.publicKey } });
     const responder = new NoiseHandshake({ pattern: 'IKpsk1', role: 'responder', prologue: utf8('test'), localStatic }, nodeCrypto, random);
     expect(responder.readMessage(initiator.writeMessage(nothing))).toMatchObject({ ok: false, fault: { blame: 'local' } });
+    responder.setPsk(secrets[0]!);
+    expect(codeOf(responder.finishRead())).toBe('HANDSHAKE_OUT_OF_TURN');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { concatBytes, utf8 } from '../../../src/core/bytes.ts';
+import { concatBytes, fromHex, utf8 } from '../../../src/core/bytes.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import type { Crypto } from '../../../src/ports/crypto.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
@@ -126,6 +126,14 @@ describe('forged packets', () => {
     const { there } = bothEnds(crypto);
     for (let i = 0; i < 20; i++) there.open(5 * packetsPerEpoch - 1 - i, header, new Uint8Array(40));
     expect(count.seals).toBe(4);
+  });
+});
+
+describe('REKEY', () => {
+  test('is the encryption of 32 zeros under the last of all nonces, without the tag (Noise section 4.2)', () => {
+    const key = new Uint8Array(32).fill(9);
+    const sealed = nodeCrypto.chachaPolySeal(key, fromHex('00000000ffffffffffffffff'), new Uint8Array(0), new Uint8Array(32));
+    expect(noiseRekey(nodeCrypto, key)).toEqual(sealed.slice(0, 32));
   });
 });
 

@@ -51,6 +51,14 @@ describe('a replay window', () => {
     for (let packetNumber = 5001; packetNumber < 5000 + replayWindowWidth; packetNumber++) expect(window.isFresh(packetNumber)).toBe(true);
   });
 
+  test('never forgets a number that is still within its width', () => {
+    const window = new ReplayWindow();
+    for (let newest = 0; newest < 3 * replayWindowWidth; newest++) {
+      window.record(newest);
+      for (let i = 0; i < 40; i++) expect(window.isFresh(Math.min(newest, window.oldestAcceptable + i))).toBe(false);
+    }
+  });
+
   test('is only asked, not changed, by isFresh', () => {
     const window = windowWith(5);
     window.isFresh(1_000_000);
