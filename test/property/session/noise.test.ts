@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { InvariantViolation } from '../../../src/core/assert.ts';
 import { concatBytes } from '../../../src/core/bytes.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
@@ -105,6 +106,48 @@ describe('Noise handshakes over a hostile network', () => {
         expect(noiseEnds(name, seededRandom(seed)).responder.readMessage(bytes).ok).toBe(false);
       }),
       { seed: 53, numRuns: 600 },
+    );
+  });
+});
+
+describe('a Noise handshake whose calls come in any order', () => {
+  const call = fc.oneof(
+    fc.constantFrom('write' as const, 'split' as const, 'fork' as const, 'setPsk' as const, 'finishRead' as const),
+    fc.constantFrom('readMessage' as const, 'beginRead' as const).map((read) => ({ read, bytes: undefined })),
+    fc.record({ read: fc.constantFrom('readMessage' as const, 'beginRead' as const), bytes: fc.uint8Array({ maxLength: 120 }) }),
+  );
+
+  /** Runs what only the program can get wrong. */
+  function orInvariantViolation(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      expect(error).toBeInstanceOf(InvariantViolation);
+    }
+  }
+
+  test('throws nothing from reading, and from the rest only what says that the program is wrong', () => {
+    fc.assert(
+      fc.property(pattern, fc.nat(), fc.boolean(), fc.array(call, { maxLength: 20 }), (name, seed, isInitiator, calls) => {
+        const { initiator, responder } = noiseEnds(name, seededRandom(seed));
+        const other = isInitiator ? responder : initiator;
+        let end = isInitiator ? initiator : responder;
+        /** What the other end really sends, as soon as it can. */
+        let arrived = isInitiator ? new Uint8Array(0) : other.writeMessage(new Uint8Array(5));
+        for (const step of calls) {
+          if (step === 'fork') end = end.fork();
+          else if (step === 'split') orInvariantViolation(() => end.split());
+          else if (step === 'setPsk') orInvariantViolation(() => end.setPsk(new Uint8Array(32)));
+          else if (step === 'finishRead') end.finishRead();
+          else if (step === 'write') {
+            orInvariantViolation(() => {
+              const message = end.writeMessage(new Uint8Array(3));
+              if (other.readMessage(message).ok && !other.finished) arrived = other.writeMessage(new Uint8Array(5));
+            });
+          } else end[step.read](step.bytes ?? arrived);
+        }
+      }),
+      { seed: 55, numRuns: 500 },
     );
   });
 });
