@@ -20,6 +20,8 @@ export const limits = {
   entriesMessageBytesMax: 256 * 1024,
   /** Runs of complete groups that a resumed want lists; behind that many the rest is sent again. */
   heldRunsMax: 1024,
+  /** Bytes of incomplete transfer objects that one session may hold in memory. */
+  assemblyBytesMax: 64 * 1024 * 1024,
   /** Receipts in one message. */
   receiptsPerMessageMax: 1024,
   /** Contents asked of one peer at a time. */
@@ -38,6 +40,16 @@ export const limits = {
   sessionsMax: 256,
   /** Handshakes under way at once from strangers. */
   pendingHandshakesMax: 64,
+  /** Handshakes of strangers that are looked at in a second, on average; each costs a few Diffie-Hellman computations. */
+  handshakesPerSecondMax: 100,
+  /** Streams that may be open at once; a further one is closed. */
+  streamsMax: 512,
+  /** Packets of one session that may be under way unacknowledged. */
+  packetsUnderWayMax: 65_536,
+  /** Bytes of messages of one session that may wait to be sent. */
+  messageQueueBytesMax: 16 * 1024 * 1024,
+  /** Bytes of transfers of one session that may wait to be sent. */
+  dataQueueBytesMax: 16 * 1024 * 1024,
   /** Fields of one instrument table. */
   fieldsPerTableMax: 4096,
   /** Bytes of one line in a text file from an instrument. */

@@ -268,6 +268,16 @@ export class FileIndex {
       }));
   }
 
+  /** True while a conflict of this path stands. */
+  inConflict(dataset: DatasetId, path: string): boolean {
+    const row = this.#catalog.get(
+      'SELECT 1 FROM file_conflict WHERE dataset = ? AND path = ? AND resolved_ms IS NULL',
+      identifierToBytes(dataset),
+      path,
+    );
+    return row !== undefined;
+  }
+
   /** Says how an open conflict of a path is being ended, or why merging it stopped. The end itself is noticed when the heads become one. */
   annotateConflict(dataset: DatasetId, path: string, note: { readonly resolution?: string; readonly detail?: string }): void {
     this.#catalog.run(

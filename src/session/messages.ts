@@ -19,6 +19,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *      8 join       [8, node (32), name, binding signature (64), session signature (64)]
  *      9 welcome    [9, founding statement, team secret (32), [member (32), …]]
  *     10 refused    [10, code, sentence]
+ *     11 progress   [11, number, bytes of the content stored since it was asked for]   every few MiB: opens the sender's window
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Version vectors are decoded by whoever keeps the logs.
@@ -77,6 +78,7 @@ export type Message =
   | { readonly type: 'receipts'; readonly receipts: readonly Receipt[] }
   | { readonly type: 'join'; readonly node: NodeId; readonly name: string; readonly binding: Uint8Array; readonly proof: Uint8Array }
   | { readonly type: 'welcome'; readonly founding: Uint8Array; readonly secret: Uint8Array; readonly member: NodeId }
+  | { readonly type: 'progress'; readonly number: number; readonly storedBytes: number }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
 const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -132,6 +134,7 @@ const withdrawsShape = v.tuple([v.literal(6), numbersShape]);
 const receiptsShape = v.tuple([v.literal(7), list(v.tuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax)]);
 const joinShape = v.tuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
 const welcomeShape = v.tuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
+const progressShape = v.tuple([v.literal(11), uint, uint]);
 const refusedShape = v.tuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
 /** Bytes of a message. */
@@ -168,6 +171,8 @@ function toCbor(message: Message): CborValue {
       return [8, identifierToBytes(message.node), message.name, message.binding, message.proof];
     case 'welcome':
       return [9, message.founding, message.secret, identifierToBytes(message.member)];
+    case 'progress':
+      return [11, message.number, message.storedBytes];
     case 'refused':
       return [10, message.code, message.message];
   }
@@ -240,6 +245,7 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   8: reader(joinShape, ([, node, name, binding, proof]) => ({ type: 'join', node: identifier<NodeId>(node), name, binding, proof })),
   9: reader(welcomeShape, ([, founding, secret, member]) => ({ type: 'welcome', founding, secret, member: identifier<NodeId>(member) })),
   10: reader(refusedShape, ([, code, message]) => ({ type: 'refused', code, message })),
+  11: reader(progressShape, ([, number, storedBytes]) => ({ type: 'progress', number, storedBytes })),
 };
 
 function wantFrom(fields: v.InferOutput<typeof wantShape>): Want {

@@ -1,0 +1,103 @@
+import { identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import type { Random } from '../core/random.ts';
+import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
+
+/**
+ * When to try to reach whom: every known address of a peer is tried in turn, with capped exponential back-off and jitter between rounds, for as long as there is no session. A hint that something
+ * changed (an interface came up, a window opened, the peer was seen) starts over at once.
+ */
+
+const contactSchema: Schema = {
+  component: 'contacts',
+  steps: ['CREATE TABLE contact (node BLOB PRIMARY KEY, addresses TEXT NOT NULL) STRICT, WITHOUT ROWID;'],
+};
+
+/** Back-off of the first and of the longest pause, milliseconds. */
+const firstPauseMs = 500;
+const longestPauseMs = 60_000;
+
+interface Target {
+  addresses: readonly string[];
+  nextAddress: number;
+  pauseMs: number;
+  /** When to try next; absent while an attempt is under way or a session stands. */
+  dueAt?: MonotonicMs;
+}
+
+/** The peers to reach and the state of trying. */
+export class Contacts {
+  readonly #catalog: Catalog;
+  readonly #random: Random;
+  readonly #targetByPeer = new Map<NodeId, Target>();
+
+  /** Peers that were known before are tried at once. */
+  constructor(catalog: Catalog, random: Random, now: MonotonicMs) {
+    this.#catalog = catalog;
+    this.#random = random;
+    catalog.migrate(contactSchema);
+    for (const row of catalog.all<{ node: Uint8Array; addresses: string }>('SELECT node, addresses FROM contact')) {
+      const addresses = JSON.parse(row.addresses) as string[];
+      this.#targetByPeer.set(identifier<NodeId>(row.node), { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+    }
+  }
+
+  /** Learns, or replaces, the addresses of a peer, keeps them over restarts, and tries them at once. */
+  add(peer: NodeId, addresses: readonly string[], now: MonotonicMs): void {
+    if (addresses.length === 0) return;
+    this.#catalog.run('INSERT OR REPLACE INTO contact (node, addresses) VALUES (?, ?)', identifierToBytes(peer), JSON.stringify(addresses));
+    this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+  }
+
+  /** The addresses known of a peer. */
+  addresses(peer: NodeId): readonly string[] {
+    return this.#targetByPeer.get(peer)?.addresses ?? [];
+  }
+
+  /** Takes the attempts that are due: each will be answered by `connected` or `failed`. */
+  due(now: MonotonicMs): { readonly peer: NodeId; readonly address: string }[] {
+    const attempts: { peer: NodeId; address: string }[] = [];
+    for (const [peer, target] of this.#targetByPeer) {
+      if (target.dueAt === undefined || target.dueAt > now) continue;
+      delete target.dueAt;
+      const address = target.addresses[target.nextAddress] as string;
+      target.nextAddress = (target.nextAddress + 1) % target.addresses.length;
+      attempts.push({ peer, address });
+    }
+    return attempts;
+  }
+
+  /** A session with the peer stands: stop trying. */
+  connected(peer: NodeId): void {
+    const target = this.#targetByPeer.get(peer);
+    if (target === undefined) return;
+    delete target.dueAt;
+    target.pauseMs = firstPauseMs;
+  }
+
+  /** An attempt failed, or the session ended or fell silent: try again after a pause. */
+  failed(peer: NodeId, now: MonotonicMs): void {
+    const target = this.#targetByPeer.get(peer);
+    if (target === undefined || target.dueAt !== undefined) return;
+    target.dueAt = later(now, target.pauseMs * (0.75 + this.#random.float() / 2));
+    // The pause grows once a round over all addresses, so that a second address is not made to wait for the first.
+    if (target.nextAddress === 0) target.pauseMs = Math.min(target.pauseMs * 2, longestPauseMs);
+  }
+
+  /** Something changed in the surroundings: try every peer without a session now. `connectedPeers` are left alone. */
+  hint(connectedPeers: { has(peer: NodeId): boolean }, now: MonotonicMs): void {
+    for (const [peer, target] of this.#targetByPeer) {
+      if (connectedPeers.has(peer)) continue;
+      target.pauseMs = firstPauseMs;
+      target.dueAt = now;
+    }
+  }
+
+  nextDeadline(): Deadline | undefined {
+    let next: Deadline | undefined;
+    for (const target of this.#targetByPeer.values()) {
+      if (target.dueAt !== undefined) next = earliest(next, { at: target.dueAt, reason: 'try to reach a peer again' });
+    }
+    return next;
+  }
+}

@@ -1,0 +1,322 @@
+import { toHex } from '../core/bytes.ts';
+import type { Hash } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import { type Fault, failure, type Outcome } from '../core/outcome.ts';
+import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
+import type { TransferJournal } from '../forwarding/transfer-journal.ts';
+import type { WantedContent } from '../forwarding/want-list.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import { objectsPerWantMax, type Want, type WantResume } from '../session/messages.ts';
+import type { OpenedTransfer } from './content-tasks.ts';
+import { ObjectAssembly } from './object-assembly.ts';
+
+/**
+ * Receives contents from one peer, over one session: asks, puts objects together, has them decoded, verified and stored, and asks to go on where an earlier session stopped.
+ *
+ * What arrives is in memory for at most a second before it is journalled, and a group that is complete is stored at once. So a power cut costs a second of the link, or what was in flight.
+ */
+
+/** What the receiver needs done. Answered by `opened`, `stored` and `finished`. */
+export type ReceiverTask =
+  | { readonly type: 'open'; readonly number: number; readonly wanted: WantedContent; readonly bases: readonly Hash[]; readonly planObject: Uint8Array }
+  | { readonly type: 'store'; readonly number: number; readonly transfer: OpenedTransfer; readonly group: number; readonly encoded: Uint8Array }
+  | { readonly type: 'finish'; readonly number: number; readonly transfer: OpenedTransfer; readonly hashes: readonly Hash[] };
+
+/** What the receiver says. */
+export type ReceiverOutput =
+  | { readonly type: 'want'; readonly want: Want }
+  | { readonly type: 'withdraw'; readonly number: number }
+  | { readonly type: 'progress'; readonly number: number; readonly storedBytes: number }
+  | { readonly type: 'complete'; readonly root: Hash; readonly transfer: OpenedTransfer }
+  | { readonly type: 'failed'; readonly root: Hash; readonly fault: Fault };
+
+/** How long arrived bytes may be in memory only. */
+const journalAfterMs = 1000;
+/** How much is stored between two progress messages; contents smaller than this need none. */
+const progressBytes = 8 * 1024 * 1024;
+
+/** Groups that may arrive before the plan is understood; the sender has at most its window under way. */
+const objectsBeforePlanMax = 64;
+
+interface Receiving {
+  readonly wanted: WantedContent;
+  readonly bases: readonly Hash[];
+  readonly assemblyByObject: Map<number, ObjectAssembly>;
+  /** Complete objects that wait for the plan to be understood. */
+  readonly waiting: Map<number, Uint8Array>;
+  transfer?: OpenedTransfer;
+  opening: boolean;
+  resuming: boolean;
+  finishing: boolean;
+  /** The peer said it has not got it (yet). */
+  lacked: boolean;
+  readonly groupsDone: Set<number>;
+  storedBytes: number;
+  reportedBytes: number;
+}
+
+/** The receiving half of one session's transfers. */
+export class ContentReceiver {
+  readonly #journal: TransferJournal;
+  readonly #crypto: Pick<Crypto, 'sha256'>;
+  readonly #receivingByNumber = new Map<number, Receiving>();
+  readonly #numberByRoot = new Map<string, number>();
+  readonly #tasks: ReceiverTask[] = [];
+  readonly #outputs: ReceiverOutput[] = [];
+  #nextNumber = 1;
+  #heldBytes = 0;
+  #journalDue: MonotonicMs | undefined;
+
+  constructor(journal: TransferJournal, crypto: Pick<Crypto, 'sha256'>) {
+    this.#journal = journal;
+    this.#crypto = crypto;
+  }
+
+  /** How many contents the peer is expected to send now. */
+  get active(): number {
+    let active = 0;
+    for (const receiving of this.#receivingByNumber.values()) if (!receiving.lacked) active++;
+    return active;
+  }
+
+  /** Whether this content (hexadecimal root) was asked of the peer: not at all, and on its way, or asked in vain so far. */
+  askedFor(root: string): 'no' | 'coming' | 'lacked' {
+    const number = this.#numberByRoot.get(root);
+    const receiving = number === undefined ? undefined : this.#receivingByNumber.get(number);
+    if (receiving === undefined) return 'no';
+    return receiving.lacked ? 'lacked' : 'coming';
+  }
+
+  /** Begins to receive a content. `bases` are complete contents that probably share bytes with it, best first. */
+  start(wanted: WantedContent, bases: readonly Hash[]): void {
+    const number = this.#nextNumber++;
+    this.#numberByRoot.set(toHex(wanted.root), number);
+    const journalled = this.#journal.plan(wanted.root);
+    const receiving: Receiving = {
+      wanted,
+      bases: journalled?.bases ?? bases,
+      assemblyByObject: new Map(),
+      waiting: new Map(),
+      opening: journalled !== undefined,
+      resuming: journalled !== undefined,
+      finishing: false,
+      lacked: false,
+      groupsDone: new Set(),
+      storedBytes: 0,
+      reportedBytes: 0,
+    };
+    this.#receivingByNumber.set(number, receiving);
+    if (journalled === undefined) {
+      this.#ask(number, receiving, undefined);
+    } else {
+      this.#tasks.push({ type: 'open', number, wanted, bases: receiving.bases, planObject: journalled.planObject });
+    }
+  }
+
+  /** Data arrived. */
+  handleData(transferNumber: number, offset: number, bytes: Uint8Array, last: boolean, now: MonotonicMs): void {
+    const number = Math.floor(transferNumber / objectsPerWantMax);
+    const object = transferNumber % objectsPerWantMax;
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined || receiving.groupsDone.has(object - 1)) return;
+    receiving.lacked = false;
+    const assembly = this.#assembly(receiving, object);
+    const before = assembly.heldBytes;
+    if (assembly.add(offset, bytes, last)) this.#journal.dropParts(receiving.wanted.root, object);
+    this.#heldBytes += assembly.heldBytes - before;
+    if (this.#heldBytes > limits.assemblyBytesMax) {
+      this.#fail(number, failure('TRANSFER_TOO_LARGE', 'peer', 'more bytes of incomplete objects arrived than were asked for').fault);
+      return;
+    }
+    const whole = assembly.whole();
+    if (whole === undefined) {
+      this.#journalDue ??= later(now, journalAfterMs);
+      return;
+    }
+    receiving.assemblyByObject.delete(object);
+    this.#heldBytes -= assembly.heldBytes;
+    this.#objectComplete(number, receiving, object, whole);
+  }
+
+  /** The peer does not have it (yet). The number stays valid: it answers when it has. */
+  handleLack(number: number): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving !== undefined) receiving.lacked = true;
+  }
+
+  /** Gives a content up in this session, for example because another peer has begun to send it. */
+  withdraw(root: Hash): void {
+    const number = this.#numberByRoot.get(toHex(root));
+    if (number === undefined) return;
+    this.#forget(number);
+    this.#outputs.push({ type: 'withdraw', number });
+  }
+
+  /** Result of an `open` task. */
+  opened(number: number, outcome: Outcome<OpenedTransfer>): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined) return;
+    receiving.opening = false;
+    const { root } = receiving.wanted;
+    if (!outcome.ok) {
+      if (receiving.resuming) {
+        // What was journalled can no longer be used (its base is gone): begin afresh.
+        receiving.resuming = false;
+        this.#journal.forget(root);
+        this.#ask(number, receiving, undefined);
+      } else {
+        this.#fail(number, outcome.fault);
+      }
+      return;
+    }
+    const transfer = outcome.value;
+    receiving.transfer = transfer;
+    if (receiving.resuming) {
+      receiving.resuming = false;
+      for (const group of this.#journal.groups(root)) receiving.groupsDone.add(group);
+      for (const part of this.#journal.parts(root)) receiving.assemblyByObject.set(part.object, new ObjectAssembly(part.bytes));
+      this.#ask(number, receiving, this.#resume(receiving, transfer));
+    } else {
+      this.#journal.begin(root, transfer.planObject, receiving.bases);
+    }
+    for (const [object, bytes] of receiving.waiting) this.#objectComplete(number, receiving, object, bytes);
+    receiving.waiting.clear();
+    this.#finishIfComplete(number, receiving);
+  }
+
+  /** Result of a `store` task. */
+  stored(number: number, group: number, outcome: Outcome<readonly Hash[]>): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving?.transfer === undefined) return;
+    if (!outcome.ok) {
+      this.#fail(number, outcome.fault);
+      return;
+    }
+    this.#journal.addGroup(receiving.wanted.root, group, outcome.value);
+    receiving.groupsDone.add(group);
+    receiving.storedBytes += receiving.transfer.groups[group]?.targetBytes ?? 0;
+    if (receiving.storedBytes - receiving.reportedBytes >= progressBytes) {
+      receiving.reportedBytes = receiving.storedBytes;
+      this.#outputs.push({ type: 'progress', number, storedBytes: receiving.storedBytes });
+    }
+    this.#finishIfComplete(number, receiving);
+  }
+
+  /** Result of a `finish` task. */
+  finished(number: number, outcome: Outcome<undefined>): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving?.transfer === undefined) return;
+    const { root } = receiving.wanted;
+    if (!outcome.ok) {
+      if (outcome.fault.blame === 'peer') this.#journal.forget(root);
+      this.#fail(number, outcome.fault);
+      return;
+    }
+    this.#journal.forget(root);
+    this.#forget(number);
+    this.#outputs.push({ type: 'complete', root, transfer: receiving.transfer });
+  }
+
+  /** Writes what arrived and is not journalled yet. Called when the deadline is due and when the session ends or is suspended. */
+  journal(): void {
+    this.#journalDue = undefined;
+    for (const { wanted, assemblyByObject, transfer } of this.#receivingByNumber.values()) {
+      if (transfer === undefined) continue;
+      for (const [object, assembly] of assemblyByObject) {
+        const piece = assembly.takeUnjournalled();
+        if (piece !== undefined) this.#journal.addPart(wanted.root, object, piece.offset, piece.bytes);
+      }
+    }
+  }
+
+  nextDeadline(): Deadline | undefined {
+    return this.#journalDue === undefined ? undefined : { at: this.#journalDue, reason: 'journal what arrived of unfinished transfers' };
+  }
+
+  /** The next task, until `undefined`. */
+  pollTask(): ReceiverTask | undefined {
+    return this.#tasks.shift();
+  }
+
+  /** The next output, until `undefined`. */
+  poll(): ReceiverOutput | undefined {
+    return this.#outputs.shift();
+  }
+
+  #ask(number: number, receiving: Receiving, resume: WantResume | undefined): void {
+    const { root, sizeBytes, depth, priority } = receiving.wanted;
+    const want = { number, root, sizeBytes, depth, priority, bases: receiving.bases };
+    this.#outputs.push({ type: 'want', want: resume === undefined ? want : { ...want, resume } });
+  }
+
+  #resume(receiving: Receiving, transfer: OpenedTransfer): WantResume {
+    const held: { first: number; count: number }[] = [];
+    for (const group of [...receiving.groupsDone].sort((a, b) => a - b)) {
+      const run = held.at(-1);
+      if (run !== undefined && run.first + run.count === group) run.count++;
+      else held.push({ first: group, count: 1 });
+    }
+    const resume = { planId: transfer.planId, held: held.slice(0, limits.heldRunsMax) };
+    const [object, assembly] = [...receiving.assemblyByObject].find(([each]) => each > 0 && !receiving.groupsDone.has(each - 1)) ?? [];
+    if (object === undefined || assembly === undefined) return resume;
+    const beginning = assembly.beginning();
+    const prefixHash = this.#crypto.sha256(beginning).slice(0, 8);
+    return { ...resume, partial: { group: object - 1, offset: beginning.length, prefixHash } };
+  }
+
+  #assembly(receiving: Receiving, object: number): ObjectAssembly {
+    let assembly = receiving.assemblyByObject.get(object);
+    if (assembly === undefined) {
+      assembly = new ObjectAssembly();
+      receiving.assemblyByObject.set(object, assembly);
+    }
+    return assembly;
+  }
+
+  #objectComplete(number: number, receiving: Receiving, object: number, bytes: Uint8Array): void {
+    if (object === 0) {
+      // A plan object although we resumed: the sender plans differently, so what is journalled does not fit.
+      receiving.groupsDone.clear();
+      delete receiving.transfer;
+      receiving.opening = true;
+      this.#tasks.push({ type: 'open', number, wanted: receiving.wanted, bases: receiving.bases, planObject: bytes });
+      return;
+    }
+    const { transfer } = receiving;
+    if (transfer === undefined) {
+      receiving.waiting.set(object, bytes);
+      if (receiving.waiting.size > objectsBeforePlanMax) {
+        this.#fail(number, failure('TRANSFER_WITHOUT_PLAN', 'peer', 'groups arrived without the plan that explains them').fault);
+      }
+      return;
+    }
+    if (object > transfer.groups.length) {
+      this.#fail(number, failure('TRANSFER_OBJECT_UNKNOWN', 'peer', 'data of a group arrived that the plan does not have').fault);
+      return;
+    }
+    this.#tasks.push({ type: 'store', number, transfer, group: object - 1, encoded: bytes });
+  }
+
+  #finishIfComplete(number: number, receiving: Receiving): void {
+    const { transfer } = receiving;
+    if (transfer === undefined || receiving.opening || receiving.finishing || receiving.groupsDone.size < transfer.groups.length) return;
+    receiving.finishing = true;
+    this.#tasks.push({ type: 'finish', number, transfer, hashes: this.#journal.hashes(receiving.wanted.root) });
+  }
+
+  #fail(number: number, fault: Fault): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined) return;
+    this.journal();
+    this.#forget(number);
+    this.#outputs.push({ type: 'withdraw', number }, { type: 'failed', root: receiving.wanted.root, fault });
+  }
+
+  #forget(number: number): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined) return;
+    for (const assembly of receiving.assemblyByObject.values()) this.#heldBytes -= assembly.heldBytes;
+    this.#receivingByNumber.delete(number);
+    this.#numberByRoot.delete(toHex(receiving.wanted.root));
+  }
+}

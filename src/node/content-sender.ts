@@ -1,0 +1,220 @@
+import { toHex } from '../core/bytes.ts';
+import { limits } from '../core/limits.ts';
+import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import { objectsPerWantMax, type Want } from '../session/messages.ts';
+import type { PreparedTransfer } from './content-tasks.ts';
+
+/**
+ * Sends what one peer asked for, over one session: the most urgent want first, and no more than the link takes, so that a more urgent one passes at once.
+ *
+ * A group is encoded shortly before it is sent, two ahead. What the peer already holds is not sent again; a group that it has in part goes on where it stopped, if the bytes before that point
+ * are still the same. A content that is not here is remembered and answered as soon as it arrives.
+ */
+
+/** What the sender needs done. Answered by `prepared` and `encoded`. */
+export type SenderTask =
+  | { readonly type: 'prepare'; readonly want: Want }
+  | { readonly type: 'encode'; readonly number: number; readonly transfer: PreparedTransfer; readonly group: number };
+
+/** One portion of data to send. */
+export interface OutgoingData {
+  readonly priority: PriorityClass;
+  readonly transfer: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly last: boolean;
+}
+
+const encodedAhead = 2;
+/** Bytes of content that may be under way beyond what the receiver said it has stored: its disk may be slower than the link. */
+const windowBytes = 32 * 1024 * 1024;
+
+interface ReadyObject {
+  readonly object: number;
+  readonly bytes: Uint8Array;
+  offset: number;
+}
+
+interface Sending {
+  readonly want: Want;
+  transfer?: PreparedTransfer;
+  /** Groups still to be encoded, in order. */
+  groups: Iterator<number>;
+  exhausted: boolean;
+  encoding: number;
+  /** Bytes of content whose groups were begun, and those that the receiver has stored since. */
+  begunBytes: number;
+  storedBytes: number;
+  readonly ready: ReadyObject[];
+}
+
+/** The sending half of one session's transfers. */
+export class ContentSender {
+  readonly #crypto: Pick<Crypto, 'sha256'>;
+  readonly #sendingByNumber = new Map<number, Sending>();
+  readonly #deferredByRoot = new Map<string, Want[]>();
+  #deferredCount = 0;
+  readonly #tasks: SenderTask[] = [];
+  #lacks: number[] = [];
+  #resumedBytes = 0;
+  #copiedBytes = 0;
+
+  constructor(crypto: Pick<Crypto, 'sha256'>) {
+    this.#crypto = crypto;
+  }
+
+  /** The peer asks. Beyond `limits.wantsPerSessionMax` at once it is told that we lack the content, and asks again later. */
+  handleWant(want: Want): void {
+    if (this.#sendingByNumber.has(want.number)) return;
+    if (this.#sendingByNumber.size >= limits.wantsPerSessionMax) {
+      this.#lacks.push(want.number);
+      return;
+    }
+    this.#sendingByNumber.set(want.number, { want, groups: [].values(), exhausted: false, encoding: 0, begunBytes: 0, storedBytes: 0, ready: [] });
+    this.#tasks.push({ type: 'prepare', want });
+  }
+
+  /** The peer no longer wants these. */
+  handleWithdraw(numbers: readonly number[]): void {
+    for (const number of numbers) this.#sendingByNumber.delete(number);
+    const gone = new Set(numbers);
+    for (const [root, wants] of this.#deferredByRoot) {
+      const kept = wants.filter((want) => !gone.has(want.number));
+      this.#deferredCount -= wants.length - kept.length;
+      if (kept.length === 0) this.#deferredByRoot.delete(root);
+      else this.#deferredByRoot.set(root, kept);
+    }
+  }
+
+  /** The peer has stored this many bytes of a wanted content since it asked. */
+  handleProgress(number: number, storedBytes: number): void {
+    const sending = this.#sendingByNumber.get(number);
+    if (sending === undefined) return;
+    sending.storedBytes = Math.max(sending.storedBytes, storedBytes);
+    this.#encodeAhead(sending);
+  }
+
+  /** A content became complete here: whoever waits for it gets it now. */
+  handleContentComplete(root: Uint8Array): void {
+    const key = toHex(root);
+    const waiting = this.#deferredByRoot.get(key);
+    if (waiting === undefined) return;
+    this.#deferredByRoot.delete(key);
+    this.#deferredCount -= waiting.length;
+    for (const want of waiting) this.handleWant(want);
+  }
+
+  /** Result of a `prepare` task. */
+  prepared(want: Want, transfer: PreparedTransfer | undefined): void {
+    const sending = this.#sendingByNumber.get(want.number);
+    if (sending === undefined) return;
+    if (transfer === undefined || transfer.groups.length >= objectsPerWantMax) {
+      this.#sendingByNumber.delete(want.number);
+      this.#defer(want);
+      return;
+    }
+    sending.transfer = transfer;
+    this.#copiedBytes += transfer.copiedBytes;
+    const known = want.resume !== undefined && toHex(want.resume.planId) === toHex(transfer.planId) ? want.resume : undefined;
+    if (known === undefined) sending.ready.push({ object: 0, bytes: transfer.planObject, offset: 0 });
+    const held = new Set(known?.held.flatMap(({ first, count }) => Array.from({ length: Math.min(count, transfer.groups.length) }, (_, i) => first + i)));
+    for (const group of held) this.#resumedBytes += transfer.groups[group]?.targetBytes ?? 0;
+    sending.groups = transfer.groups.keys().filter((group) => !held.has(group));
+    this.#encodeAhead(sending);
+  }
+
+  /** Result of an `encode` task; `undefined` when the bytes are gone. */
+  encoded(number: number, group: number, bytes: Uint8Array | undefined): void {
+    const sending = this.#sendingByNumber.get(number);
+    if (sending === undefined) return;
+    sending.encoding--;
+    if (bytes === undefined) {
+      this.#sendingByNumber.delete(number);
+      this.#defer(sending.want);
+      return;
+    }
+    const partial = sending.want.resume?.partial;
+    let offset = 0;
+    if (partial?.group === group && partial.offset < bytes.length) {
+      const prefix = this.#crypto.sha256(bytes.subarray(0, partial.offset)).subarray(0, 8);
+      if (toHex(prefix) === toHex(partial.prefixHash)) {
+        offset = partial.offset;
+        this.#resumedBytes += offset;
+      }
+    }
+    sending.ready.push({ object: group + 1, bytes, offset });
+    sending.ready.sort((a, b) => a.object - b.object);
+    this.#encodeAhead(sending);
+  }
+
+  /** The next task, until `undefined`. */
+  pollTask(): SenderTask | undefined {
+    return this.#tasks.shift();
+  }
+
+  /** Numbers to tell the peer that we lack, at once. */
+  takeLacks(): readonly number[] {
+    const lacks = this.#lacks;
+    this.#lacks = [];
+    return lacks;
+  }
+
+  /** The most urgent class that has data ready, or `undefined`. */
+  get readyPriority(): PriorityClass | undefined {
+    let best: number = priorityClasses.length;
+    for (const sending of this.#sendingByNumber.values()) {
+      if (sending.ready.length > 0) best = Math.min(best, priorityClasses.indexOf(sending.want.priority));
+    }
+    return priorityClasses[best];
+  }
+
+  /** Takes up to `bytesMax` of the most urgent data. */
+  take(bytesMax: number): OutgoingData | undefined {
+    const priority = this.readyPriority;
+    if (priority === undefined) return undefined;
+    for (const [number, sending] of this.#sendingByNumber) {
+      const [object] = sending.ready;
+      if (sending.want.priority !== priority || object === undefined) continue;
+      const { offset } = object;
+      const bytes = object.bytes.subarray(offset, offset + bytesMax);
+      object.offset += bytes.length;
+      const last = object.offset === object.bytes.length;
+      if (last) {
+        sending.ready.shift();
+        this.#encodeAhead(sending);
+      }
+      return { priority, transfer: number * objectsPerWantMax + object.object, offset, bytes, last };
+    }
+    return undefined;
+  }
+
+  /** Bytes that did not travel: because the peer had them from an interrupted transfer, and because its base has them. */
+  get savedBytes(): { readonly resume: number; readonly delta: number } {
+    return { resume: this.#resumedBytes, delta: this.#copiedBytes };
+  }
+
+  #encodeAhead(sending: Sending): void {
+    const { transfer } = sending;
+    if (transfer === undefined) return;
+    while (!sending.exhausted && sending.encoding + sending.ready.length < encodedAhead && sending.begunBytes - sending.storedBytes < windowBytes) {
+      const next = sending.groups.next();
+      if (next.done) {
+        sending.exhausted = true;
+      } else {
+        sending.encoding++;
+        sending.begunBytes += transfer.groups[next.value]?.targetBytes ?? 0;
+        this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group: next.value });
+      }
+    }
+    if (sending.exhausted && sending.encoding === 0 && sending.ready.length === 0) this.#sendingByNumber.delete(sending.want.number);
+  }
+
+  #defer(want: Want): void {
+    this.#lacks.push(want.number);
+    if (this.#deferredCount >= limits.deferredWantsPerSessionMax) return;
+    const key = toHex(want.root);
+    this.#deferredByRoot.set(key, [...(this.#deferredByRoot.get(key) ?? []), want]);
+    this.#deferredCount++;
+  }
+}

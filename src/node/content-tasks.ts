@@ -1,0 +1,207 @@
+import { concatBytes } from '../core/bytes.ts';
+import { GodwitError } from '../core/errors.ts';
+import type { Hash } from '../core/identifiers.ts';
+import { failure, type Outcome, success } from '../core/outcome.ts';
+import type { ContentStore } from '../datasets/content-store.ts';
+import { decodeGroup, type EncodingEffort, encodeGroup } from '../datasets/delta-group.ts';
+import { type ChunkRef, type ContentRef, checkContentRef, equalContent, ManifestBuilder } from '../datasets/manifest.ts';
+import { freshChunks, planTransfer, type TransferPlan, targetChunks, verifyPlan } from '../datasets/transfer-plan.ts';
+import { type PlanGroup, planGroups } from '../datasets/transfer-plan-groups.ts';
+import { decodePlan, encodePlan } from '../datasets/transfer-plan-wire.ts';
+import type { Compressor } from '../ports/compressor.ts';
+import type { Crypto } from '../ports/crypto.ts';
+
+/**
+ * The work between a wanted content and its bytes, on both sides of a transfer: plan, encode, decode, verify, store. Asynchronous because it reads and writes bulk bytes; the engine asks for it
+ * as tasks and hears the results as inputs.
+ *
+ * Object 0 of a transfer is one byte that says which of the offered bases the plan builds on (0: none, n: the n-th), and the plan. Object i is the encoded group i - 1.
+ */
+
+/** What a sending node works by. */
+export interface PreparedTransfer {
+  readonly content: ContentRef;
+  /** Object 0. */
+  readonly planObject: Uint8Array;
+  readonly planId: Uint8Array;
+  readonly groups: readonly PlanGroup[];
+  readonly fresh: readonly ChunkRef[];
+  readonly base: readonly ChunkRef[];
+  /** Bytes that do not travel because the receiver has them. */
+  readonly copiedBytes: number;
+}
+
+/** What a receiving node works by. */
+export interface OpenedTransfer {
+  readonly content: ContentRef;
+  readonly planObject: Uint8Array;
+  readonly planId: Uint8Array;
+  readonly plan: TransferPlan;
+  readonly groups: readonly PlanGroup[];
+  readonly base: readonly ChunkRef[];
+  readonly copiedBytes: number;
+}
+
+/** With a base and at most this many groups, fresh chunks travel without their hashes: the whole is small, and its root vouches for it. */
+const groupsWithoutHashesMax = 8;
+/** Stands for a base in object 0. */
+const basesMax = 4;
+
+/** Runs the tasks of one node. */
+export class ContentTasks {
+  readonly #contents: ContentStore;
+  readonly #crypto: Crypto;
+  readonly #compressor: Compressor;
+
+  constructor(contents: ContentStore, crypto: Crypto, compressor: Compressor) {
+    this.#contents = contents;
+    this.#crypto = crypto;
+    this.#compressor = compressor;
+  }
+
+  /** Plans how to send a content to somebody who offers these bases. `undefined` when the content is not complete here. */
+  async prepare(content: ContentRef, bases: readonly Hash[]): Promise<PreparedTransfer | undefined> {
+    const held = this.#contents.content(content.root);
+    if (held === undefined || !equalContent(held, content)) return undefined;
+    const target = await this.#refs(content);
+    if (target === undefined) return undefined;
+    let baseNumber = 0;
+    let base: readonly ChunkRef[] = [];
+    for (const [index, root] of bases.slice(0, basesMax).entries()) {
+      const candidate = this.#contents.content(root);
+      const refs = candidate && (await this.#refs(candidate));
+      if (refs === undefined) continue;
+      baseNumber = index + 1;
+      base = refs;
+      break;
+    }
+    const plan = planTransfer(target, base);
+    const groups = planGroups(plan, base);
+    const withHashes = base.length === 0 ? groups.length > 1 : groups.length > groupsWithoutHashesMax;
+    const planObject = concatBytes(Uint8Array.of(baseNumber), encodePlan(plan, base, { withHashes, compressor: this.#compressor }));
+    // The sender planned from full references, so every fresh chunk still carries its hash here whatever travels.
+    const fresh = freshChunks(plan) as readonly ChunkRef[];
+    return { content, planObject, planId: this.#planId(planObject), groups, fresh, base, copiedBytes: copiedBytes(content, groups) };
+  }
+
+  /** The encoded bytes of one group, or `undefined` when a chunk can no longer be read. */
+  async encode(transfer: PreparedTransfer, group: number, effort: EncodingEffort): Promise<Uint8Array | undefined> {
+    const { firstFresh, freshCount, baseRuns } = transfer.groups[group] as PlanGroup;
+    const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount));
+    if (target === undefined) return undefined;
+    // A base whose bytes are gone here still helped to plan; the group then simply goes without a dictionary.
+    const base = (await this.#readAll(chunksOfRuns(transfer.base, baseRuns))) ?? [];
+    return encodeGroup(target, base, { compressor: this.#compressor, effort });
+  }
+
+  /**
+   * Understands object 0 of a content that was asked for with these bases. Fails as `decodePlan` and `verifyPlan` do, with `BASE_UNKNOWN` (peer) for a base that was not offered, and with
+   * `BASE_GONE` (local) when its manifest can no longer be read.
+   */
+  async open(content: ContentRef, bases: readonly Hash[], planObject: Uint8Array): Promise<Outcome<OpenedTransfer>> {
+    const sane = checkContentRef(content, this.#crypto);
+    if (!sane.ok) return sane;
+    const baseNumber = planObject[0];
+    if (baseNumber === undefined || baseNumber > bases.length) return failure('BASE_UNKNOWN', 'peer', 'a transfer plan builds on a base that was not offered');
+    let base: readonly ChunkRef[] = [];
+    if (baseNumber > 0) {
+      const held = this.#contents.content(bases[baseNumber - 1] as Hash);
+      const refs = held && (await this.#refs(held));
+      if (refs === undefined) return failure('BASE_GONE', 'local', 'the manifest of the base can no longer be read');
+      base = refs;
+    }
+    const plan = decodePlan(planObject.subarray(1), base, content.sizeBytes, this.#compressor);
+    if (!plan.ok) return plan;
+    if (freshChunks(plan.value).every((chunk) => chunk.hash !== undefined)) {
+      const verified = verifyPlan(plan.value, base, content, this.#crypto);
+      if (!verified.ok) return verified;
+    }
+    const groups = planGroups(plan.value, base);
+    return success({ content, planObject, planId: this.#planId(planObject), plan: plan.value, groups, base, copiedBytes: copiedBytes(content, groups) });
+  }
+
+  /**
+   * Decodes a group, checks its chunks where the plan names them, and stores them durably. Succeeds with their hashes. Fails as `decodeGroup` does, with `CHUNK_WRONG` (peer), or with the
+   * code of a disk failure (local): then the same group may be stored again later.
+   */
+  async store(transfer: OpenedTransfer, group: number, encoded: Uint8Array): Promise<Outcome<readonly Hash[]>> {
+    const { firstFresh, freshCount, baseRuns, targetBytes } = transfer.groups[group] as PlanGroup;
+    const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
+    if (base === undefined) return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
+    const decoded = decodeGroup(encoded, base, targetBytes, this.#compressor);
+    if (!decoded.ok) return decoded;
+    const records: { hash: Hash; bytes: Uint8Array }[] = [];
+    let offset = 0;
+    for (const chunk of freshChunks(transfer.plan).slice(firstFresh, firstFresh + freshCount)) {
+      const bytes = decoded.value.subarray(offset, offset + chunk.lengthBytes);
+      offset += chunk.lengthBytes;
+      const hash = this.#crypto.sha256(bytes) as Hash;
+      if (chunk.hash !== undefined && chunk.hash.some((byte, index) => byte !== hash[index])) {
+        return failure('CHUNK_WRONG', 'peer', 'a chunk that arrived does not have the hash its plan names');
+      }
+      records.push({ hash, bytes });
+    }
+    return this.#guardDisk(async () => {
+      await this.#contents.put(records);
+      return records.map((record) => record.hash);
+    });
+  }
+
+  /**
+   * Puts the manifest together from all fresh hashes, compares its root with the signed one, stores its nodes and marks the content complete. Fails with `CONTENT_WRONG` (peer) or the code
+   * of a disk failure (local).
+   */
+  async finish(transfer: OpenedTransfer, freshHashes: readonly Hash[]): Promise<Outcome<undefined>> {
+    const chunks = targetChunks(transfer.plan, transfer.base, freshHashes);
+    if (chunks === undefined) return failure('CONTENT_WRONG', 'peer', 'the plan leaves chunks unnamed');
+    const builder = new ManifestBuilder(this.#crypto);
+    for (const chunk of chunks) builder.add(chunk);
+    const { content, nodes } = builder.finish();
+    if (!equalContent(content, transfer.content)) return failure('CONTENT_WRONG', 'peer', 'what arrived is not the content that was signed');
+    return this.#guardDisk(async () => {
+      await this.#contents.put(nodes);
+      this.#contents.complete(content);
+      return undefined;
+    });
+  }
+
+  #planId(planObject: Uint8Array): Uint8Array {
+    return this.#crypto.sha256(planObject).slice(0, 16);
+  }
+
+  async #refs(content: ContentRef): Promise<ChunkRef[] | undefined> {
+    try {
+      return await this.#contents.refs(content);
+    } catch (error) {
+      if (error instanceof GodwitError) return undefined;
+      throw error;
+    }
+  }
+
+  async #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {
+    const all: Uint8Array[] = [];
+    for (const ref of refs) {
+      const bytes = await this.#contents.read(ref.hash);
+      if (bytes === undefined) return undefined;
+      all.push(bytes);
+    }
+    return all;
+  }
+
+  async #guardDisk<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+    try {
+      return success(await work());
+    } catch (error) {
+      if (error instanceof GodwitError) return failure(error.code, 'local', error.message);
+      throw error;
+    }
+  }
+}
+
+function copiedBytes(content: ContentRef, groups: readonly PlanGroup[]): number {
+  return groups.reduce((rest, group) => rest - group.targetBytes, content.sizeBytes);
+}
+
+function chunksOfRuns(base: readonly ChunkRef[], runs: PlanGroup['baseRuns']): ChunkRef[] {
+  return runs.flatMap((run) => base.slice(run.baseIndex, run.baseIndex + run.count));
+}

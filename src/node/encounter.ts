@@ -1,0 +1,207 @@
+import { concatBytes } from '../core/bytes.ts';
+import { type DatasetId, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import type { Fault } from '../core/outcome.ts';
+import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import type { LogEntry, LogStore } from '../datasets/log.ts';
+import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
+import { VersionVector, vectorDigest } from '../datasets/version-vector.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import type { Message, Receipt } from '../session/messages.ts';
+import type { Membership } from './membership.ts';
+
+/**
+ * What two members settle when they meet, before any bulk bytes: who has which log entries, and who is known to hold what.
+ *
+ * Both sides say one digest of all their version vectors. Equal digests end it. Otherwise both send their vectors, and each pushes the entries the other lacks: the team's log first, because it
+ * says who may write what, then datasets by class. Entries that are written or arrive later are pushed as they come.
+ */
+
+/** What an encounter reads and writes. */
+export interface EncounterStores {
+  readonly logs: LogStore;
+  readonly membership: Membership;
+  readonly receipts: ReceiptBook;
+  readonly crypto: Crypto;
+}
+
+/** A message to send. */
+export interface OutgoingMessage {
+  readonly priority: PriorityClass;
+  readonly message: Message;
+}
+
+/** What came of entries that a peer sent. */
+export interface AcceptedEntries {
+  readonly dataset: DatasetId;
+  readonly stored: readonly LogEntry[];
+  /** Why an entry, and everything behind it, was not taken. */
+  readonly fault?: Fault;
+}
+
+/** Datasets whose logs are spoken of with members: the team's own, then all others by class. */
+export function sharedDatasets(membership: Membership): { readonly dataset: DatasetId; readonly priority: PriorityClass }[] {
+  const team = membership.logDataset;
+  if (team === undefined) return [];
+  const rank = (priority: PriorityClass): number => priorityClasses.indexOf(priority);
+  const others = membership.datasets().map(({ id, priority }) => ({ dataset: id, priority }));
+  return [{ dataset: team, priority: 'critical' }, ...others.sort((a, b) => rank(a.priority) - rank(b.priority))];
+}
+
+/** The conversation with one member over one session. */
+export class Encounter {
+  readonly #stores: EncounterStores;
+  readonly #ready: OutgoingMessage[] = [];
+  /** What the peer has, as far as it said and we sent. Absent until the first comparison. */
+  #peerVectorByDataset: Map<DatasetId, VersionVector> | undefined;
+  #vectorsSent = false;
+  /** Entries of authors we did not know were refused: ask again once we know more members. */
+  #refusedForMembership = false;
+  /** Nothing to push until a log grows or the peer says more: spares the catalog a question a packet. */
+  #caughtUp = false;
+
+  constructor(stores: EncounterStores) {
+    this.#stores = stores;
+  }
+
+  /** Opens the conversation. */
+  begin(): void {
+    this.#say('critical', { type: 'frontier', logs: this.#logsDigest(), receipts: this.#stores.receipts.digest() });
+  }
+
+  handleFrontier(message: Extract<Message, { type: 'frontier' }>): void {
+    const ours = this.#logsDigest();
+    if (message.logs.every((byte, index) => byte === ours[index])) {
+      this.#peerVectorByDataset ??= this.#ourVectors();
+      this.#caughtUp = false;
+    } else {
+      this.#sayVectors();
+    }
+    const digest = this.#stores.receipts.digest();
+    if (message.receipts.some((byte, index) => byte !== digest[index])) this.sendReceipts(this.#stores.receipts.all());
+  }
+
+  /** A peer that says its vectors gets ours, once, and whatever it lacks. Returns a fault when they are malformed. */
+  handleVectors(message: Extract<Message, { type: 'vectors' }>): Fault | undefined {
+    const vectors = new Map<DatasetId, VersionVector>();
+    for (const { dataset, vector } of message.vectors) {
+      const decoded = VersionVector.fromCbor(vector);
+      if (!decoded.ok) return decoded.fault;
+      vectors.set(dataset, decoded.value);
+    }
+    this.#peerVectorByDataset = vectors;
+    this.#caughtUp = false;
+    if (!this.#vectorsSent) this.#sayVectors();
+    return undefined;
+  }
+
+  /** Takes entries of one log. */
+  handleEntries(message: Extract<Message, { type: 'entries' }>): AcceptedEntries {
+    const { dataset, author, first } = message;
+    const { membership, logs } = this.#stores;
+    const isTeamLog = dataset === membership.logDataset;
+    if (!isTeamLog && membership.dataset(dataset) === undefined) {
+      this.#refusedForMembership = true;
+      return { dataset, stored: [], fault: { code: 'DATASET_UNKNOWN', blame: 'peer', message: `no dataset ${dataset} in this team` } };
+    }
+    if (!membership.mayWrite(author)) {
+      this.#refusedForMembership = true;
+      return { dataset, stored: [], fault: { code: 'AUTHOR_UNKNOWN', blame: 'peer', message: `${author} may not write here` } };
+    }
+    const stored: LogEntry[] = [];
+    for (const [index, { body, signature }] of message.entries.entries()) {
+      const entry = { author, sequence: first + index, body, signature };
+      const accepted = logs.accept(dataset, entry);
+      if (!accepted.ok) return { dataset, stored, fault: accepted.fault };
+      if (accepted.value === 'stored') stored.push(entry);
+      this.#peerHas(dataset, author, entry.sequence);
+    }
+    return { dataset, stored };
+  }
+
+  /** The team's log grew: what was refused before may be welcome now. */
+  membershipChanged(): void {
+    if (!this.#refusedForMembership) return;
+    this.#refusedForMembership = false;
+    this.#sayVectors();
+  }
+
+  /** Some log of ours grew. */
+  logsChanged(): void {
+    this.#caughtUp = false;
+  }
+
+  /** Tells the peer receipts. */
+  sendReceipts(receipts: readonly HeldReceipt[]): void {
+    for (let from = 0; from < receipts.length; from += limits.receiptsPerMessageMax) {
+      const batch = receipts.slice(from, from + limits.receiptsPerMessageMax);
+      this.#say('normal', { type: 'receipts', receipts: batch.map(toWire) });
+    }
+  }
+
+  /** The next message: what is waiting, then entries that the peer lacks, of the classes that may be pushed now. */
+  poll(mayPush: (priority: PriorityClass) => boolean): OutgoingMessage | undefined {
+    const ready = this.#ready.shift();
+    if (ready !== undefined || this.#caughtUp || this.#peerVectorByDataset === undefined) return ready;
+    let held = false;
+    for (const { dataset, priority } of sharedDatasets(this.#stores.membership)) {
+      if (!mayPush(priority)) {
+        held = true;
+        continue;
+      }
+      const peer = this.#peerVectorByDataset.get(dataset) ?? VersionVector.of([]);
+      const [range] = this.#vector(dataset).missingFrom(peer);
+      if (range === undefined) continue;
+      const entries = this.#stores.logs.read(dataset, range.node, range.from, range.to, limits.entriesMessageBytesMax);
+      const last = entries.at(-1);
+      if (last === undefined) continue;
+      this.#peerHas(dataset, range.node, last.sequence);
+      const message: Message = {
+        type: 'entries',
+        dataset,
+        author: range.node,
+        first: range.from,
+        entries: entries.map(({ body, signature }) => ({ body, signature })),
+      };
+      return { priority, message };
+    }
+    this.#caughtUp = !held;
+    return undefined;
+  }
+
+  #say(priority: PriorityClass, message: Message): void {
+    this.#ready.push({ priority, message });
+  }
+
+  #sayVectors(): void {
+    this.#vectorsSent = true;
+    const vectors = [...this.#ourVectors()].map(([dataset, vector]) => ({ dataset, vector: vector.toCbor() }));
+    this.#say('critical', { type: 'vectors', vectors });
+  }
+
+  #peerHas(dataset: DatasetId, author: NodeId, sequence: number): void {
+    const vectors = this.#peerVectorByDataset;
+    if (vectors === undefined) return;
+    const known = vectors.get(dataset) ?? VersionVector.of([]);
+    if (known.lengthOf(author) < sequence) vectors.set(dataset, known.advance(author, sequence));
+  }
+
+  #vector(dataset: DatasetId): VersionVector {
+    return VersionVector.of(this.#stores.logs.lengths(dataset));
+  }
+
+  #ourVectors(): Map<DatasetId, VersionVector> {
+    return new Map(sharedDatasets(this.#stores.membership).map(({ dataset }) => [dataset, this.#vector(dataset)]));
+  }
+
+  #logsDigest(): Uint8Array {
+    const { crypto } = this.#stores;
+    const parts = [...this.#ourVectors()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([dataset, vector]) => concatBytes(identifierToBytes(dataset), vectorDigest(vector, crypto)));
+    return crypto.sha256(concatBytes(...parts)).slice(0, 16);
+  }
+}
+
+function toWire(receipt: HeldReceipt): Receipt {
+  const { node, dataset, vector, instant, signature } = receipt;
+  return { node, dataset, vector: vector.toCbor(), wallMs: instant.wallMs, counter: instant.counter, signature };
+}

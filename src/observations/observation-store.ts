@@ -1,0 +1,302 @@
+import * as v from 'valibot';
+import { toHex } from '../core/bytes.ts';
+import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { type DatasetId, type Hash, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { failure, type Outcome, success } from '../core/outcome.ts';
+import type { Cell } from '../formats/record-stream.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Compressor } from '../ports/compressor.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import type { SegmentRow } from './segment-batch.ts';
+import { decodeSegment, encodeSegment } from './segment-codec.ts';
+import { decodeTableRevision, encodeTableRevision, type TableRevision } from './table-revision.ts';
+
+/**
+ * Observations: the rows of every table revision of a `series` dataset, each once.
+ *
+ * A row's identity is (table revision, time, record number, cells). Reading a logger twice, or hearing of its rows from two people, adds nothing. Two rows of one time and record number with
+ * other cells are both kept: nobody here can know which reader was right.
+ *
+ * Log payloads: a table is `encodeTableRevision`; a segment is `[table (32), segment bytes, source, [[time µs, name, detail], …]]`, source = `[name, raw root (32) or null, offset, length]`;
+ * a gap is `[table (32), from record, to record, reason]`: records from, up to but not including, to are missing for good.
+ */
+
+export const observationSchema: Schema = {
+  component: 'observations',
+  steps: [
+    `CREATE TABLE table_revision (
+       id INTEGER PRIMARY KEY,
+       dataset BLOB NOT NULL,
+       hash BLOB NOT NULL,
+       station TEXT NOT NULL,
+       name TEXT NOT NULL,
+       payload BLOB NOT NULL,
+       UNIQUE (dataset, hash)
+     ) STRICT;
+     CREATE TABLE table_author (
+       revision INTEGER NOT NULL REFERENCES table_revision (id),
+       author BLOB NOT NULL,
+       PRIMARY KEY (revision, author)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE observation (
+       revision INTEGER NOT NULL REFERENCES table_revision (id),
+       time_us INTEGER NOT NULL,
+       record INTEGER NOT NULL,
+       cells TEXT NOT NULL,
+       flags BLOB,
+       PRIMARY KEY (revision, time_us, record, cells)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE logger_event (
+       revision INTEGER NOT NULL REFERENCES table_revision (id),
+       time_us INTEGER NOT NULL,
+       name TEXT NOT NULL,
+       detail TEXT NOT NULL,
+       PRIMARY KEY (revision, time_us, name, detail)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE gap (
+       revision INTEGER NOT NULL REFERENCES table_revision (id),
+       from_record INTEGER NOT NULL,
+       to_record INTEGER NOT NULL,
+       reason TEXT NOT NULL,
+       PRIMARY KEY (revision, from_record, to_record)
+     ) STRICT, WITHOUT ROWID;`,
+  ],
+};
+
+/** What the logger did, at a time: not a measurement. */
+export interface LoggerEvent {
+  readonly timeUs: number;
+  readonly name: string;
+  readonly detail: string;
+}
+
+/** Where rows were read from. */
+export interface RowSource {
+  /** Name of the file or instrument. */
+  readonly name: string;
+  /** Root of the archived raw bytes, where they are kept as content of their own. */
+  readonly root?: Hash;
+  /** The bytes of the source that the rows came from. */
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+/** A batch of rows of one table revision, as it goes into a log. */
+export interface RowBatch {
+  readonly table: Hash;
+  readonly rows: readonly SegmentRow[];
+  readonly events: readonly LoggerEvent[];
+  readonly source: RowSource;
+}
+
+/** Records that are gone from the instrument for good. */
+export interface Gap {
+  readonly table: Hash;
+  readonly fromRecord: number;
+  /** Not included. */
+  readonly toRecord: number;
+  readonly reason: string;
+}
+
+/** One stored row. */
+export interface StoredRow {
+  readonly timeUs: number;
+  readonly recordNumber?: number;
+  readonly cells: readonly Cell[];
+  /** One QARTOD flag a field, where the row was checked. */
+  readonly flags?: Uint8Array;
+}
+
+/** A table revision with the extent of its rows. */
+export interface TableSummary {
+  readonly revision: TableRevision;
+  readonly rows: number;
+  readonly firstUs?: number;
+  readonly lastUs?: number;
+}
+
+const integer = v.pipe(v.number(), v.integer());
+const hash = v.pipe(
+  v.instance(Uint8Array),
+  v.check((bytes) => bytes.length === identifierBytes),
+);
+const text = v.pipe(v.string(), v.maxLength(4096));
+const segmentShape = v.tuple([hash, v.instance(Uint8Array), v.tuple([text, v.nullable(hash), integer, integer]), v.pipe(v.array(v.tuple([integer, text, text])), v.maxLength(65_536))]);
+const gapShape = v.tuple([hash, integer, integer, text]);
+
+/** Log payload of a batch. */
+export function encodeRowBatch(batch: RowBatch, fieldCount: number, compressor: Compressor): CborValue {
+  const { name, root, offset, lengthBytes } = batch.source;
+  const segment = encodeSegment({ rows: batch.rows, fieldCount }, compressor);
+  return [batch.table, segment, [name, root ?? null, offset, lengthBytes], batch.events.map((event) => [event.timeUs, event.name, event.detail])];
+}
+
+/** Log payload of a gap. */
+export function encodeGap(gap: Gap): CborValue {
+  return [gap.table, gap.fromRecord, gap.toRecord, gap.reason];
+}
+
+/** No record number. */
+const noRecord = -1;
+
+/** The observations of all `series` datasets, in the catalog. Synchronous; part of the caller's transaction. */
+export class ObservationStore {
+  readonly #catalog: Catalog;
+  readonly #crypto: Crypto;
+  readonly #compressor: Compressor;
+  readonly #keyByRevision = new Map<string, number>();
+
+  constructor(catalog: Catalog, crypto: Crypto, compressor: Compressor) {
+    this.#catalog = catalog;
+    this.#crypto = crypto;
+    this.#compressor = compressor;
+    catalog.migrate(observationSchema);
+  }
+
+  /** Enters a log entry of kind `table`, `segment` or `gap`. Idempotent. Fails with `TABLE_MALFORMED`, `SEGMENT_…`, `TABLE_UNKNOWN` or `GAP_MALFORMED` (peer). */
+  apply(dataset: DatasetId, author: NodeId, kind: 'table' | 'segment' | 'gap', payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {
+    if (kind === 'table') {
+      const revision = decodeTableRevision(payload, this.#crypto);
+      if (!revision.ok) return revision;
+      this.#define(dataset, author, revision.value);
+      return success({ stored: 0, duplicate: 0 });
+    }
+    return kind === 'segment' ? this.#applySegment(dataset, payload) : this.#applyGap(dataset, payload);
+  }
+
+  /** True when this author has defined the table revision: logs arrive in any order, so each author's rows follow a definition in the author's own log. */
+  isDefinedBy(dataset: DatasetId, author: NodeId, table: Hash): boolean {
+    const key = this.#key(dataset, table);
+    return key !== undefined && this.#catalog.get('SELECT 1 FROM table_author WHERE revision = ? AND author = ?', key, identifierToBytes(author)) !== undefined;
+  }
+
+  /** True when exactly this row is stored. */
+  has(dataset: DatasetId, table: Hash, row: StoredRow): boolean {
+    const key = this.#key(dataset, table);
+    if (key === undefined) return false;
+    const found = this.#catalog.get(
+      'SELECT 1 FROM observation WHERE revision = ? AND time_us = ? AND record = ? AND cells = ?',
+      key,
+      row.timeUs,
+      row.recordNumber ?? noRecord,
+      JSON.stringify(row.cells),
+    );
+    return found !== undefined;
+  }
+
+  /** Every table revision of a dataset with the extent of its rows, by station and table. */
+  tables(dataset: DatasetId): TableSummary[] {
+    return this.#catalog
+      .all<{ id: number; payload: Uint8Array }>('SELECT id, payload FROM table_revision WHERE dataset = ? ORDER BY station, name, id', identifierToBytes(dataset))
+      .flatMap((row) => {
+        const revision = this.#revision(row.payload);
+        const extent = this.#catalog.get<{ n: number; first: number | null; last: number | null }>(
+          'SELECT count(*) AS n, min(time_us) AS first, max(time_us) AS last FROM observation WHERE revision = ?',
+          row.id,
+        );
+        if (revision === undefined || extent === undefined) return [];
+        const { n, first, last } = extent;
+        return [{ revision, rows: n, ...(first === null ? {} : { firstUs: first }), ...(last === null ? {} : { lastUs: last }) }];
+      });
+  }
+
+  /** Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included). Streamed: the catalog must not be written meanwhile. */
+  *rows(dataset: DatasetId, table: Hash, fromUs = Number.MIN_SAFE_INTEGER, toUs = Number.MAX_SAFE_INTEGER): IterableIterator<StoredRow> {
+    const key = this.#key(dataset, table);
+    if (key === undefined) return;
+    for (const row of this.#catalog.iterate<{ time_us: number; record: number; cells: string; flags: Uint8Array | null }>(
+      'SELECT time_us, record, cells, flags FROM observation WHERE revision = ? AND time_us >= ? AND time_us < ? ORDER BY time_us, record, cells',
+      key,
+      fromUs,
+      toUs,
+    )) {
+      yield {
+        timeUs: row.time_us,
+        ...(row.record === noRecord ? {} : { recordNumber: row.record }),
+        cells: JSON.parse(row.cells) as Cell[],
+        ...(row.flags === null ? {} : { flags: row.flags }),
+      };
+    }
+  }
+
+  /** Logger events of one table revision, by time. */
+  events(dataset: DatasetId, table: Hash): LoggerEvent[] {
+    const key = this.#key(dataset, table);
+    if (key === undefined) return [];
+    return this.#catalog
+      .all<{ time_us: number; name: string; detail: string }>('SELECT time_us, name, detail FROM logger_event WHERE revision = ? ORDER BY time_us, name', key)
+      .map((row) => ({ timeUs: row.time_us, name: row.name, detail: row.detail }));
+  }
+
+  /** Gaps of one table revision, by record. */
+  gaps(dataset: DatasetId, table: Hash): Gap[] {
+    const key = this.#key(dataset, table);
+    if (key === undefined) return [];
+    return this.#catalog
+      .all<{ from_record: number; to_record: number; reason: string }>('SELECT from_record, to_record, reason FROM gap WHERE revision = ? ORDER BY from_record', key)
+      .map((row) => ({ table, fromRecord: row.from_record, toRecord: row.to_record, reason: row.reason }));
+  }
+
+  #define(dataset: DatasetId, author: NodeId, revision: TableRevision): void {
+    this.#catalog.run(
+      'INSERT OR IGNORE INTO table_revision (dataset, hash, station, name, payload) VALUES (?, ?, ?, ?, ?)',
+      identifierToBytes(dataset),
+      revision.id,
+      revision.stationId,
+      revision.table,
+      encodeCbor(encodeTableRevision(revision)),
+    );
+    const key = this.#key(dataset, revision.id);
+    if (key !== undefined) this.#catalog.run('INSERT OR IGNORE INTO table_author (revision, author) VALUES (?, ?)', key, identifierToBytes(author));
+  }
+
+  #applySegment(dataset: DatasetId, payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {
+    const shaped = v.safeParse(segmentShape, payload);
+    if (!shaped.success) return failure('SEGMENT_MALFORMED', 'peer', 'a batch of observations is not of this format');
+    const [table, segment, , events] = shaped.output;
+    const key = this.#key(dataset, table as Hash);
+    if (key === undefined) return failure('TABLE_UNKNOWN', 'peer', 'observations came before the definition of their table');
+    const batch = decodeSegment(segment, this.#compressor);
+    if (!batch.ok) return batch;
+    let stored = 0;
+    for (const row of batch.value.rows) {
+      stored += this.#catalog.run(
+        'INSERT OR IGNORE INTO observation (revision, time_us, record, cells, flags) VALUES (?, ?, ?, ?, ?)',
+        key,
+        row.timeUs,
+        row.recordNumber ?? noRecord,
+        JSON.stringify(row.cells),
+        row.flags ?? null,
+      );
+    }
+    for (const [timeUs, name, detail] of events) {
+      this.#catalog.run('INSERT OR IGNORE INTO logger_event (revision, time_us, name, detail) VALUES (?, ?, ?, ?)', key, timeUs, name, detail);
+    }
+    return success({ stored, duplicate: batch.value.rows.length - stored });
+  }
+
+  #applyGap(dataset: DatasetId, payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {
+    const shaped = v.safeParse(gapShape, payload);
+    if (!shaped.success) return failure('GAP_MALFORMED', 'peer', 'a gap is not of this format');
+    const [table, fromRecord, toRecord, reason] = shaped.output;
+    const key = this.#key(dataset, table as Hash);
+    if (key === undefined) return failure('TABLE_UNKNOWN', 'peer', 'a gap came before the definition of its table');
+    this.#catalog.run('INSERT OR IGNORE INTO gap (revision, from_record, to_record, reason) VALUES (?, ?, ?, ?)', key, fromRecord, toRecord, reason);
+    return success({ stored: 0, duplicate: 0 });
+  }
+
+  #key(dataset: DatasetId, table: Hash): number | undefined {
+    const name = `${dataset} ${toHex(table)}`;
+    const known = this.#keyByRevision.get(name);
+    if (known !== undefined) return known;
+    const row = this.#catalog.get<{ id: number }>('SELECT id FROM table_revision WHERE dataset = ? AND hash = ?', identifierToBytes(dataset), table);
+    if (row !== undefined) this.#keyByRevision.set(name, row.id);
+    return row?.id;
+  }
+
+  #revision(payload: Uint8Array): TableRevision | undefined {
+    const decoded = decodeCbor(payload);
+    const revision = decoded.ok ? decodeTableRevision(decoded.value as CborValue, this.#crypto) : decoded;
+    return revision.ok ? revision.value : undefined;
+  }
+}
