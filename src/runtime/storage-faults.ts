@@ -10,7 +10,7 @@ const systemCodePattern = /^E[A-Z0-9]+$/;
 
 /** The error's system code (`ENOENT`, `ENOSPC`, ...), or `undefined` when it is none of the operating system's. */
 export function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  if (!(error instanceof Error) || error instanceof GodwitError || !('code' in error) || typeof error.code !== 'string') return undefined;
   return systemCodePattern.test(error.code) ? error.code : undefined;
 }
 
