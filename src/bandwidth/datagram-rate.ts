@@ -1,0 +1,278 @@
+import { later, type MonotonicMs } from '../core/time.ts';
+import type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl } from '../ports/rate-control.ts';
+import { type ArrivalWindow, ArrivalWindows } from './arrival-windows.ts';
+import { LossShare } from './loss-share.ts';
+import { QueueDelay } from './queue-delay.ts';
+
+/**
+ * Rate control for datagrams: send at the rate the bottleneck delivers, keep a packet or two in its queue, and nothing more.
+ *
+ * **Finding the rate.** A path begins with a *train*: a few packets back to back, whose spacing on arrival is the bottleneck's transmission time. On a slow link this is exact at once. Where the
+ * spacing is too short to be measured well, a train eight times as long follows; it occupies the link for 40 ms at most, as the one before took less than five. Meanwhile three quarters of what
+ * the first train suggested are used. The first train is no longer than what the slowest link that fits the handshake's round trip carries in a few seconds: at 800 bit/s a longer one would
+ * block the link for minutes.
+ *
+ * **Holding it.** The rate is the median of the last eight measurements (`arrival-windows.ts`) that were made while packets queued: only a bottleneck that is never idle shows what it can do. Packets leave at this rate times a
+ * gain that steers the standing queue (`queue-delay.ts`) to a target of about one packet: a little more while it is below, less in proportion above, so the link neither runs dry nor makes
+ * urgent packets wait. While the queue stays empty although more and more is sent, the gain rises quickly: there is more to be had. Two measurements in a row far from the median, with
+ * the queue agreeing, replace it: links of this kind change by factors.
+ *
+ * **Loss** is not congestion. It enters in two places only. What is lost even when the queue is short is made up for, or a lossy link would never be full. And where sending more brings
+ * more loss and no more arrivals, the buffer is too small to show a queue, and the gain stops at one.
+ *
+ * **Others.** The target is on the sum of all queues, so whoever shares the bottleneck and fills it pushes this control down. `polite` gives way at once, `fair` tolerates a queue like that of a
+ * loss-based TCP.
+ */
+
+/** How to behave beside other traffic. */
+export type Manner = 'polite' | 'fair';
+
+/** Queueing delay to tolerate beyond one packet, milliseconds. */
+const queueTargetMs = { polite: 12, fair: 120 } as const;
+/** The first train: what the slowest possible link carries in `trainMs`, within bounds. */
+const trainMs = 4000;
+const trainBytesMin = 1280;
+const trainBytesMax = 16_000;
+const trainPackets = 5;
+const trainPacketBytesMin = 284;
+/** A train whose arrivals span less than this is followed by a longer one. */
+const trainSpanMsMin = 5;
+const trainGrowth = 8;
+const trainBytesLimit = 512 * 1024;
+/** Share of what a short train suggests that is used until a longer one has told, and the most that is believed of it. */
+const hintShare = 0.75;
+const hintRateMax = 1_500;
+/** Share of a remembered rate to begin with. */
+const rememberedShare = 0.8;
+
+const windowsKept = 8;
+const windowMsMin = 20;
+const windowShareOfRtt = 1 / 4;
+const windowPackets = 3;
+/** A measurement is far from the rate in use beyond these shares. */
+const farAbove = 1.05;
+const farBelow = 0.85;
+const gainStepMin = 0.04;
+const gainStepMax = 0.5;
+const gainMin = 0.4;
+/** The queue is emptied this often, so that its base is seen. */
+const drainEveryMs = 10_000;
+const drainGain = 0.75;
+const baseMemoryMs = 15_000;
+/** Loss above the base that counts as a sign of overflow. */
+const overflowLoss = 0.05;
+const overflowRests = 12;
+/** What may be sent at once after a timer fired late. */
+const burstMs = 5;
+/** A packet should not take longer than this to transmit, unless it would become so short that its headers weigh more. */
+const packetMs = 250;
+const packetBytesSmall = 668;
+const packetMsMax = 8000;
+const packetBytesMin = 296;
+
+export class DatagramRateControl implements RateControl {
+  readonly #queueTargetMs: number;
+  readonly #windows = new ArrivalWindows();
+  readonly #queueDelay = new QueueDelay();
+  readonly #lossLately = new LossShare(256);
+  /** Loss while the queue was short. */
+  readonly #lossBase = new LossShare(512);
+  /** Bottleneck rate in bytes a millisecond; `undefined` until the first train has arrived. */
+  #rate: number | undefined;
+  /** Latest measurements made while packets queued, newest last, same unit. */
+  #measured: number[] = [];
+  #far = 0;
+  #farRate = 0;
+  #gain = 1;
+  #gainStep = gainStepMin;
+  #rests = 0;
+  /** Bytes the present train may still send, and the length of the next one. */
+  #trainBytes: number;
+  #trainLeft: number;
+  #trained = false;
+  #measurements = 0;
+  #minRttMs: number | undefined;
+  #rttMs: number | undefined;
+  #arrivedInWindow = 0;
+  #lostInWindow = 0;
+  #nextSendAt = -Infinity as MonotonicMs;
+  #drainedAt: MonotonicMs;
+  #drainUntil: MonotonicMs | undefined;
+  #stepAt: MonotonicMs;
+
+  constructor(path: NewPath, manner: Manner, now: MonotonicMs) {
+    this.#queueTargetMs = queueTargetMs[manner];
+    this.#drainedAt = now;
+    this.#stepAt = now;
+    const slowest = path.handshake === undefined ? 0 : path.handshake.bytes / Math.max(1, path.handshake.rttMs);
+    this.#trainBytes = Math.min(trainBytesMax, Math.max(trainBytesMin, slowest * trainMs));
+    this.#trainLeft = this.#trainBytes;
+    const { remembered } = path;
+    if (remembered?.rateBytesPerSecond === undefined) return;
+    this.#rate = (remembered.rateBytesPerSecond / 1000) * rememberedShare;
+    this.#minRttMs = remembered.minRttMs;
+    this.#trained = true;
+  }
+
+  onSent(bytes: number, now: MonotonicMs): void {
+    if (this.#trainLeft > 0 && !this.#trained) {
+      this.#trainLeft -= bytes;
+      if (this.#rate === undefined || this.#trainLeft > 0) return;
+    }
+    if (this.#rate === undefined) return;
+    const from = Math.max(this.#nextSendAt, now - burstMs);
+    this.#nextSendAt = later(from as MonotonicMs, bytes / (this.#rate * this.#gain));
+  }
+
+  onAcknowledged(acknowledgement: Acknowledgement, now: MonotonicMs): void {
+    this.#arrivedInWindow += acknowledgement.packets.length;
+    const { newest } = acknowledgement;
+    if (newest !== undefined) {
+      this.#rttMs = acknowledgement.rttMs;
+      this.#minRttMs = Math.min(this.#minRttMs ?? Infinity, acknowledgement.rttMs);
+      const oneWayMs = acknowledgement.arrivedAtMs - newest.sentAt;
+      this.#queueDelay.take(oneWayMs, newest.bytes / (this.#rate ?? Infinity), Math.max(baseMemoryMs, 5 * this.#minRttMs), now);
+    }
+    const rtt = this.#minRttMs ?? 0;
+    if (!this.#trained) {
+      const enough = this.#trainBytes * (1 - 1.5 / trainPackets);
+      const window = this.#windows.take(acknowledgement, 0, enough);
+      if (window !== undefined) this.#takeTrain(window);
+      return;
+    }
+    const packetBytes = this.packetBytes(Infinity);
+    const window = this.#windows.take(acknowledgement, Math.max(windowMsMin, rtt * windowShareOfRtt), windowPackets * packetBytes);
+    if (window !== undefined) this.#takeWindow(window, now);
+  }
+
+  onLost(packets: readonly PacketFate[]): void {
+    this.#lostInWindow += packets.length;
+  }
+
+  sendAt(bytes: number, bytesInFlight: number): MonotonicMs | undefined {
+    if (this.#rate === undefined)
+      return bytesInFlight + bytes <= this.#trainBytes + trainPacketBytesMin ? (-Infinity as MonotonicMs) : undefined;
+    if (bytesInFlight + bytes > this.#bytesInFlightMax) return undefined;
+    return !this.#trained && this.#trainLeft > 0 ? (-Infinity as MonotonicMs) : this.#nextSendAt;
+  }
+
+  packetBytes(bytesMax: number): number {
+    if (this.#rate === undefined) return Math.min(bytesMax, Math.max(trainPacketBytesMin, Math.ceil(this.#trainBytes / trainPackets)));
+    const least = Math.min(packetBytesSmall, Math.max(packetBytesMin, this.#rate * packetMsMax));
+    return Math.floor(Math.min(bytesMax, 65_535, Math.max(least, this.#rate * packetMs)));
+  }
+
+  estimate(): PathEstimate {
+    return {
+      ...(this.#rate === undefined ? {} : { rateBytesPerSecond: this.#rate * 1000 }),
+      ...(this.#minRttMs === undefined ? {} : { minRttMs: this.#minRttMs }),
+      ...(this.#rttMs === undefined ? {} : { smoothedRttMs: this.#rttMs }),
+      lossRatio: this.#lossLately.share,
+      confidence: Math.min(1, this.#measurements / windowsKept),
+    };
+  }
+
+  /** Queueing delay to aim at, milliseconds: half a packet's transmission and a little. */
+  get #targetMs(): number {
+    return this.#queueTargetMs + (0.5 * Math.min(this.packetBytes(1500), 1500)) / (this.#rate ?? Infinity);
+  }
+
+  /** More is not put under way: what the path holds at this rate, acknowledgements that wait included, and some for the queue. */
+  get #bytesInFlightMax(): number {
+    const rtt = this.#minRttMs ?? 1000;
+    const rate = (this.#rate ?? 0) * Math.max(1, this.#gain);
+    return (
+      rate * (1.15 * rtt + Math.min(250, rtt / 4) + 3 * this.#targetMs + 20) +
+      3 * this.packetBytes(1500) +
+      (this.#trained ? 0 : this.#trainBytes)
+    );
+  }
+
+  /** A train has arrived. */
+  #takeTrain(window: ArrivalWindow): void {
+    const measured = window.bytes / Math.max(0.05, window.arrivalSpanMs);
+    this.#queueDelay.reset();
+    if (window.arrivalSpanMs >= trainSpanMsMin || this.#trainBytes >= trainBytesLimit) {
+      this.#trained = true;
+      this.#rate = measured;
+      this.#measured = [measured];
+      this.#measurements = 1;
+      return;
+    }
+    this.#trainBytes = Math.min(trainBytesLimit, this.#trainBytes * trainGrowth);
+    this.#trainLeft = this.#trainBytes;
+    this.#rate = Math.min(hintRateMax, measured) * hintShare;
+  }
+
+  #takeWindow(window: ArrivalWindow, now: MonotonicMs): void {
+    const rate = this.#rate as number;
+    const queueMs = this.#queueDelay.takeLeast();
+    const target = this.#targetMs;
+    const measured = window.bytes / window.arrivalSpanMs;
+    const lossRatio = this.#lostInWindow / Math.max(1, this.#lostInWindow + this.#arrivedInWindow);
+    this.#lossLately.take(this.#lostInWindow, this.#arrivedInWindow);
+    if (this.#gain <= 1) this.#lossBase.take(this.#lostInWindow, this.#arrivedInWindow);
+    this.#lostInWindow = 0;
+    this.#arrivedInWindow = 0;
+    this.#measurements++;
+    // What arrived would have been this much without the loss that is always there.
+    const carried = measured / (1 - Math.min(0.9, this.#lossBase.share));
+    const queued = queueMs > target / 2;
+    this.#followRate(carried, rate, queued, queueMs > 2 * target);
+    this.#steer(queueMs, target, lossRatio, now);
+  }
+
+  /** Moves the rate after a measurement. */
+  #followRate(carried: number, rate: number, queued: boolean, crowded: boolean): void {
+    const side = carried > rate * farAbove ? 1 : carried < rate * farBelow && crowded ? -1 : 0;
+    if (side !== 0 && Math.sign(this.#far) === side) {
+      // Twice in a row: the link has changed. The more cautious of the two counts.
+      const changed = side > 0 ? Math.min(carried, this.#farRate) : Math.max(carried, this.#farRate);
+      this.#rate = changed;
+      this.#measured = [changed];
+      this.#far = 0;
+      return;
+    }
+    this.#far = side;
+    this.#farRate = carried;
+    if (side !== 0 || !queued) return;
+    this.#measured.push(carried);
+    if (this.#measured.length > windowsKept) this.#measured.shift();
+    const sorted = [...this.#measured].sort((a, b) => a - b);
+    this.#rate = sorted[sorted.length >> 1] as number;
+  }
+
+  /** Chooses the gain until the next measurement. */
+  #steer(queueMs: number, target: number, lossRatio: number, now: MonotonicMs): void {
+    const rtt = this.#minRttMs ?? 100;
+    if (lossRatio > this.#lossBase.share + overflowLoss && this.#gain > 1 && queueMs < target) this.#rests = overflowRests;
+    else if (this.#rests > 0) this.#rests--;
+    if (queueMs < target / 8) this.#drainedAt = now;
+    if (this.#drainUntil !== undefined && now < this.#drainUntil) return;
+    this.#drainUntil = undefined;
+    if (now - this.#drainedAt > Math.max(drainEveryMs, 10 * rtt)) {
+      this.#drainedAt = now;
+      this.#drainUntil = later(now, target / (1 - drainGain));
+      this.#gain = drainGain;
+      return;
+    }
+    if (queueMs >= target) {
+      this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(2 * rtt, 100));
+      this.#gainStep = gainStepMin;
+      this.#stepAt = now;
+      return;
+    }
+    if (this.#rests > 0) {
+      this.#gain = 1;
+      this.#gainStep = gainStepMin;
+      return;
+    }
+    // The effect of a step shows after a round trip; a queue that is still empty then asks for a larger one.
+    if (queueMs > target / 2) this.#gainStep = gainStepMin;
+    else if (now - this.#stepAt > 1.5 * rtt + 50) {
+      this.#gainStep = Math.min(gainStepMax, this.#gainStep * 2);
+      this.#stepAt = now;
+    }
+    this.#gain = 1 + this.#gainStep * (1 - queueMs / target);
+  }
+}

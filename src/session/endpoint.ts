@@ -1,0 +1,671 @@
+import { invariant } from '../core/assert.ts';
+import type { Brand } from '../core/brand.ts';
+import { compareBytes, equalBytes, toHex } from '../core/bytes.ts';
+import type { NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import { type Fault, failure } from '../core/outcome.ts';
+import type { PriorityClass } from '../core/priority.ts';
+import type { Random } from '../core/random.ts';
+import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
+import type { Crypto, KeyPair } from '../ports/crypto.ts';
+import type { Entropy } from '../ports/entropy.ts';
+import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
+import {
+  type Agreement,
+  type Answer,
+  answerMember,
+  answerNewcomer,
+  type Credentials,
+  Dial,
+  type DialOptions,
+  handshakeMsMax,
+} from './handshakes.ts';
+import { type Ledger, LedgerAccount, linkBytes, type PathKind } from './ledger.ts';
+import {
+  type ConnectionId,
+  decodePacket,
+  encodeHandshakePacket,
+  type HandshakePacket,
+  protocolVersion,
+  type TransportPacket,
+} from './packets.ts';
+import type { DataItem } from './send-queue.ts';
+import { closeCodes, Session } from './session.ts';
+import type { Path } from './session-path.ts';
+import { framePacket, StreamUnframer } from './stream-framing.ts';
+
+/**
+ * All sessions of a node: from packets on any path to prioritised messages and data, and back.
+ *
+ * **The caller's contract: after every `handle`, `wake` or command, take outputs with `poll` until it gives `undefined`, then call `wake` no later than `nextDeadline` says.** Packets are made
+ * when they are polled, never before, so that a more urgent message handed in meanwhile goes first. An idle endpoint has no deadline.
+ *
+ * A session belongs to two keys, not to an address: it follows the peer when that appears elsewhere, and survives any length of silence. A node has one session with a peer; when a newer
+ * one is established the older is closed. `SessionId`s are this endpoint's own and are not used twice.
+ */
+
+/** Names a session at this node, from `connect` or from its `established` output on. */
+export type SessionId = Brand<number, 'SessionId'>;
+
+/** What happened outside. */
+export type EndpointInput =
+  /** A datagram, or the next bytes of a stream in any split. The array is the endpoint's from now on. */
+  | { readonly type: 'received'; readonly path: Path; readonly kind: PathKind; readonly bytes: Uint8Array }
+  /** A stream was accepted or dialled. */
+  | { readonly type: 'path-opened'; readonly path: Path; readonly kind: 'stream' }
+  /** A stream ended, for whatever reason. Its sessions live on and wait for another path. */
+  | { readonly type: 'path-closed'; readonly path: Path };
+
+/** What the caller shall do, or should know. */
+export type EndpointOutput =
+  /** Write these bytes. On a stream the session keeps little enough under way that the kernel holds no more than about 200 ms of it. */
+  | { readonly type: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }
+  /** Close this stream: nobody uses it, or its far end does not speak the protocol. */
+  | { readonly type: 'close-path'; readonly path: Path }
+  | {
+      readonly type: 'established';
+      readonly session: SessionId;
+      /** `undefined` for one who joins with an invite and is not a member yet. */
+      readonly peer: NodeId | undefined;
+      /** The peer's X25519 key, which it has proven to hold. */
+      readonly remoteStatic: Uint8Array;
+      readonly inviteTag?: Uint8Array;
+      /** 32 bytes that name this handshake at both ends: what is signed over them is bound to it. */
+      readonly handshakeHash: Uint8Array;
+      readonly role: 'initiator' | 'responder';
+      readonly path: Path;
+    }
+  /** A whole message, in order within its class. */
+  | { readonly type: 'message'; readonly session: SessionId; readonly priority: PriorityClass; readonly bytes: Uint8Array }
+  /** A stretch of a transfer: every byte once, in the order of arrival, not necessarily cut as it was handed in. `last` comes with the last byte, or alone. */
+  | {
+      readonly type: 'data';
+      readonly session: SessionId;
+      readonly transfer: number;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+      readonly last: boolean;
+    }
+  /** There is room again after `roomBytes` answered too little. */
+  | { readonly type: 'writable'; readonly session: SessionId }
+  /** Something is owed and the peer is not heard: 3 round trips and 3 seconds, or its stream broke. */
+  | { readonly type: 'suspended'; readonly session: SessionId }
+  | { readonly type: 'resumed'; readonly session: SessionId }
+  /** The session is gone, with everything that was not acknowledged. */
+  | { readonly type: 'closed'; readonly session: SessionId; readonly fault: Fault };
+
+/** What an endpoint is made of. */
+export interface EndpointOptions {
+  readonly localStatic: KeyPair;
+  readonly crypto: Crypto;
+  readonly entropy: Entropy;
+  /** For connection ids, which need not be secret. */
+  readonly random: Random;
+  readonly rateControl: RateControlFactory;
+  readonly credentials: Credentials;
+}
+
+/** A session from the caller's first word to its end. */
+interface Entry {
+  readonly id: SessionId;
+  readonly connectionId: ConnectionId;
+  /** While the handshake is under way at the initiator. */
+  dial: Dial | undefined;
+  session: Session | undefined;
+  remoteStatic: Uint8Array | undefined;
+  /** Messages handed in before there was a session. */
+  early: { readonly priority: PriorityClass; readonly bytes: Uint8Array }[];
+  earlyBytes: number;
+}
+
+/** An answered handshake whose initiator has not yet shown that it understood the answer. */
+interface PendingAnswer {
+  readonly answer: Answer;
+  readonly hello: string;
+  readonly path: Path;
+  readonly kind: PathKind;
+  readonly at: MonotonicMs;
+  readonly account: LedgerAccount;
+  replies: number;
+}
+
+/** Bytes at the beginning of a first message (its ephemeral key) that tell it from every other. */
+const helloNameBytes = 32;
+/** A stream without a session is closed after this long. */
+const unusedStreamMs = handshakeMsMax;
+const noEstimate: PathEstimate = { lossRatio: 0, confidence: 0 };
+
+export class SessionEndpoint {
+  readonly #options: EndpointOptions;
+  readonly #outputs: EndpointOutput[] = [];
+  readonly #entryById = new Map<SessionId, Entry>();
+  readonly #entryByConnection = new Map<ConnectionId, Entry>();
+  readonly #answerByConnection = new Map<ConnectionId, PendingAnswer>();
+  readonly #connectionByHello = new Map<string, ConnectionId>();
+  readonly #streamByPath = new Map<Path, { readonly unframer: StreamUnframer; readonly openedAt: MonotonicMs; used: boolean }>();
+  /** Entries that may have something to send or to report, in the order of their turn. */
+  readonly #active = new Set<Entry>();
+  #now = 0 as MonotonicMs;
+  #lastSessionId = 0;
+  /** Handshakes of strangers that may still be looked at, and since when the allowance has been growing. */
+  #strangers: number = limits.handshakesPerSecondMax;
+  #strangersAt = 0 as MonotonicMs;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+  }
+
+  // Input.
+
+  handle(input: EndpointInput, now: Moment): void {
+    this.#now = now.monotonicMs;
+    if (input.type === 'path-closed') this.#pathClosed(input.path);
+    else if (input.type === 'path-opened') this.#openStream(input.path);
+    else if (input.kind === 'datagram') this.#takePacket(input.bytes, input.path, 'datagram');
+    else this.#takeStreamBytes(input.bytes, input.path);
+  }
+
+  /** A deadline has come. Harmless at any other time. */
+  wake(now: Moment): void {
+    this.#now = now.monotonicMs;
+    for (const entry of [...this.#entryById.values()]) {
+      const due = this.#deadlineOf(entry);
+      if (due === undefined || due.at > this.#now) continue;
+      this.#active.add(entry);
+      entry.session?.wake(this.#now);
+      const verdict = entry.dial?.giveUp(this.#now);
+      if (verdict !== undefined && !verdict.ok) this.#remove(entry, verdict.fault);
+    }
+    for (const [connectionId, pending] of this.#answerByConnection) {
+      if (later(pending.at, handshakeMsMax) > this.#now) break;
+      this.#forgetAnswer(connectionId);
+    }
+    for (const [path, stream] of this.#streamByPath) {
+      if (stream.used || later(stream.openedAt, unusedStreamMs) > this.#now) continue;
+      this.#closeStream(path);
+    }
+  }
+
+  // Commands.
+
+  /** Dials a peer: `IKpsk1` when its key is given, `XXpsk3` with an invite. Messages may be handed in at once; they leave with the first packet after the handshake. */
+  connect(options: DialOptions, now: Moment): SessionId {
+    this.#now = now.monotonicMs;
+    invariant((options.remoteStatic === undefined) !== (options.invite === undefined), 'a dial needs either the peer key or an invite');
+    const connectionId = this.#newConnectionId();
+    const entry: Entry = {
+      id: ++this.#lastSessionId as SessionId,
+      connectionId,
+      dial: new Dial(connectionId, options, this.#options, this.#now),
+      session: undefined,
+      remoteStatic: options.remoteStatic,
+      early: [],
+      earlyBytes: 0,
+    };
+    this.#add(entry);
+    return entry.id;
+  }
+
+  /** Goes on over another address or another stream, without a handshake. What was under way is sent again there. */
+  migrate(id: SessionId, path: Path, kind: PathKind, now: Moment, remembered?: PathEstimate): void {
+    const entry = this.#touch(id, now);
+    const before = entry?.session?.path;
+    entry?.session?.migrate(path, kind, remembered, this.#now);
+    this.#useStream(path);
+    if (before !== undefined && before !== path) this.#releaseStream(before);
+  }
+
+  /** Takes a message for sending, by reference. False when the queue is full or the session is gone: then nothing has happened. */
+  sendMessage(id: SessionId, priority: PriorityClass, bytes: Uint8Array, now: Moment): boolean {
+    const entry = this.#touch(id, now);
+    if (entry === undefined) return false;
+    if (entry.session !== undefined) return entry.session.sendMessage(priority, bytes, this.#now);
+    if (entry.earlyBytes + bytes.length > limits.messageQueueBytesMax) return false;
+    entry.early.push({ priority, bytes });
+    entry.earlyBytes += bytes.length;
+    return true;
+  }
+
+  /** Takes a stretch of a transfer for sending, by reference. False when the session is gone or not established, or when far more is queued than `roomBytes` ever allows. */
+  sendData(id: SessionId, priority: PriorityClass, item: DataItem, now: Moment): boolean {
+    return this.#touch(id, now)?.session?.sendData(priority, item, this.#now) ?? false;
+  }
+
+  /** Ends a session: the peer is told once, and the owner gets `closed`. */
+  close(id: SessionId, reason: string, now: Moment): void {
+    const entry = this.#touch(id, now);
+    if (entry === undefined) return;
+    const { fault } = failure('SESSION_CLOSED', 'caller', reason);
+    if (entry.session === undefined) this.#remove(entry, fault);
+    else entry.session.close(closeCodes.done, reason, fault);
+  }
+
+  // Getters.
+
+  /** Bytes of data of this class that `sendData` may be given now: enough to keep the link busy, little enough that a more urgent class is not held up. */
+  roomBytes(id: SessionId, priority: PriorityClass): number {
+    return this.#entryById.get(id)?.session?.roomBytes(priority) ?? 0;
+  }
+
+  /** The best length of one `sendData` on the session's present path. */
+  maxDataBytes(id: SessionId): number {
+    return this.#entryById.get(id)?.session?.dataBytesMax ?? 1024;
+  }
+
+  /** What is known of the session's present path. */
+  estimate(id: SessionId): PathEstimate {
+    return this.#entryById.get(id)?.session?.estimate ?? noEstimate;
+  }
+
+  /** Where the session's bytes went so far, or `undefined` when there is no such session. */
+  ledger(id: SessionId): Ledger | undefined {
+    return this.#entryById.get(id)?.session?.ledger;
+  }
+
+  /** When to call `wake` if nothing else happens, and why; `undefined` when the endpoint is idle. */
+  nextDeadline(): Deadline | undefined {
+    let next: Deadline | undefined;
+    for (const entry of this.#entryById.values()) next = earliest(next, this.#deadlineOf(entry));
+    for (const pending of this.#answerByConnection.values()) {
+      next = earliest(next, { at: later(pending.at, handshakeMsMax), reason: 'handshake' });
+      break;
+    }
+    for (const stream of this.#streamByPath.values()) {
+      if (!stream.used) next = earliest(next, { at: later(stream.openedAt, unusedStreamMs), reason: 'unused stream' });
+    }
+    return next;
+  }
+
+  /** The next output. */
+  poll(): EndpointOutput | undefined {
+    for (;;) {
+      const output = this.#outputs.shift();
+      if (output !== undefined) return output;
+      let entry: Entry | undefined;
+      for (entry of this.#active) break;
+      if (entry === undefined) return undefined;
+      this.#active.delete(entry);
+      if (this.#serve(entry)) this.#active.add(entry);
+    }
+  }
+
+  // One entry's turn.
+
+  /** Moves an entry's events and at most one packet to the outputs. False when it has nothing more. */
+  #serve(entry: Entry): boolean {
+    if (entry.dial !== undefined) {
+      const { path, kind } = entry.dial.options;
+      const hello = entry.dial.nextPacket(this.#now);
+      if (hello !== undefined) this.#transmit(path, kind, hello);
+      return false;
+    }
+    const { session } = entry;
+    if (session === undefined) return false;
+    this.#moveEvents(entry, session);
+    const packet = session.nextPacket(this.#now);
+    if (packet !== undefined) {
+      this.#transmit(packet.path, packet.kind, packet.bytes);
+      this.#moveEvents(entry, session);
+      return true;
+    }
+    if (session.closed) this.#remove(entry, undefined);
+    return false;
+  }
+
+  #moveEvents(entry: Entry, session: Session): void {
+    for (let event = session.nextEvent(); event !== undefined; event = session.nextEvent()) {
+      this.#outputs.push({ ...event, session: entry.id });
+    }
+  }
+
+  #transmit(path: Path, kind: PathKind, packet: Uint8Array): void {
+    this.#outputs.push({ type: 'transmit', path, bytes: kind === 'stream' ? framePacket(packet) : packet });
+  }
+
+  #deadlineOf(entry: Entry): Deadline | undefined {
+    return entry.dial?.deadline ?? entry.session?.deadline;
+  }
+
+  #touch(id: SessionId, now: Moment): Entry | undefined {
+    this.#now = now.monotonicMs;
+    const entry = this.#entryById.get(id);
+    if (entry !== undefined) this.#active.add(entry);
+    return entry;
+  }
+
+  // Entries.
+
+  #add(entry: Entry): void {
+    if (this.#entryById.size >= limits.sessionsMax) this.#dropLeastUseful();
+    this.#entryById.set(entry.id, entry);
+    this.#entryByConnection.set(entry.connectionId, entry);
+    this.#active.add(entry);
+  }
+
+  /** Makes room for one more session: the one that was heard longest ago goes. */
+  #dropLeastUseful(): void {
+    let oldest: Entry | undefined;
+    for (const entry of this.#entryById.values()) {
+      if (entry.session !== undefined && (oldest?.session === undefined || entry.session.heardAt < oldest.session.heardAt)) oldest = entry;
+    }
+    if (oldest === undefined) for (oldest of this.#entryById.values()) break;
+    if (oldest !== undefined) this.#remove(oldest, failure('SESSION_LIMIT', 'local', 'closed to make room for another session').fault);
+  }
+
+  #remove(entry: Entry, fault: Fault | undefined): void {
+    this.#entryById.delete(entry.id);
+    this.#entryByConnection.delete(entry.connectionId);
+    this.#active.delete(entry);
+    if (fault !== undefined) this.#outputs.push({ type: 'closed', session: entry.id, fault });
+    const path = entry.dial?.options.path ?? entry.session?.path;
+    if (path !== undefined) this.#releaseStream(path);
+  }
+
+  #newConnectionId(): ConnectionId {
+    for (;;) {
+      const id = this.#options.random.below(2 ** 24);
+      if (!this.#entryByConnection.has(id) && !this.#answerByConnection.has(id)) return id;
+    }
+  }
+
+  // Packets.
+
+  #takePacket(bytes: Uint8Array, path: Path, kind: PathKind): void {
+    const packet = decodePacket(bytes);
+    if (!packet.ok) return;
+    if (packet.value.form === 'transport') this.#takeTransport(packet.value, path, kind, bytes.length);
+    else this.#takeHandshake(packet.value, path, kind, bytes.length);
+  }
+
+  #takeTransport(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): void {
+    const entry = this.#entryByConnection.get(packet.connectionId);
+    const { session } = entry ?? {};
+    if (entry !== undefined && session !== undefined) {
+      const before = session.path;
+      if (!session.receive(packet, path, kind, bytes, this.#now)) return;
+      this.#active.add(entry);
+      if (session.path !== before) {
+        this.#useStream(path);
+        if (before !== undefined) this.#releaseStream(before);
+      }
+      return;
+    }
+    this.#confirm(packet, path, kind, bytes);
+  }
+
+  #takeHandshake(packet: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
+    switch (packet.type) {
+      case 'refusal':
+        if (packet.version !== protocolVersion) {
+          this.#entryByConnection.get(packet.connectionId)?.dial?.refused(packet.version);
+        }
+        return;
+      case 'memberHello':
+      case 'joinHello':
+        this.#takeHello(packet, path, kind, bytes);
+        return;
+      case 'memberReply':
+      case 'joinReply':
+        this.#takeReply(packet, path, bytes);
+        return;
+      case 'joinProof':
+        this.#takeProof(packet, path, kind, bytes);
+    }
+  }
+
+  // The initiator's side.
+
+  #takeReply(packet: HandshakePacket, path: Path, bytes: number): void {
+    const entry = this.#entryByConnection.get(packet.connectionId);
+    const dial = entry?.dial;
+    if (entry === undefined || dial === undefined) return;
+    if ((packet.type === 'joinReply') !== (dial.options.invite !== undefined)) return;
+    const answer = dial.answer(packet, this.#now);
+    if (!answer.ok) return;
+    const { value } = answer;
+    const { kind } = dial.options;
+    const received = linkBytes(kind, bytes);
+    entry.dial = undefined;
+    entry.remoteStatic = value.remoteStatic;
+    const session = new Session(
+      {
+        localConnectionId: entry.connectionId,
+        remoteConnectionId: value.remoteConnectionId,
+        protection: value.protection,
+        rateControl: this.#options.rateControl,
+        path: dial.options.path,
+        kind,
+        ...(value.rttMs === undefined
+          ? {}
+          : { handshake: { rttMs: value.rttMs, bytes: dial.bytesSent / Math.max(1, dial.attempts) + received } }),
+        ...(dial.options.remembered === undefined ? {} : { remembered: dial.options.remembered }),
+        ...(value.proof === undefined ? {} : { proof: value.proof }),
+      },
+      this.#now,
+    );
+    session.account.handshakeSent(dial.bytesSent);
+    session.account.handshakeReceived(received);
+    entry.session = session;
+    this.#useStream(path);
+    this.#establish(entry, session, 'initiator', value, undefined);
+    // The peer may send nothing before it has heard from this end.
+    session.ping();
+    for (const { priority, bytes: message } of entry.early) session.sendMessage(priority, message, this.#now);
+    entry.early = [];
+    this.#active.add(entry);
+  }
+
+  // The responder's side.
+
+  #takeHello(packet: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
+    if (packet.version !== protocolVersion) {
+      if (packet.version > protocolVersion && this.#admitStranger()) {
+        const refusal = encodeHandshakePacket({
+          type: 'refusal',
+          connectionId: packet.connectionId,
+          attempt: 0,
+          message: new Uint8Array(0),
+        });
+        this.#transmit(path, kind, refusal);
+      }
+      return;
+    }
+    const hello = toHex(packet.message.subarray(0, helloNameBytes));
+    const known = this.#answerByConnection.get(this.#connectionByHello.get(hello) ?? -1);
+    if (known !== undefined) {
+      this.#reply(known, packet, path, kind, bytes);
+      return;
+    }
+    if (!this.#admitStranger()) return;
+    const connectionId = this.#newConnectionId();
+    const answer =
+      packet.type === 'memberHello'
+        ? answerMember(packet, connectionId, this.#options)
+        : answerNewcomer(packet, connectionId, this.#options);
+    if (answer === undefined || this.#yieldsToOwnDial(answer.remoteStatic)) return;
+    if (this.#answerByConnection.size >= limits.pendingHandshakesMax)
+      for (const oldest of this.#answerByConnection.keys()) {
+        this.#forgetAnswer(oldest);
+        break;
+      }
+    const pending: PendingAnswer = { answer, hello, path, kind, at: this.#now, account: new LedgerAccount(), replies: 0 };
+    this.#answerByConnection.set(connectionId, pending);
+    this.#connectionByHello.set(hello, connectionId);
+    this.#reply(pending, packet, path, kind, bytes);
+  }
+
+  /** Sends an answer, once for every time the question is heard. It carries the attempt it answers. */
+  #reply(pending: PendingAnswer, hello: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
+    const reply = pending.answer.reply.slice();
+    // The attempt stands behind the first byte and the connection id; nothing authenticates it, and only a round-trip time depends on it.
+    reply[4] = hello.attempt;
+    pending.replies++;
+    pending.account.handshakeReceived(linkBytes(kind, bytes));
+    pending.account.handshakeSent(linkBytes(kind, reply.length));
+    this.#transmit(path, kind, reply);
+  }
+
+  /** Both dialled at once, and it is the other that has to give way. */
+  #yieldsToOwnDial(remoteStatic: Uint8Array | undefined): boolean {
+    if (remoteStatic === undefined || compareBytes(this.#options.localStatic.publicKey, remoteStatic) > 0) return false;
+    for (const { dial } of this.#entryById.values()) if (dial?.insistsAgainst(remoteStatic)) return true;
+    return false;
+  }
+
+  #admitStranger(): boolean {
+    const grown = ((this.#now - this.#strangersAt) / 1000) * limits.handshakesPerSecondMax;
+    this.#strangers = Math.min(limits.handshakesPerSecondMax, this.#strangers + grown);
+    this.#strangersAt = this.#now;
+    if (this.#strangers < 1) return false;
+    this.#strangers--;
+    return true;
+  }
+
+  #forgetAnswer(connectionId: ConnectionId): void {
+    const pending = this.#answerByConnection.get(connectionId);
+    if (pending === undefined) return;
+    this.#answerByConnection.delete(connectionId);
+    this.#connectionByHello.delete(pending.hello);
+  }
+
+  /** A member's first packet behind the handshake: it has understood the answer, so the session is real. */
+  #confirm(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): void {
+    const pending = this.#answerByConnection.get(packet.connectionId);
+    if (pending?.answer.agreement === undefined) return;
+    const session = this.#sessionOf(packet.connectionId, pending, pending.answer.agreement, path, kind);
+    if (!session.receive(packet, path, kind, bytes, this.#now)) return;
+    this.#accept(packet.connectionId, session, pending, pending.answer.agreement, path);
+  }
+
+  /** A newcomer's last handshake message. A repetition means that it has not heard that the session stands. */
+  #takeProof(packet: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
+    const entry = this.#entryByConnection.get(packet.connectionId);
+    if (entry?.session !== undefined) {
+      entry.session.ping();
+      this.#active.add(entry);
+      return;
+    }
+    const pending = this.#answerByConnection.get(packet.connectionId);
+    const agreement = pending?.answer.takeProof?.(packet);
+    if (pending === undefined || agreement === undefined) return;
+    const session = this.#sessionOf(packet.connectionId, pending, agreement, path, kind);
+    session.account.handshakeReceived(linkBytes(kind, bytes));
+    session.ping();
+    this.#accept(packet.connectionId, session, pending, agreement, path);
+  }
+
+  #sessionOf(connectionId: ConnectionId, pending: PendingAnswer, agreement: Agreement, path: Path, kind: PathKind): Session {
+    const { sent, received } = pending.account.ledger;
+    const session = new Session(
+      {
+        localConnectionId: connectionId,
+        remoteConnectionId: agreement.remoteConnectionId,
+        protection: agreement.protection,
+        rateControl: this.#options.rateControl,
+        path,
+        kind,
+        // With more than one reply it is not known which of them was understood.
+        ...(pending.replies === 1 ? { handshake: { rttMs: this.#now - pending.at, bytes: sent.handshake + received.handshake } } : {}),
+      },
+      this.#now,
+    );
+    session.account.handshakeSent(sent.handshake);
+    session.account.handshakeReceived(received.handshake);
+    return session;
+  }
+
+  #accept(connectionId: ConnectionId, session: Session, pending: PendingAnswer, agreement: Agreement, path: Path): void {
+    this.#forgetAnswer(connectionId);
+    const entry: Entry = {
+      id: ++this.#lastSessionId as SessionId,
+      connectionId,
+      dial: undefined,
+      session,
+      remoteStatic: agreement.remoteStatic,
+      early: [],
+      earlyBytes: 0,
+    };
+    this.#add(entry);
+    this.#useStream(path);
+    this.#establish(entry, session, 'responder', agreement, pending.answer.inviteTag);
+  }
+
+  /** Announces a session, and ends every older one with the same peer. */
+  #establish(
+    entry: Entry,
+    session: Session,
+    role: 'initiator' | 'responder',
+    agreement: Agreement,
+    inviteTag: Uint8Array | undefined,
+  ): void {
+    for (const other of [...this.#entryById.values()]) {
+      if (other === entry || other.remoteStatic === undefined || !equalBytes(other.remoteStatic, agreement.remoteStatic)) continue;
+      const { fault } = failure('SESSION_REPLACED', 'peer', 'a newer session with the same peer was established');
+      if (other.session === undefined) this.#remove(other, fault);
+      else {
+        other.session.close(closeCodes.replaced, '', fault);
+        this.#active.add(other);
+      }
+    }
+    this.#outputs.push({
+      type: 'established',
+      session: entry.id,
+      peer: this.#options.credentials.memberByKey(agreement.remoteStatic),
+      remoteStatic: agreement.remoteStatic,
+      ...(inviteTag === undefined ? {} : { inviteTag }),
+      handshakeHash: agreement.handshakeHash,
+      role,
+      path: session.path as Path,
+    });
+  }
+
+  // Streams.
+
+  #openStream(path: Path): void {
+    if (this.#streamByPath.has(path)) return;
+    if (this.#streamByPath.size >= limits.streamsMax) {
+      this.#outputs.push({ type: 'close-path', path });
+      return;
+    }
+    this.#streamByPath.set(path, { unframer: new StreamUnframer(), openedAt: this.#now, used: false });
+  }
+
+  #takeStreamBytes(bytes: Uint8Array, path: Path): void {
+    const stream = this.#streamByPath.get(path);
+    if (stream === undefined) return;
+    const packets = stream.unframer.push(bytes);
+    if (packets === undefined) {
+      this.#closeStream(path);
+      this.#pathClosed(path);
+      return;
+    }
+    for (const packet of packets) this.#takePacket(packet, path, 'stream');
+  }
+
+  #pathClosed(path: Path): void {
+    this.#streamByPath.delete(path);
+    for (const entry of [...this.#entryById.values()]) {
+      if (entry.dial?.options.path === path)
+        this.#remove(entry, failure('PATH_CLOSED', 'peer', 'the stream closed during the handshake').fault);
+      if (entry.session?.path !== path) continue;
+      entry.session.pathClosed(path, this.#now);
+      entry.session.wake(this.#now);
+      this.#active.add(entry);
+    }
+  }
+
+  #closeStream(path: Path): void {
+    if (this.#streamByPath.delete(path)) this.#outputs.push({ type: 'close-path', path });
+  }
+
+  #useStream(path: Path): void {
+    const stream = this.#streamByPath.get(path);
+    if (stream !== undefined) stream.used = true;
+  }
+
+  /** A session no longer takes this path. If it is a stream that nobody else takes, it is closed. */
+  #releaseStream(path: Path): void {
+    for (const { session, dial } of this.#entryById.values()) if (session?.path === path || dial?.options.path === path) return;
+    this.#closeStream(path);
+  }
+}

@@ -1,0 +1,82 @@
+import { later, type MonotonicMs } from '../core/time.ts';
+import { type AckFrame, arrivalWrapMs } from './frames.ts';
+import { RangeSet } from './range-set.ts';
+
+/**
+ * What has arrived and is still to be acknowledged.
+ *
+ * Acknowledgements travel on a way back that may be slow and is never free, so one speaks for many packets: it waits for a sixth of the round trip (never more than a quarter of a second) and
+ * rides along with whatever is sent meanwhile. The first packets of a path are answered sooner, two by two: their spacing is the first thing the sender learns about the link.
+ */
+
+/** Ranges of packet numbers that are remembered; older ones have been reported often enough. */
+const rangesMax = 64;
+/** Packets that wait for an acknowledgement at most. */
+const packetsWaitingMax = 64;
+/** Packets at the beginning of a path that are answered two by two, the first alone. */
+const quickPackets = 9;
+const delayShareOfRtt = 1 / 6;
+const delayMsMin = 1;
+const delayMsMax = 250;
+/** Round trip that is assumed before one is known: acknowledgements wait 16 ms then. */
+const rttMsAssumed = 100;
+
+export class ReceivedPackets {
+  readonly #numbers = new RangeSet();
+  #newest = -1;
+  #newestArrivedAt = 0 as MonotonicMs;
+  #waiting = 0;
+  #arrivedOnPath = 0;
+  #deadline: MonotonicMs | undefined;
+
+  /** A new path begins: its first packets are answered quickly again. */
+  startPath(): void {
+    this.#arrivedOnPath = 0;
+  }
+
+  /** A packet arrived that asks for an acknowledgement. `rttMs` is the smoothed round trip, if known; `packetsMax` says how many large packets may wait. */
+  record(packetNumber: number, rttMs: number | undefined, packetsMax: number, now: MonotonicMs): void {
+    this.#numbers.add(packetNumber, packetNumber + 1);
+    const surplus = this.#numbers.count - rangesMax;
+    if (surplus > 0) this.#numbers.removeBelow(this.#numbers.ranges[surplus]?.start ?? 0);
+    if (packetNumber > this.#newest) {
+      this.#newest = packetNumber;
+      this.#newestArrivedAt = now;
+    }
+    this.#waiting++;
+    this.#arrivedOnPath++;
+    const quick = this.#arrivedOnPath <= quickPackets && this.#arrivedOnPath % 2 === 1;
+    if (quick || this.#waiting >= Math.min(packetsMax, packetsWaitingMax)) this.#deadline = now;
+    else if (this.#deadline === undefined) {
+      const delay = Math.min(delayMsMax, Math.max(delayMsMin, (rttMs ?? rttMsAssumed) * delayShareOfRtt));
+      this.#deadline = later(now, delay);
+    }
+  }
+
+  /** True when there is something to acknowledge, due or not. */
+  get waiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** When an acknowledgement must leave even if nothing else is sent. */
+  get deadline(): MonotonicMs | undefined {
+    return this.#deadline;
+  }
+
+  /** The acknowledgement that leaves now. Only to be called when `waiting`. */
+  take(now: MonotonicMs): AckFrame {
+    this.#waiting = 0;
+    this.#deadline = undefined;
+    return {
+      type: 'ack',
+      ranges: this.#numbers.ranges.map(({ start, end }) => ({ low: start, high: end - 1 })).reverse(),
+      arrivalMs: this.#newestArrivedAt % arrivalWrapMs,
+      delayMs: now - this.#newestArrivedAt,
+    };
+  }
+
+  /** The peer has received an acknowledgement whose newest number was this one: what lies below need not be repeated. */
+  forgetBelow(newest: number): void {
+    this.#numbers.removeBelow(newest);
+  }
+}

@@ -1,0 +1,651 @@
+import { invariant } from '../core/assert.ts';
+import { limits } from '../core/limits.ts';
+import { type Fault, failure } from '../core/outcome.ts';
+import type { PriorityClass } from '../core/priority.ts';
+import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
+import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
+import { type Arrival, Arrivals } from './arrivals.ts';
+import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
+import { type Ledger, LedgerAccount, linkBytes, type PathKind } from './ledger.ts';
+import type { PacketProtection } from './packet-protection.ts';
+import {
+  type ConnectionId,
+  completePacketNumber,
+  connectionIdBytes,
+  packetNumberBytes,
+  streamPacketBytesMax,
+  type TransportPacket,
+  writeTransportHeader,
+} from './packets.ts';
+import { ReceivedPackets } from './received-packets.ts';
+import { type DataItem, type Filling, SendQueue } from './send-queue.ts';
+import { type SentPacket, SentPackets } from './sent-packets.ts';
+import { type Path, SessionPath } from './session-path.ts';
+import { WireWriter } from './wire-bytes.ts';
+
+/**
+ * One living session: what is behind the handshake.
+ *
+ * It owns the packet numbers, knows what is under way, decides what goes into the next packet, and takes apart what arrives. *When* a packet may leave is the business of the path's rate control.
+ *
+ * **Silence.** While something is under way and nothing is heard, a session probes: first by sending the oldest bytes again, then with small pings, at intervals that grow with the silence
+ * (a 150th of it, between `probeIntervalMsMin` and `probeIntervalMsMax`, and never more than a tenth of the link's rate), so that after an outage of a minute the return is noticed within half a second. After
+ * three round trips and three seconds the session is *suspended*: it says so, and sends only probes until the peer is heard. When nothing is owed a session has no
+ * deadline at all and may stay silent for months.
+ */
+
+/** What a session tells its endpoint. */
+export type SessionEvent =
+  | Arrival
+  | { readonly type: 'writable' }
+  | { readonly type: 'suspended' }
+  | { readonly type: 'resumed' }
+  | { readonly type: 'closed'; readonly fault: Fault };
+
+/** Why a session ends, as the code of a CLOSE frame: done, replaced by a newer session, the peer broke the protocol, or no packet number is left. */
+export const closeCodes = { done: 0, replaced: 1, violation: 2 } as const;
+
+const tagBytes = 16;
+const headerBytesMax = 1 + connectionIdBytes + 4;
+/** Room an acknowledgement may take from the frames of a packet. */
+const ackBytesMax = 160;
+const ackBytesTypical = 16;
+/** After so many acknowledgements without anything else, one asks for an answer: it tells this end the round trip, and which ranges need no repeating. */
+const acksPerPing = 16;
+const probeIntervalMsMin = 400;
+const probeIntervalMsMax = 30_000;
+const probeShareOfSilence = 1 / 150;
+const probeBytes = 52;
+const probeShareOfRate = 1 / 10;
+/** Probes that repeat bytes under way; the later ones are pings. */
+const fullProbes = 2;
+/** Longest time a peer lets an acknowledgement wait. */
+const answerMsMax = 300;
+const suspendRoundTrips = 3;
+const suspendMs = 3000;
+/** What the owner should keep queued: enough for this long at the path's rate. */
+const queueMs = 100;
+const queueBytesMax = 4 * 1024 * 1024;
+/** Packets the owner should keep queued at least. */
+const queuePacketsMin = 2;
+/** One `sendData` should not take longer than this to send. */
+const itemMs = 25;
+/** Large packets that may wait for an acknowledgement on a stream. */
+const packetsPerAck = { datagram: 64, stream: 4 } as const;
+
+export class Session {
+  readonly localConnectionId: ConnectionId;
+  readonly #remoteConnectionId: ConnectionId;
+  readonly #protection: PacketProtection;
+  readonly #rateControl: RateControlFactory;
+  readonly #queue = new SendQueue();
+  readonly #sent = new SentPackets();
+  readonly #received = new ReceivedPackets();
+  readonly #arrivals = new Arrivals();
+  readonly #events: SessionEvent[] = [];
+  readonly account = new LedgerAccount();
+
+  #path: SessionPath | undefined;
+  /** The way this end left on purpose: what still comes from there does not draw it back. */
+  #pathLeft: Path | undefined;
+  #pathLeftAt = 0 as MonotonicMs;
+  #nextPacketNumber = 0;
+  #scratch = new Uint8Array(0);
+  #run = 0;
+  #runHasPackets = false;
+  /** A last handshake packet, until the peer is heard. */
+  #proof: Uint8Array | undefined;
+  #proofWanted: boolean;
+  #closed = false;
+  #farewell: { readonly code: number; readonly reason: string } | undefined;
+  #suspended = false;
+  #pingWanted = false;
+  #acksWithoutPing = 0;
+  #writableWanted = false;
+  #heardAt: MonotonicMs;
+  /** Since when something is under way without an acknowledgement having brought progress. */
+  #owedSince: MonotonicMs;
+  #probes = 0;
+  #probeWanted = false;
+  #probedAt: MonotonicMs;
+
+  constructor(
+    options: {
+      readonly localConnectionId: ConnectionId;
+      readonly remoteConnectionId: ConnectionId;
+      readonly protection: PacketProtection;
+      readonly rateControl: RateControlFactory;
+      readonly path: Path;
+      readonly kind: PathKind;
+      readonly handshake?: { readonly rttMs: number; readonly bytes: number };
+      /** A last handshake packet, to be sent until the peer is heard. */
+      readonly proof?: Uint8Array;
+      readonly remembered?: PathEstimate;
+    },
+    now: MonotonicMs,
+  ) {
+    this.localConnectionId = options.localConnectionId;
+    this.#remoteConnectionId = options.remoteConnectionId;
+    this.#protection = options.protection;
+    this.#rateControl = options.rateControl;
+    this.#proof = options.proof;
+    this.#proofWanted = options.proof !== undefined;
+    this.#heardAt = now;
+    this.#owedSince = now;
+    this.#probedAt = now;
+    this.#path = new SessionPath(
+      {
+        name: options.path,
+        firstPacketNumber: 0,
+        proven: true,
+        about: {
+          kind: options.kind,
+          ...(options.handshake === undefined ? {} : { handshake: options.handshake }),
+          ...(options.remembered === undefined ? {} : { remembered: options.remembered }),
+        },
+        rateControl: this.#rateControl,
+      },
+      now,
+    );
+  }
+
+  // Getters.
+
+  /** The way packets take now; `undefined` after a stream broke. */
+  get path(): Path | undefined {
+    return this.#path?.name;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get heardAt(): MonotonicMs {
+    return this.#heardAt;
+  }
+
+  get ledger(): Ledger {
+    return this.account.ledger;
+  }
+
+  /** What is known of the present path. */
+  get estimate(): PathEstimate {
+    const path = this.#path;
+    if (path === undefined) return { lossRatio: 0, confidence: 0 };
+    const { minMs, smoothedMs } = path.roundTrip;
+    return {
+      ...path.rate.estimate(),
+      ...(minMs === undefined ? {} : { minRttMs: minMs }),
+      ...(smoothedMs === undefined ? {} : { smoothedRttMs: smoothedMs }),
+    };
+  }
+
+  /** Bytes of data that should be handed in at a time: as much as fills whole packets, and no more than leaves in a moment. */
+  get dataBytesMax(): number {
+    const path = this.#path;
+    if (path === undefined) return 1024;
+    const perPacket = path.packetBytes - headerBytesMax - tagBytes - dataHeaderBytes(2 ** 13, 2 ** 29) - ackBytesTypical;
+    const moment = ((path.rate.estimate().rateBytesPerSecond ?? 0) * itemMs) / 1000;
+    return perPacket * Math.max(1, Math.min(Math.floor(moment / perPacket), Math.floor(streamPacketBytesMax / perPacket)));
+  }
+
+  /** Bytes of data of this class that may be handed in now. After too small an answer a `writable` event follows when there is room. */
+  roomBytes(priority: PriorityClass): number {
+    const room = this.#canSend ? Math.max(0, this.#queueBytes - this.#queue.bytesWaiting(priority)) : 0;
+    if (room < this.dataBytesMax) this.#writableWanted = true;
+    return room;
+  }
+
+  /** What the session would like to have waiting. */
+  get #queueBytes(): number {
+    const rate = this.#path?.rate.estimate().rateBytesPerSecond ?? 0;
+    return Math.min(queueBytesMax, Math.max(queuePacketsMin * this.dataBytesMax, (rate * queueMs) / 1000));
+  }
+
+  get #canSend(): boolean {
+    return this.#path !== undefined && !this.#suspended && !this.#closed;
+  }
+
+  // Commands.
+
+  /** Takes a message for sending. False when `messageQueueBytesMax` would be exceeded: then nothing has happened, and the caller tries again after acknowledgements. */
+  sendMessage(priority: PriorityClass, bytes: Uint8Array, now: MonotonicMs): boolean {
+    invariant(bytes.length <= limits.messageBytesMax, 'a message is no longer than messageBytesMax');
+    if (this.#closed || this.#queue.messageBytesWaiting + bytes.length > limits.messageQueueBytesMax) return false;
+    this.#queue.pushMessage(priority, bytes);
+    this.#owe(now);
+    return true;
+  }
+
+  /** Takes a stretch of a transfer for sending. False when far more is queued than `roomBytes` ever allows. */
+  sendData(priority: PriorityClass, item: DataItem, now: MonotonicMs): boolean {
+    if (this.#closed || this.#queue.bytesWaiting('bulk') + item.bytes.length > limits.dataQueueBytesMax) return false;
+    this.#queue.pushData(priority, item);
+    this.#owe(now);
+    return true;
+  }
+
+  /** Makes sure that at least one packet leaves soon, so that the peer learns something: that this end holds the keys, or where it is. */
+  ping(): void {
+    this.#pingWanted = true;
+  }
+
+  /** Goes on over another path. What was under way is sent again there. */
+  migrate(path: Path, kind: PathKind, remembered: PathEstimate | undefined, now: MonotonicMs): void {
+    if (this.#closed) return;
+    this.#pathLeft = this.#path?.name === path ? undefined : this.#path?.name;
+    this.#pathLeftAt = now;
+    this.#startPath(path, kind, true, remembered, now);
+    this.#pingWanted = true;
+  }
+
+  /** The stream that packets took is gone. */
+  pathClosed(path: Path, now: MonotonicMs): void {
+    if (this.#path?.name !== path) return;
+    this.#requeue(this.#sent.giveUpAll());
+    this.#path = undefined;
+    this.#owe(now);
+  }
+
+  /** Says farewell, if the peer can hear it, and ends. */
+  close(code: number, reason: string, fault: Fault): void {
+    if (this.#closed) return;
+    this.#farewell = { code, reason };
+    this.#end(fault);
+  }
+
+  // Input.
+
+  /**
+   * A packet with this session's connection id arrived. False when it is not authentic or was seen before: then nothing has happened. `bytes` is its length, without the headers below it.
+   */
+  receive(packet: TransportPacket, path: Path, kind: PathKind, bytes: number, now: MonotonicMs): boolean {
+    const newestBefore = this.#protection.newestReceived;
+    const packetNumber = completePacketNumber(packet.shortNumber, packet.numberBytes, newestBefore);
+    const plaintext = this.#protection.open(packetNumber, packet.header, packet.sealed);
+    if (plaintext === undefined) return false;
+    this.#heardAt = now;
+    this.#proof = undefined;
+    this.#proofWanted = false;
+    if (packetNumber > newestBefore) this.#follow(path, kind, now);
+    const onLink = linkBytes(kind, bytes);
+    if (path === this.#path?.name) this.#path.received(onLink);
+    const frames = decodeFrames(plaintext);
+    if (!frames.ok) {
+      this.close(closeCodes.violation, frames.fault.message, frames.fault);
+      return true;
+    }
+    this.#takeFrames(frames.value, packetNumber, onLink, now);
+    if (this.#suspended && !this.#closed && this.#path !== undefined) {
+      this.#suspended = false;
+      this.#events.push({ type: 'resumed' });
+      this.#owedSince = now;
+      this.#probeWanted = this.#sent.count > 0;
+    }
+    return true;
+  }
+
+  /** Time has passed. */
+  wake(now: MonotonicMs): void {
+    const path = this.#path;
+    if (this.#closed) return;
+    if (path !== undefined && this.#sent.lossDeadline !== undefined && this.#sent.lossDeadline <= now) this.#giveUpLost(path, now);
+    const probeAt = this.#probeDeadline;
+    if (path !== undefined && probeAt !== undefined && probeAt <= now) {
+      this.#probes++;
+      this.#probedAt = now;
+      this.#probeWanted = true;
+      this.#proofWanted = this.#proof !== undefined;
+      if (this.#probes > fullProbes) path.shorten();
+    }
+    const suspendAt = this.#suspendDeadline;
+    if (suspendAt !== undefined && suspendAt <= now) {
+      this.#suspended = true;
+      this.#events.push({ type: 'suspended' });
+    }
+  }
+
+  // Output.
+
+  /** The oldest event not taken yet. */
+  nextEvent(): SessionEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** The next packet that may leave now, with the path it takes, or `undefined`. */
+  nextPacket(now: MonotonicMs): { readonly path: Path; readonly kind: PathKind; readonly bytes: Uint8Array } | undefined {
+    const path = this.#path;
+    if (path === undefined) return undefined;
+    if (this.#proof !== undefined && this.#proofWanted && !this.#closed) {
+      this.#proofWanted = false;
+      this.account.handshakeSent(linkBytes(path.kind, this.#proof.length));
+      return { path: path.name, kind: path.kind, bytes: this.#proof };
+    }
+    const bytes = this.#closed ? this.#buildFarewell(path) : this.#build(path, now);
+    return bytes === undefined ? undefined : { path: path.name, kind: path.kind, bytes };
+  }
+
+  /** When to wake the session, and why. `undefined` when it is idle. */
+  get deadline(): Deadline | undefined {
+    if (this.#closed) return undefined;
+    let at: MonotonicMs | undefined;
+    let reason = '';
+    const consider = (candidate: MonotonicMs | undefined, why: string) => {
+      if (candidate === undefined || (at !== undefined && candidate >= at)) return;
+      at = candidate;
+      reason = why;
+    };
+    if (this.#path !== undefined) {
+      consider(this.#received.deadline, 'acknowledge');
+      consider(this.#sent.lossDeadline, 'loss');
+      consider(this.#probeDeadline, 'probe');
+      consider(this.#paceDeadline, 'pace');
+    }
+    consider(this.#suspendDeadline, 'silence');
+    return at === undefined ? undefined : { at, reason };
+  }
+
+  // How packets are made.
+
+  #build(path: SessionPath, now: MonotonicMs): Uint8Array | undefined {
+    if (this.#probeWanted) {
+      this.#probeWanted = false;
+      if (this.#probes <= fullProbes) this.#repeatOldest();
+      if (path.allowance > probeBytes) return this.#seal(path, { ping: true, fill: this.#probes <= fullProbes, sizeProbe: undefined }, now);
+    }
+    if (this.#wantsToSend(path)) {
+      const bytes = this.#nextPacketBytes(path);
+      const at = path.rate.sendAt(bytes, this.#sent.bytesInFlight);
+      if (at !== undefined && at <= now)
+        return this.#seal(path, { ping: this.#pingWanted, fill: true, sizeProbe: path.probePacketBytes }, now);
+    } else if (this.#runHasPackets && !this.#suspended) {
+      // Nothing to send although it might be possible: what is measured across this moment does not show what the link can do.
+      this.#run++;
+      this.#runHasPackets = false;
+    }
+    const ackAt = this.#received.deadline;
+    if (this.#pingWanted || (ackAt !== undefined && ackAt <= now)) {
+      const ping = this.#pingWanted || this.#acksWithoutPing >= acksPerPing;
+      return this.#seal(path, { ping, fill: false, sizeProbe: undefined }, now);
+    }
+    return undefined;
+  }
+
+  /** True when there is something to send, as far as this end alone is concerned. */
+  #wantsToSend(path: SessionPath): boolean {
+    return (
+      !this.#suspended &&
+      this.#sent.count < limits.packetsUnderWayMax &&
+      path.allowance > path.packetBytes &&
+      this.#queue.mostUrgent !== undefined
+    );
+  }
+
+  #nextPacketBytes(path: SessionPath): number {
+    return linkBytes(path.kind, path.packetBytes);
+  }
+
+  get #paceDeadline(): MonotonicMs | undefined {
+    const path = this.#path;
+    if (path === undefined || !this.#wantsToSend(path)) return undefined;
+    return path.rate.sendAt(this.#nextPacketBytes(path), this.#sent.bytesInFlight);
+  }
+
+  /** One packet: what must be acknowledged, a ping if wanted, and with `fill` what waits in the queue. */
+  #seal(
+    path: SessionPath,
+    what: { readonly ping: boolean; readonly fill: boolean; readonly sizeProbe: number | undefined },
+    now: MonotonicMs,
+  ): Uint8Array {
+    const packetNumber = this.#nextPacketNumber++;
+    const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
+    const packetBytes = what.sizeProbe ?? path.packetBytes;
+    const headerBytes = 1 + connectionIdBytes + numberBytes;
+    const header = new Uint8Array(headerBytes);
+    writeTransportHeader(header, this.#remoteConnectionId, packetNumber, numberBytes);
+    const writer = new WireWriter(this.#scratchOf(packetBytes - headerBytes - tagBytes));
+    const ack = this.#received.waiting ? this.#received.take(now) : undefined;
+    if (ack !== undefined) writeAck(writer, ack, ackBytesMax);
+    if (what.ping) writePing(writer);
+    const filling: Filling = what.fill ? this.#queue.fill(writer) : emptyFilling;
+    const elicits = what.ping || filling.pieces.length > 0;
+    const sealed = this.#protection.seal(packetNumber, header, writer.written);
+    const bytes = new Uint8Array(headerBytes + sealed.length);
+    bytes.set(header);
+    bytes.set(sealed, headerBytes);
+    const onLink = linkBytes(path.kind, bytes.length);
+    const isSizeProbe = bytes.length > path.packetBytes;
+    if (isSizeProbe) path.sizeProbeSent();
+    path.sent(onLink);
+    this.account.sent(onLink, filling.dataBytes, filling.repeatedBytes);
+    if (elicits) {
+      if (this.#sent.count === 0) this.#owedSince = this.#probes === 0 ? now : this.#owedSince;
+      this.#sent.add({
+        packetNumber,
+        bytes: onLink,
+        sentAt: now,
+        run: this.#run,
+        pieces: filling.pieces,
+        acknowledges: ack?.ranges[0]?.high ?? -1,
+        isSizeProbe,
+      });
+      path.rate.onSent(onLink, now);
+      this.#runHasPackets = true;
+      this.#acksWithoutPing = 0;
+      this.#pingWanted = false;
+    } else this.#acksWithoutPing++;
+    this.#announceRoom();
+    return bytes;
+  }
+
+  /** Space to write a packet's frames in. It is used again for every packet. */
+  #scratchOf(bytes: number): Uint8Array {
+    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
+    return this.#scratch.subarray(0, bytes);
+  }
+
+  #buildFarewell(path: SessionPath): Uint8Array | undefined {
+    if (this.#farewell === undefined) return undefined;
+    const packetNumber = this.#nextPacketNumber++;
+    const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
+    const header = new Uint8Array(1 + connectionIdBytes + numberBytes);
+    writeTransportHeader(header, this.#remoteConnectionId, packetNumber, numberBytes);
+    const writer = new WireWriter(new Uint8Array(512));
+    writeClose(writer, this.#farewell.code, this.#farewell.reason);
+    this.#farewell = undefined;
+    const sealed = this.#protection.seal(packetNumber, header, writer.written);
+    const bytes = new Uint8Array(header.length + sealed.length);
+    bytes.set(header);
+    bytes.set(sealed, header.length);
+    this.account.sent(linkBytes(path.kind, bytes.length), 0, 0);
+    return bytes;
+  }
+
+  #repeatOldest(): void {
+    for (const piece of this.#sent.oldest?.pieces ?? []) this.#queue.requeue(piece);
+  }
+
+  #announceRoom(): void {
+    if (!this.#writableWanted || !this.#canSend) return;
+    if (this.#queueBytes - this.#queue.bytesWaiting('bulk') < this.#queueBytes / 2) return;
+    this.#writableWanted = false;
+    this.#events.push({ type: 'writable' });
+  }
+
+  // How packets are taken apart.
+
+  #takeFrames(frames: readonly Frame[], packetNumber: number, onLink: number, now: MonotonicMs): void {
+    let elicits = false;
+    let refused = false;
+    let newBytes = 0;
+    let repeatedBytes = 0;
+    for (const frame of frames) {
+      if (this.#closed) return;
+      if (frame.type === 'ack') {
+        this.#takeAck(frame, now);
+        continue;
+      }
+      elicits = true;
+      if (frame.type === 'ping') continue;
+      if (frame.type === 'close') {
+        this.#end(closeFault(frame.code, frame.reason));
+        return;
+      }
+      const admission = frame.type === 'data' ? this.#arrivals.takeData(frame) : this.#arrivals.takeMessage(frame);
+      if (admission.verdict === 'malformed') {
+        this.close(closeCodes.violation, admission.message, failure('SESSION_VIOLATION', 'peer', admission.message).fault);
+        return;
+      }
+      if (admission.verdict === 'refused') {
+        refused = true;
+        continue;
+      }
+      for (const arrival of admission.arrivals) this.#events.push(arrival);
+      if (frame.type === 'data') {
+        repeatedBytes += admission.repeatedBytes;
+        newBytes += frame.bytes.length - admission.repeatedBytes;
+      }
+    }
+    this.account.received(onLink, newBytes, repeatedBytes);
+    if (!elicits || refused) return;
+    const path = this.#path;
+    this.#received.record(packetNumber, path?.roundTrip.smoothedMs, packetsPerAck[path?.kind ?? 'datagram'], now);
+  }
+
+  #takeAck(frame: AckFrame, now: MonotonicMs): void {
+    const newest = frame.ranges[0]?.high ?? 0;
+    if (newest >= this.#nextPacketNumber) {
+      const message = 'an acknowledgement for what was never sent';
+      this.close(closeCodes.violation, message, failure('SESSION_VIOLATION', 'peer', message).fault);
+      return;
+    }
+    const { arrived, late } = this.#sent.acknowledge(frame.ranges);
+    for (const packet of late) for (const piece of packet.pieces) this.#queue.acknowledge(piece);
+    if (arrived.length === 0) return;
+    for (const packet of arrived) {
+      for (const piece of packet.pieces) this.#queue.acknowledge(piece);
+      if (packet.acknowledges >= 0) this.#received.forgetBelow(packet.acknowledges);
+    }
+    this.#owedSince = now;
+    this.#probes = 0;
+    this.#probeWanted = false;
+    const path = this.#path;
+    if (path === undefined) return;
+    const onPath = arrived.filter((packet) => packet.packetNumber >= path.firstPacketNumber);
+    if (onPath.length === 0) return;
+    path.prove();
+    if (onPath.some((packet) => packet.isSizeProbe)) path.sizeProbeArrived();
+    const last = onPath[onPath.length - 1] as SentPacket;
+    const elapsedMs = now - last.sentAt;
+    const rttMs = Math.max(elapsedMs - frame.delayMs, Math.min(elapsedMs, 0.05));
+    const isNewest = last.packetNumber === newest;
+    if (isNewest) path.roundTrip.sample(rttMs);
+    this.#giveUpLost(path, now);
+    path.rate.onAcknowledged(
+      {
+        packets: onPath,
+        ...(isNewest ? { newest: last } : {}),
+        arrivedAtMs: isNewest ? path.unwrapArrival(frame.arrivalMs, now) : 0,
+        rttMs,
+        bytesInFlight: this.#sent.bytesInFlight,
+      },
+      now,
+    );
+    this.#announceRoom();
+  }
+
+  #giveUpLost(path: SessionPath, now: MonotonicMs): void {
+    // A stream loses nothing while it stands.
+    if (path.kind === 'stream') return;
+    const lost = this.#sent.giveUpLost(path.roundTrip.recentMs ?? path.roundTrip.timeoutMs, now);
+    if (lost.length === 0) return;
+    this.#requeue(lost);
+    const ordinary = lost.filter((packet) => !packet.isSizeProbe && packet.packetNumber >= path.firstPacketNumber);
+    if (ordinary.length > 0) path.rate.onLost(ordinary, now);
+  }
+
+  #requeue(lost: readonly SentPacket[]): void {
+    for (const packet of lost) for (const piece of packet.pieces) this.#queue.requeue(piece);
+  }
+
+  // Paths.
+
+  /** The peer's newest packet came over this path: answers go there. */
+  #follow(path: Path, kind: PathKind, now: MonotonicMs): void {
+    if (this.#path?.name === path) return;
+    const graceMs = suspendMs + (this.#path?.roundTrip.timeoutMs ?? 0);
+    if (path === this.#pathLeft && this.#path !== undefined && now - this.#pathLeftAt < graceMs) return;
+    this.#startPath(path, kind, kind === 'stream', undefined, now);
+  }
+
+  #startPath(name: Path, kind: PathKind, proven: boolean, remembered: PathEstimate | undefined, now: MonotonicMs): void {
+    this.#requeue(this.#sent.giveUpAll());
+    this.#path = new SessionPath(
+      {
+        name,
+        firstPacketNumber: this.#nextPacketNumber,
+        proven,
+        about: { kind, ...(remembered === undefined ? {} : { remembered }) },
+        rateControl: this.#rateControl,
+      },
+      now,
+    );
+    this.#received.startPath();
+    this.#probes = 0;
+    this.#run++;
+    this.#runHasPackets = false;
+    this.#owedSince = now;
+  }
+
+  // Silence.
+
+  /** Something is owed to the peer from now on, if nothing was before. */
+  #owe(now: MonotonicMs): void {
+    if (this.#sent.count === 0 && !this.#suspended) this.#owedSince = now;
+  }
+
+  /** When the next probe leaves: something is under way and has not been answered. A stream probes by itself. */
+  get #probeDeadline(): MonotonicMs | undefined {
+    const path = this.#path;
+    if (path === undefined || path.kind === 'stream' || this.#sent.count === 0 || this.#probeWanted) return undefined;
+    const rate = path.rate.estimate().rateBytesPerSecond;
+    if (this.#probes === 0) {
+      const drainMs = rate === undefined ? 0 : (this.#sent.bytesInFlight / rate) * 1000;
+      const answerMs = Math.min(answerMsMax, (path.roundTrip.smoothedMs ?? 0) / 4);
+      return later(this.#owedSince, path.roundTrip.timeoutMs + drainMs + answerMs + 10);
+    }
+    const affordableMs = rate === undefined ? 0 : (probeBytes / (rate * probeShareOfRate)) * 1000;
+    const wantedMs = Math.max(
+      probeIntervalMsMin,
+      (path.roundTrip.smoothedMs ?? 0) / 4,
+      affordableMs,
+      (this.#probedAt - this.#owedSince) * probeShareOfSilence,
+    );
+    return later(this.#probedAt, Math.min(probeIntervalMsMax, wantedMs));
+  }
+
+  get #suspendDeadline(): MonotonicMs | undefined {
+    if (this.#suspended) return undefined;
+    const path = this.#path;
+    const owed = this.#sent.count > 0 || this.#queue.mostUrgent !== undefined;
+    if (!owed) return undefined;
+    if (path === undefined) return this.#owedSince;
+    if (this.#sent.count === 0) return undefined;
+    const since = Math.max(this.#owedSince, this.#heardAt) as MonotonicMs;
+    return later(since, suspendRoundTrips * (path.roundTrip.smoothedMs ?? 1000) + suspendMs);
+  }
+
+  #end(fault: Fault): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#events.push({ type: 'closed', fault });
+  }
+}
+
+const emptyFilling: Filling = { pieces: [], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
+
+function closeFault(code: number, reason: string): Fault {
+  if (code === closeCodes.replaced) return failure('SESSION_REPLACED', 'peer', 'the peer has a newer session').fault;
+  if (code === closeCodes.violation) return failure('SESSION_VIOLATION', 'local', `the peer found a mistake: ${reason}`).fault;
+  return failure('SESSION_CLOSED', 'peer', reason === '' ? 'the peer closed the session' : reason).fault;
+}
