@@ -134,10 +134,7 @@ export class HobowareReader implements FormatReader {
     if (this.title) {
       if (piece.kind === 'line' && this.isBlank(piece, bytes)) return;
       if (this.openHeader(piece, bytes, this.title)) return;
-      if (this.dropTitle(piece.offset)) {
-        this.defect('HOBOWARE_ROW_WITHOUT_TABLE', endOf(piece));
-        return;
-      }
+      this.dropTitle(piece.offset);
     }
     if (this.open && !this.order && this.hold(piece, bytes)) return;
     if (this.isBlank(piece, bytes)) this.items.push({ type: 'other', range: this.consume(endOf(piece)) });
@@ -310,15 +307,12 @@ export class HobowareReader implements FormatReader {
     this.title = this.copy(piece, bytes);
   }
 
-  /** Gives up a title that no headings follow, up to `end`. Returns true when the file has no header at all, so that the line behind it has no table either. */
-  private dropTitle(end: number): boolean {
+  /** Gives up a title that no headings follow, up to `end`. */
+  private dropTitle(end: number): void {
     this.title = undefined;
-    if (!this.open && !this.unreadable) {
-      this.fail('HOBOWARE_NO_HEADER', end);
-      return true;
-    }
-    this.defect(this.open ? 'HOBOWARE_BAD_STAMP' : 'HOBOWARE_ROW_WITHOUT_TABLE', end);
-    return false;
+    if (this.open) this.defect('HOBOWARE_BAD_STAMP', end);
+    else if (this.unreadable) this.defect('HOBOWARE_ROW_WITHOUT_TABLE', end);
+    else this.fail('HOBOWARE_NO_HEADER', end);
   }
 
   private isTitle(piece: Piece, bytes: Uint8Array): boolean {
