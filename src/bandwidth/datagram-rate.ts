@@ -8,9 +8,8 @@ import { QueueDelay } from './queue-delay.ts';
  * Rate control for datagrams: send at the rate the bottleneck delivers, keep a packet or two in its queue, and nothing more.
  *
  * **Finding the rate.** A path begins with a *train*: a few packets back to back, whose spacing on arrival is the bottleneck's transmission time. On a slow link this is exact at once. Where the
- * spacing is too short to be measured well, a train eight times as long follows; it occupies the link for 40 ms at most, as the one before took less than five. Meanwhile three quarters of what
- * the first train suggested are used. The first train is no longer than what the slowest link that fits the handshake's round trip carries in a few seconds: at 800 bit/s a longer one would
- * block the link for minutes.
+ * spacing is too short to be measured well it is taken as a hint, used with a margin, and the gain below finds the rest within a few round trips. The train is no longer than what the
+ * slowest link that fits the handshake's round trip carries in a few seconds: at 800 bit/s a longer one would block the link for minutes.
  *
  * **Holding it.** The rate is the median of the last eight measurements (`arrival-windows.ts`) that were made while packets queued: only a bottleneck that is never idle shows what it can do. Packets leave at this rate times a
  * gain that steers the standing queue (`queue-delay.ts`) to a target of about one packet: a little more while it is below, less in proportion above, so the link neither runs dry nor makes
@@ -35,13 +34,10 @@ const trainBytesMin = 1280;
 const trainBytesMax = 16_000;
 const trainPackets = 5;
 const trainPacketBytesMin = 284;
-/** A train whose arrivals span less than this is followed by a longer one. */
+/** A train whose arrivals span less than this gives a hint only: this share of it is used, and no more than this is believed, bytes a millisecond. */
 const trainSpanMsMin = 5;
-const trainGrowth = 8;
-const trainBytesLimit = 512 * 1024;
-/** Share of what a short train suggests that is used until a longer one has told, and the most that is believed of it. */
-const hintShare = 0.75;
-const hintRateMax = 1_500;
+const hintShare = 0.85;
+const hintRateMax = 1500;
 /** Share of a remembered rate to begin with. */
 const rememberedShare = 0.8;
 
@@ -50,7 +46,7 @@ const windowMsMin = 20;
 const windowShareOfRtt = 1 / 4;
 const windowPackets = 3;
 /** A measurement is far from the rate in use beyond these shares. */
-const farAbove = 1.05;
+const farAbove = 1.02;
 const farBelow = 0.85;
 const gainStepMin = 0.04;
 const gainStepMax = 0.5;
@@ -86,10 +82,7 @@ export class DatagramRateControl implements RateControl {
   #gain = 1;
   #gainStep = gainStepMin;
   #rests = 0;
-  /** Bytes the present train may still send, and the length of the next one. */
-  #trainBytes: number;
-  #trainLeft: number;
-  #trained = false;
+  readonly #trainBytes: number;
   #measurements = 0;
   #minRttMs: number | undefined;
   #rttMs: number | undefined;
@@ -106,19 +99,13 @@ export class DatagramRateControl implements RateControl {
     this.#stepAt = now;
     const slowest = path.handshake === undefined ? 0 : path.handshake.bytes / Math.max(1, path.handshake.rttMs);
     this.#trainBytes = Math.min(trainBytesMax, Math.max(trainBytesMin, slowest * trainMs));
-    this.#trainLeft = this.#trainBytes;
     const { remembered } = path;
     if (remembered?.rateBytesPerSecond === undefined) return;
     this.#rate = (remembered.rateBytesPerSecond / 1000) * rememberedShare;
     this.#minRttMs = remembered.minRttMs;
-    this.#trained = true;
   }
 
   onSent(bytes: number, now: MonotonicMs): void {
-    if (this.#trainLeft > 0 && !this.#trained) {
-      this.#trainLeft -= bytes;
-      if (this.#rate === undefined || this.#trainLeft > 0) return;
-    }
     if (this.#rate === undefined) return;
     const from = Math.max(this.#nextSendAt, now - burstMs);
     this.#nextSendAt = later(from as MonotonicMs, bytes / (this.#rate * this.#gain));
@@ -131,10 +118,10 @@ export class DatagramRateControl implements RateControl {
       this.#rttMs = acknowledgement.rttMs;
       this.#minRttMs = Math.min(this.#minRttMs ?? Infinity, acknowledgement.rttMs);
       const oneWayMs = acknowledgement.arrivedAtMs - newest.sentAt;
-      this.#queueDelay.take(oneWayMs, newest.bytes / (this.#rate ?? Infinity), Math.max(baseMemoryMs, 5 * this.#minRttMs), now);
+      this.#queueDelay.take(oneWayMs, newest.bytes, this.#rate ?? Infinity, Math.max(baseMemoryMs, 5 * this.#minRttMs), now);
     }
     const rtt = this.#minRttMs ?? 0;
-    if (!this.#trained) {
+    if (this.#rate === undefined) {
       const enough = this.#trainBytes * (1 - 1.5 / trainPackets);
       const window = this.#windows.take(acknowledgement, 0, enough);
       if (window !== undefined) this.#takeTrain(window);
@@ -153,7 +140,7 @@ export class DatagramRateControl implements RateControl {
     if (this.#rate === undefined)
       return bytesInFlight + bytes <= this.#trainBytes + trainPacketBytesMin ? (-Infinity as MonotonicMs) : undefined;
     if (bytesInFlight + bytes > this.#bytesInFlightMax) return undefined;
-    return !this.#trained && this.#trainLeft > 0 ? (-Infinity as MonotonicMs) : this.#nextSendAt;
+    return this.#nextSendAt;
   }
 
   packetBytes(bytesMax: number): number {
@@ -181,32 +168,25 @@ export class DatagramRateControl implements RateControl {
   get #bytesInFlightMax(): number {
     const rtt = this.#minRttMs ?? 1000;
     const rate = (this.#rate ?? 0) * Math.max(1, this.#gain);
-    return (
-      rate * (1.15 * rtt + Math.min(250, rtt / 4) + 3 * this.#targetMs + 20) +
-      3 * this.packetBytes(1500) +
-      (this.#trained ? 0 : this.#trainBytes)
-    );
+    return rate * (1.15 * rtt + Math.min(250, rtt / 4) + 3 * this.#targetMs + 20) + 3 * this.packetBytes(1500);
   }
 
-  /** A train has arrived. */
+  /** The train has arrived. */
   #takeTrain(window: ArrivalWindow): void {
-    const measured = window.bytes / Math.max(0.05, window.arrivalSpanMs);
-    this.#queueDelay.reset();
-    if (window.arrivalSpanMs >= trainSpanMsMin || this.#trainBytes >= trainBytesLimit) {
-      this.#trained = true;
+    const measured = window.bytes / Math.max(0.01, window.arrivalSpanMs);
+    if (window.arrivalSpanMs >= trainSpanMsMin) {
       this.#rate = measured;
       this.#measured = [measured];
       this.#measurements = 1;
       return;
     }
-    this.#trainBytes = Math.min(trainBytesLimit, this.#trainBytes * trainGrowth);
-    this.#trainLeft = this.#trainBytes;
+    if (measured > hintRateMax) this.#gainStep = gainStepMax / 2;
     this.#rate = Math.min(hintRateMax, measured) * hintShare;
   }
 
   #takeWindow(window: ArrivalWindow, now: MonotonicMs): void {
     const rate = this.#rate as number;
-    const queueMs = this.#queueDelay.takeLeast();
+    const queueMs = this.#queueDelay.takeLeast(rate);
     const target = this.#targetMs;
     const measured = window.bytes / window.arrivalSpanMs;
     const lossRatio = this.#lostInWindow / Math.max(1, this.#lostInWindow + this.#arrivedInWindow);
@@ -257,7 +237,7 @@ export class DatagramRateControl implements RateControl {
       return;
     }
     if (queueMs >= target) {
-      this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(2 * rtt, 100));
+      this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(rtt, 100));
       this.#gainStep = gainStepMin;
       this.#stepAt = now;
       return;

@@ -4,41 +4,50 @@ import { later, type MonotonicMs } from '../core/time.ts';
  * How long packets wait in the queue in front of the bottleneck, from their one-way delays.
  *
  * The two clocks have an unknown offset, so a single one-way delay says nothing; but the least one seen lately is that of an empty queue, and what another has above it is queueing. The time to
- * transmit the packet itself is taken off first, as a long packet on a slow link would look queued beside a short one. The base is the minimum over one to two `memoryMs`, so that drifting clocks (50 ppm
+ * transmit the packet itself is taken off first, as a long packet on a slow link would look queued beside a short one. The base is the least over one to two `memoryMs`, so that drifting clocks (50 ppm
  * are 3 ms a minute) and changed routes are followed.
  *
  * Links with jitter delay single packets for reasons of their own. What stands in the queue shows in the *minimum* over many packets, as in CoDel (RFC 8289).
  */
-export class QueueDelay {
-  #base: number | undefined;
-  #baseBefore: number | undefined;
-  #turnAt: MonotonicMs | undefined;
-  #least = Infinity;
 
-  /** Takes one packet: its one-way delay in milliseconds with any offset, and the milliseconds its transmission takes at the bottleneck. */
-  take(oneWayMs: number, transmissionMs: number, memoryMs: number, now: MonotonicMs): void {
-    const delayMs = oneWayMs - transmissionMs;
+/** A packet whose delay is remembered. Its transmission time is computed anew whenever it is compared, as the rate becomes known better. */
+interface Sample {
+  readonly oneWayMs: number;
+  readonly bytes: number;
+}
+
+function withoutTransmission(sample: Sample, rate: number): number {
+  return sample.oneWayMs - sample.bytes / rate;
+}
+
+function lesser(a: Sample | undefined, b: Sample, rate: number): Sample {
+  return a === undefined || withoutTransmission(b, rate) <= withoutTransmission(a, rate) ? b : a;
+}
+
+export class QueueDelay {
+  #base: Sample | undefined;
+  #baseBefore: Sample | undefined;
+  #turnAt: MonotonicMs | undefined;
+  #least: Sample | undefined;
+
+  /** Takes one packet: its one-way delay in milliseconds with any offset, its bytes, and the bottleneck's rate in bytes a millisecond as far as it is known (else `Infinity`). */
+  take(oneWayMs: number, bytes: number, rate: number, memoryMs: number, now: MonotonicMs): void {
+    const sample = { oneWayMs, bytes };
     if (this.#turnAt === undefined || now >= this.#turnAt) {
       this.#baseBefore = this.#base;
-      this.#base = delayMs;
+      this.#base = undefined;
       this.#turnAt = later(now, memoryMs);
     }
-    this.#base = Math.min(this.#base ?? delayMs, delayMs);
-    this.#least = Math.min(this.#least, delayMs - Math.min(this.#base, this.#baseBefore ?? Infinity));
+    this.#base = lesser(this.#base, sample, rate);
+    this.#least = lesser(this.#least, sample, rate);
   }
 
   /** The least queueing delay since this was last asked, milliseconds; 0 when there was no packet. */
-  takeLeast(): number {
-    const least = this.#least === Infinity ? 0 : this.#least;
-    this.#least = Infinity;
-    return least;
-  }
-
-  /** Forgets the base: the transmission time that was taken off turned out to be wrong. */
-  reset(): void {
-    this.#base = undefined;
-    this.#baseBefore = undefined;
-    this.#turnAt = undefined;
-    this.#least = Infinity;
+  takeLeast(rate: number): number {
+    const least = this.#least;
+    this.#least = undefined;
+    if (least === undefined || this.#base === undefined) return 0;
+    const base = this.#baseBefore === undefined ? this.#base : lesser(this.#baseBefore, this.#base, rate);
+    return Math.max(0, withoutTransmission(least, rate) - withoutTransmission(base, rate));
   }
 }
