@@ -75,6 +75,14 @@ describe('opening a catalog', () => {
     catalog.close();
   });
 
+  it('syncs every commit and keeps others out', () => {
+    const catalog = openSqliteCatalog(path);
+    expect(catalog.get('PRAGMA journal_mode')).toEqual({ journal_mode: 'wal' });
+    expect(catalog.get('PRAGMA synchronous')).toEqual({ synchronous: 2 });
+    expect(catalog.get('PRAGMA locking_mode')).toEqual({ locking_mode: 'exclusive' });
+    catalog.close();
+  });
+
   it('names a directory that cannot be made', () => {
     writeFileSync(join(directory, 'file'), '');
     expect(thrownBy(() => openSqliteCatalog(join(directory, 'file', 'catalog.db')))).toMatchObject({
