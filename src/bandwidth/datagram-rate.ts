@@ -237,7 +237,7 @@ export class DatagramRateControl implements RateControl {
       return;
     }
     if (queueMs >= target) {
-      this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(rtt, 100));
+      this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(2 * rtt, 100));
       this.#gainStep = gainStepMin;
       this.#stepAt = now;
       return;

@@ -350,8 +350,10 @@ export class Session {
   #build(path: SessionPath, now: MonotonicMs): Uint8Array | undefined {
     if (this.#probeWanted) {
       this.#probeWanted = false;
-      if (this.#probes <= fullProbes) this.#repeatOldest();
-      if (path.allowance > probeBytes) return this.#seal(path, { ping: true, fill: this.#probes <= fullProbes, sizeProbe: undefined }, now);
+      // A ping is shorter than what it may be an answer to, and rare: it may also go to a place that is not proven yet, which is how it comes to be proven.
+      const full = this.#probes <= fullProbes && path.allowance > path.packetBytes;
+      if (full) this.#repeatOldest();
+      return this.#seal(path, { ping: true, fill: full, sizeProbe: undefined }, now);
     }
     if (this.#wantsToSend(path)) {
       const bytes = this.#nextPacketBytes(path);
@@ -576,6 +578,7 @@ export class Session {
     const graceMs = suspendMs + (this.#path?.roundTrip.timeoutMs ?? 0);
     if (path === this.#pathLeft && this.#path !== undefined && now - this.#pathLeftAt < graceMs) return;
     this.#startPath(path, kind, kind === 'stream', undefined, now);
+    this.#pingWanted = kind === 'datagram';
   }
 
   #startPath(name: Path, kind: PathKind, proven: boolean, remembered: PathEstimate | undefined, now: MonotonicMs): void {
