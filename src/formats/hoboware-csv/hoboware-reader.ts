@@ -28,8 +28,10 @@ import { type HobowareLayout, looksLikeTitle, parseHobowareHeader, titleText } f
  * at its first cell, the first item's at the row's beginning, and the last one's ends with the line.
  */
 
-/** Rows held back at most while the order of their dates is open, in bytes. A day of rows at one a second fits three times. */
-const heldBytesMax = 4 * limits.instrumentLineBytesMax;
+/** Memory of the rows held back at most while the order of their dates is open: some 20,000 rows, which is half a year at four an hour. */
+const heldBytesMax = 8 * limits.instrumentLineBytesMax;
+/** What holding a piece costs beyond its bytes, so that a million blank lines count too. */
+const heldPieceBytes = 64;
 
 const space = 0x20;
 
@@ -262,7 +264,7 @@ export class HobowareReader implements FormatReader {
       }
     }
     this.held.push(this.copy(piece, bytes));
-    this.heldBytes += piece.to - piece.from;
+    this.heldBytes += piece.to - piece.from + heldPieceBytes;
     if (this.evidence.decided || this.heldBytes >= heldBytesMax) this.settle();
     return true;
   }

@@ -50,18 +50,27 @@ describe('a HOBOware export that grows', () => {
   });
 
   it('remembers which orders the dates had left when it is read on', () => {
-    const rows = '05/06/2009 11:00:00,1.5\n'.repeat(Math.ceil((4 * limits.instrumentLineBytesMax) / 24));
-    const bytes = bytesOf(`${header}${rows}13/06/2009 11:00:00,1.5\n05/06/2009 11:00:00,1.5\n`);
-    const whole = readWhole(hobowareCsvFormat, bytes);
-    expect(outline(whole).slice(-2)).toEqual(['HOBOWARE_DATE_ORDER', 'HOBOWARE_ROW_WITHOUT_TABLE']);
-    const grown = readGrowing(hobowareCsvFormat, bytes, [bytes.length - 60, bytes.length - 40, bytes.length - 10]);
-    expect(outline(grown)).toEqual(outline(whole));
-    expect(grown.at(-2)).toEqual(whole.at(-2));
+    const rows = '05/06/2009 11:00:00,1.5\n'.repeat(Math.ceil((8 * limits.instrumentLineBytesMax) / 88));
+    const onlyBad = '2009/06/13 11:00:00,1.5\n';
+    const bytes = bytesOf(`${header}${rows}${onlyBad}13/06/2009 11:00:00,1.5\n05/06/2009 11:00:00,1.5\n`);
+    const whole = outline(readWhole(hobowareCsvFormat, bytes));
+    expect(whole.slice(-4)).toEqual(['record', 'HOBOWARE_BAD_STAMP', 'HOBOWARE_DATE_ORDER', 'HOBOWARE_ROW_WITHOUT_TABLE']);
+    for (const cut of [10, 24, 30, 48, 60, 72]) {
+      expect(outline(readGrowing(hobowareCsvFormat, bytes, [bytes.length - cut]))).toEqual(whole);
+    }
   });
 
   it('goes on inside a line that was too long', () => {
     const long = 'x'.repeat(limits.instrumentLineBytesMax + 50);
     const bytes = bytesOf(`${header}05/16/09 1:00,1\n${long}\n05/16/09 2:00,1\n`);
+    const whole = readWhole(hobowareCsvFormat, bytes);
+    expect(outline(whole)).toEqual(['table', 'record', 'HOBOWARE_LINE_TOO_LONG', 'HOBOWARE_LINE_TOO_LONG', 'record']);
+    expect(readGrowing(hobowareCsvFormat, bytes, [bytes.length - 30])).toEqual(whole);
+  });
+
+  it('comes back to the beginning of the waiting rows, and not into the long line behind them', () => {
+    const long = 'x'.repeat(limits.instrumentLineBytesMax + 50);
+    const bytes = bytesOf(`${header}05/06/09 1:00,1\n${long}\n05/16/09 2:00,1\n`);
     const whole = readWhole(hobowareCsvFormat, bytes);
     expect(outline(whole)).toEqual(['table', 'record', 'HOBOWARE_LINE_TOO_LONG', 'HOBOWARE_LINE_TOO_LONG', 'record']);
     expect(readGrowing(hobowareCsvFormat, bytes, [bytes.length - 30])).toEqual(whole);
