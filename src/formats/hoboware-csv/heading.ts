@@ -15,8 +15,8 @@ export interface Heading {
 }
 
 /**
- * Names of columns that hold no values but the mark that something happened, in English and as the German program writes them, with the English name of what happened. The English ones
- * are HOBOware's and its forerunner BoxCar's.
+ * Names of columns that hold no values but the mark that something happened, in English and as the German program writes them, with the English name of what happened. `Host Connect` and
+ * `EOF` are what files of older programs say.
  */
 const eventNames: ReadonlyMap<string, string> = new Map([
   ['coupler attached', 'Coupler Attached'],

@@ -8,8 +8,7 @@ import { parseToa5Header, type Toa5Layout } from './toa5-header.ts';
 import { parseRecordNumber, parseToa5Stamp } from './toa5-stamp.ts';
 
 /**
- * Reads TOA5, the text format of Campbell Scientific's loggers and of LoggerNet (facts: LoggerNet and CRBasic manuals, appendix on data file formats; behaviour in the field as the
- * reader's tests state it).
+ * Reads TOA5, the text format of Campbell Scientific's loggers, LoggerNet and CardConvert.
  *
  * A reader is always in one of four states: before any header, inside the four lines of one, among the rows of its table, or behind a header that could not be read. In the last one
  * rows are quarantined one by one until a line begins a new header: LoggerNet writes the header again when it connects anew, so that a torn header costs the rows up to the next one
