@@ -9,7 +9,8 @@
  */
 import { createServer, type Socket } from 'node:net';
 import type { Moment, MonotonicMs, WallMs } from '../src/core/time.ts';
-import { type LineFaults, noFaults, type PakbusLoggerInput, weatherLogger } from '../src/simulation/pakbus-logger.ts';
+import { type LineFaults, noFaults, type PakbusLoggerInput } from '../src/simulation/pakbus-logger.ts';
+import { weatherLogger } from '../src/simulation/pakbus-weather-station.ts';
 
 interface ServerOptions {
   readonly records: number;
@@ -39,6 +40,9 @@ const logger = weatherLogger(
   now(),
 );
 
+/** What a timer of Node can count. */
+const timerMsMax = 2 ** 31 - 1;
+
 let client: Socket | undefined;
 let alarm: NodeJS.Timeout | undefined;
 
@@ -47,13 +51,14 @@ function handle(input: PakbusLoggerInput): void {
   for (let output = logger.poll(); output !== undefined; output = logger.poll()) client?.write(output.bytes);
   const deadline = logger.nextDeadline(now());
   clearTimeout(alarm);
-  if (deadline !== undefined) alarm = setTimeout(() => handle({ type: 'due' }), Math.max(0, deadline.at - performance.now()));
+  if (deadline !== undefined)
+    alarm = setTimeout(() => handle({ type: 'due' }), Math.min(timerMsMax, Math.max(0, deadline.at - performance.now())));
 }
 
 const server = createServer((socket) => {
   client?.destroy();
   client = socket;
-  socket.on('data', (bytes) => handle({ type: 'bytes', bytes }));
+  socket.on('data', (bytes: Buffer) => handle({ type: 'bytes', bytes }));
   // A client that vanishes is a client that hung up.
   socket.on('error', () => undefined);
   socket.on('close', () => {

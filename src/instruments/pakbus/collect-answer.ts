@@ -110,6 +110,7 @@ export function decodeCollectAnswer(body: Uint8Array, layout: RecordLayout): Out
     const tableNumber = reader.uint16();
     const firstRecord = reader.uint32();
     const count = reader.uint16();
+    if (reader.overrun) return malformed('ends early');
     if (tableNumber !== layout.table.number) return malformed(`speaks of table ${tableNumber}`);
     if ((count & pieceBit) !== 0) {
       const byteOffset = (count & ~pieceBit) * 0x1_0000 + reader.uint16();

@@ -46,9 +46,6 @@ const defaultResponseTimeoutMs = 1000 + hopMetricDurationMs(ownHello.hopMetric);
 /** Names of the table definitions file, the usual one first, then the small loggers' (CR200). */
 const definitionsFiles = ['.TDF', 'CPU:Def.tdf'] as const;
 
-/** How often the same records are asked for when the logger's answer and its newest record contradict each other, which a record stored in between explains once. */
-const contradictionsMax = 3;
-
 interface Definitions {
   readonly statistics: ProgrammingStatistics;
   readonly tables: readonly PakbusTable[];
@@ -84,6 +81,12 @@ function instrumentTable(table: PakbusTable, statistics: ProgrammingStatistics):
 
 function isCode(error: unknown, code: string): boolean {
   return error instanceof GodwitError && error.code === code;
+}
+
+/** True when a collection has records, and none before `next`. */
+function beginsAt(collection: Collection, next: number): boolean {
+  const first = collection.runs[0]?.[0];
+  return first !== undefined && first.number >= next;
 }
 
 class PakbusSession implements DeviceSession {
@@ -159,19 +162,18 @@ class PakbusSession implements DeviceSession {
   /**
    * Records from `next` on, or from the oldest.
    *
-   * When the logger no longer has the record asked for, it starts at its oldest without saying so. That may be behind `next` (a gap), or before it: then either there is nothing new, or the
-   * table was emptied and counts from the beginning again. An empty answer leaves the same two possibilities. The newest record tells them apart.
+   * When the logger no longer has the record asked for, it starts at its oldest without saying so. That may be behind `next` (a gap), or before it: then there is nothing new, or the table
+   * was emptied and counts from the beginning again, or just this number was left out. An empty answer leaves the first two of these. The newest record tells them apart.
    */
   async #recordsFrom(layout: RecordLayout, next: number | undefined): Promise<Collection & { readonly isRestart: boolean }> {
     if (next === undefined) return { ...(await this.#collect(layout, { type: 'all' })), isRestart: false };
-    for (let contradictions = 0; contradictions < contradictionsMax; contradictions++) {
-      const answer = await this.#collect(layout, { type: 'from-record', record: next });
-      const first = answer.runs[0]?.[0];
-      if (first !== undefined && first.number >= next) return { ...answer, isRestart: false };
-      const newest = (await this.#collect(layout, { type: 'newest', count: 1 })).runs.at(-1)?.at(-1);
-      if (newest === undefined || newest.number + 1 === next) return { ...answer, runs: [], isRestart: false };
-      if (newest.number < next) return { ...(await this.#collect(layout, { type: 'all' })), isRestart: true };
-    }
+    const answer = await this.#collect(layout, { type: 'from-record', record: next });
+    if (beginsAt(answer, next)) return { ...answer, isRestart: false };
+    const newest = (await this.#collect(layout, { type: 'newest', count: 1 })).runs.at(-1)?.at(-1);
+    if (newest === undefined || newest.number + 1 === next) return { ...answer, runs: [], isRestart: false };
+    if (newest.number < next) return { ...(await this.#collect(layout, { type: 'all' })), isRestart: true };
+    const range = await this.#collect(layout, { type: 'record-range', from: next, to: newest.number + 1 });
+    if (beginsAt(range, next)) return { ...range, isRestart: false };
     throw new GodwitError('PAKBUS_MALFORMED', `table ${layout.table.name} has records that the logger does not send`, { retryable: true });
   }
 

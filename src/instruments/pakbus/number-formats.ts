@@ -90,15 +90,14 @@ function specialText(value: number): string | undefined {
   return value === Number.NEGATIVE_INFINITY ? negativeInfinity : undefined;
 }
 
-/** Fewest significant digits after which a single-precision number may already be told from its neighbours, and the number that always suffices. */
-const singleDigitsMin = 6;
+/** Significant digits that always tell a single-precision number from its neighbours. */
 const singleDigitsMax = 9;
 
 /** Shortest decimal text that reads back as the same single-precision number; `NAN`, `INF`, `-INF`. */
 export function float32Text(value: number): string {
   const special = specialText(value);
   if (special !== undefined) return special;
-  for (let digits = singleDigitsMin; digits < singleDigitsMax; digits++) {
+  for (let digits = 1; digits < singleDigitsMax; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (Math.fround(rounded) === value) return String(rounded);
   }
