@@ -5,7 +5,7 @@ const openPacksMax = 16;
 
 interface Reader {
   readonly handle: Promise<FileHandle>;
-  /** Reads under way. A file with any is not closed. */
+  /** Reads under way. The file stays open for them. */
   users: number;
   /** Closed as soon as the last read ends. */
   isDropped: boolean;
@@ -65,13 +65,12 @@ export class PackReaders {
     reader.users++;
     this.#readerByPack.delete(pack);
     this.#readerByPack.set(pack, reader);
-    if (this.#readerByPack.size > openPacksMax) this.#dropOldestIdle();
+    if (this.#readerByPack.size > openPacksMax) this.#dropOldest();
     return reader;
   }
 
-  #dropOldestIdle(): void {
+  #dropOldest(): void {
     for (const [pack, reader] of this.#readerByPack) {
-      if (reader.users > 0) continue;
       this.#drop(pack, reader);
       void closeIfIdle(reader);
       return;

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { concatBytes } from '../../../src/core/bytes.ts';
 import type { GodwitError } from '../../../src/core/errors.ts';
+import { limits } from '../../../src/core/limits.ts';
 import type { ChunkStore, PackPlace } from '../../../src/ports/chunk-store.ts';
+import { decodeRecord, encodeRecord } from '../../../src/runtime/pack-record.ts';
 import { openPackStore } from '../../../src/runtime/pack-store.ts';
 import { packRecord, randomRecord } from '../../contract/chunk-store-suite.ts';
 
@@ -330,7 +333,16 @@ describe('a damaged pack', () => {
     expect(next!.pack).toBe(2);
   });
 
-  it('that promises more than a chunk may hold is not decoded', async () => {
+  it('with a record of more than a chunk may hold does not have it decoded, however good it is', () => {
+    const record = packRecord(new Uint8Array(limits.chunkBytesMax + 1));
+    const { header, body } = encodeRecord(record.hash, record.bytes);
+    expect(decodeRecord(concatBytes(header, body), record.hash)).toBeUndefined();
+    const allowed = packRecord(new Uint8Array(limits.chunkBytesMax));
+    const encoded = encodeRecord(allowed.hash, allowed.bytes);
+    expect(decodeRecord(concatBytes(encoded.header, encoded.body), allowed.hash)).toHaveLength(limits.chunkBytesMax);
+  });
+
+  it('with a record that promises another length does not have it decoded', async () => {
     const record = packRecord(new Uint8Array(5000));
     const [place] = await store.append([record]);
     const file = await open(packPath(1), 'r+');

@@ -102,6 +102,18 @@ describe('a simulated person', () => {
     expect(faults.freeBytes).toBe(9);
   });
 
+  it('may take the name of a file that is still coming in', async () => {
+    const { faults, tree } = simulatedTree();
+    faults.freeBytes = 100;
+    const content = (async function* () {
+      yield text('ten bytes.');
+      tree.put('a/b', text('theirs'));
+    })();
+    await expect(tree.write('a', content, {})).rejects.toMatchObject({ code: 'PATH_OCCUPIED' });
+    expect(faults.freeBytes).toBe(94);
+    expect(await textOf(tree, 'a/b')).toBe('theirs');
+  });
+
   it('replaces a link by a file', async () => {
     const { tree } = simulatedTree();
     await tree.link('a', 'x');
