@@ -1,5 +1,6 @@
 import { GodwitError } from '../core/errors.ts';
 import type { WallMs } from '../core/time.ts';
+import { civilTime } from './civil-time.ts';
 import type { Cell, FieldDefinition } from './record-stream.ts';
 
 /**
@@ -190,8 +191,6 @@ function plainName(name: string): string {
   return /^[A-Za-z]/.test(ascii) ? ascii : `n${ascii}`;
 }
 
-const usPerDay = 86_400_000_000;
-
 /**
  * An instant as ISO 8601 text in UTC, for example `2024-02-29T12:00:00Z`.
  *
@@ -199,35 +198,12 @@ const usPerDay = 86_400_000_000;
  * @param fractionDigits digits behind the second; what is finer is cut off.
  */
 export function isoInstant(timeUs: number, fractionDigits: 0 | 3 | 6): string {
-  const day = Math.floor(timeUs / usPerDay);
-  const timeOfDayUs = timeUs - day * usPerDay;
-  const seconds = Math.floor(timeOfDayUs / 1e6);
-  const fraction =
-    fractionDigits === 0
-      ? ''
-      : `.${String(timeOfDayUs % 1e6)
-          .padStart(6, '0')
-          .slice(0, fractionDigits)}`;
-  const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(twoDigits).join(':');
-  return `${calendarDate(day)}T${time}${fraction}Z`;
+  const { year, month, day, hour, minute, second, microsecond } = civilTime(timeUs);
+  const date = `${digits(year, 4)}-${digits(month, 2)}-${digits(day, 2)}`;
+  const fraction = fractionDigits === 0 ? '' : `.${digits(microsecond, 6).slice(0, fractionDigits)}`;
+  return `${date}T${digits(hour, 2)}:${digits(minute, 2)}:${digits(second, 2)}${fraction}Z`;
 }
 
-function twoDigits(value: number): string {
-  return String(Math.floor(value)).padStart(2, '0');
-}
-
-/** The proleptic Gregorian date of a day number, counted in eras of 400 years that begin on 1 March (Hinnant, "chrono-compatible low-level date algorithms", 2013). */
-function calendarDate(daysSince1970: number): string {
-  const days = daysSince1970 + 719_468;
-  const era = Math.floor(days / 146_097);
-  const dayOfEra = days - era * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
-  );
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
-  const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
-  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  return `${String(year).padStart(4, '0')}-${twoDigits(month)}-${twoDigits(day)}`;
+function digits(value: number, count: number): string {
+  return String(value).padStart(count, '0');
 }

@@ -7,8 +7,9 @@ import { GodwitError } from '../core/errors.ts';
 import { cfModel, type NetcdfOptions } from '../formats/netcdf/cf-model.ts';
 import type { NetcdfAttribute, NetcdfGroup, NetcdfModel, NetcdfVariable } from '../formats/netcdf/netcdf-model.ts';
 import { type ColumnValues, RowBlock } from '../formats/netcdf/row-block.ts';
-import { type RowSurvey, RowSurveyor } from '../formats/netcdf/row-survey.ts';
 import { checkRowCount, type ExportReport, type SeriesTable } from '../formats/series-table.ts';
+import { diskFull, exportFailed, saysFull } from './export-error.ts';
+import { surveyTables } from './export-survey.ts';
 import { replaceFile } from './replace-file.ts';
 
 /**
@@ -47,37 +48,14 @@ const dimensionWithoutVariable = 'This is a netCDF dimension but not a netCDF va
 export async function writeNetcdf(path: string, tables: readonly SeriesTable[], options: NetcdfOptions): Promise<ExportReport> {
   if (tables.length === 0) throw new GodwitError('EXPORT_FAILED', 'An export needs at least one table.');
   try {
-    const surveys: RowSurvey[] = [];
-    for (const table of tables) surveys.push(await survey(table));
-    const model = cfModel(tables, surveys, options);
-    const { result, bytes } = await replaceFile(resolve(path), (temporaryPath) => writeModel(temporaryPath, model));
+    const { result, bytes } = await replaceFile(resolve(path), async (temporaryPath) => {
+      const surveys = await surveyTables(tables);
+      return writeModel(temporaryPath, cfModel(tables, surveys, options), path);
+    });
     return { ...result, bytes };
   } catch (error) {
-    throw exportError(error, path);
+    throw exportFailed(path, error);
   }
-}
-
-async function survey(table: SeriesTable): Promise<RowSurvey> {
-  const surveyor = new RowSurveyor(table);
-  let cells = 0;
-  for (const row of table.rows()) {
-    surveyor.add(row);
-    cells += row.cells.length + 1;
-    if (cells >= cellsPerTurn) {
-      cells = 0;
-      await setImmediate();
-    }
-  }
-  const result = surveyor.result();
-  checkRowCount(table, result.rowCount);
-  return result;
-}
-
-/** Everything that is no `GodwitError` yet, such as what a table's `rows()` throws, told in one sentence with its cause. */
-function exportError(error: unknown, path: string): GodwitError {
-  if (error instanceof GodwitError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new GodwitError('EXPORT_FAILED', `could not write ${path}: ${message.split('\n', 1)[0]}`, { cause: error });
 }
 
 /** Below this a disk counts as full. */
@@ -90,17 +68,18 @@ const freeBytesMin = 1024 * 1024;
 async function hdf5Error(error: unknown, path: string): Promise<unknown> {
   const message = error instanceof Error ? error.message : String(error);
   const { bavail, bsize } = await statfs(dirname(path));
-  if (bavail * bsize < freeBytesMin || /No space left on device|Quota exceeded|File too large/.test(message)) {
-    const advice = 'the disk is full, or a file there may not be so large; free some space or choose another place, and try again';
-    return new GodwitError('DISK_FULL', `could not write ${path}: ${advice}`, { retryable: true, cause: error });
-  }
-  return error;
+  const full = bavail * bsize < freeBytesMin || saysFull(message);
+  return full ? diskFull(path, error) : error;
 }
 
-async function writeModel(path: string, model: NetcdfModel): Promise<{ readonly rows: number; readonly unreadableCells: number }> {
+async function writeModel(
+  temporaryPath: string,
+  model: NetcdfModel,
+  path: string,
+): Promise<{ readonly rows: number; readonly unreadableCells: number }> {
   const hdf5 = await ready;
   hdf5.activate_throwing_error_handler();
-  const file = new File(path, 'w', { track_order: true });
+  const file = new File(temporaryPath, 'w', { track_order: true });
   let rows = 0;
   let unreadableCells = 0;
   try {

@@ -1,4 +1,5 @@
 import { utf8 } from '../../core/bytes.ts';
+import type { RowSurvey } from '../row-survey.ts';
 import { type ExportOptions, isoInstant, plainNames, qartodFlags, type SeriesField, type SeriesTable } from '../series-table.ts';
 import { udunits } from './cf-units.ts';
 import {
@@ -13,7 +14,6 @@ import {
   type NetcdfType,
   type NetcdfVariable,
 } from './netcdf-model.ts';
-import type { RowSurvey } from './row-survey.ts';
 
 /**
  * Series tables as a CF-1.11 `timeSeries` file with ACDD-1.3 global attributes.
@@ -166,7 +166,7 @@ function lastOfEachName(attributes: readonly NetcdfAttribute[]): NetcdfAttribute
 function seriesGroup(name: string, table: SeriesTable, survey: RowSurvey): NetcdfGroup {
   const rowDimension = survey.strictlyIncreasing ? 'time' : 'obs';
   const intervalUs =
-    table.intervalUs !== undefined && table.intervalUs > 0 && table.fields.some(coversInterval) ? table.intervalUs : undefined;
+    table.intervalUs !== undefined && table.intervalUs > 0 && survey.fields.some(coversInterval) ? table.intervalUs : undefined;
   const dimensions: NetcdfDimension[] = [{ name: rowDimension, length: survey.rowCount, unlimited: true }];
   if (intervalUs !== undefined) dimensions.push({ name: 'bnds', length: 2, unlimited: false });
   const station = stationVariables(table);
@@ -183,11 +183,11 @@ function seriesGroup(name: string, table: SeriesTable, survey: RowSurvey): Netcd
     );
   }
   const fieldNames = plainNames(
-    table.fields.map((field) => field.name),
+    survey.fields.map((field) => field.name),
     reservedNames,
     [flagEnding],
   );
-  for (const [index, field] of table.fields.entries()) {
+  for (const [index, field] of survey.fields.entries()) {
     const fieldName = fieldNames[index] as string;
     const shared = [
       ...text('coordinates', coordinates),
@@ -341,6 +341,7 @@ function tableAttributes(table: SeriesTable, survey: RowSurvey): NetcdfAttribute
     .filter((part) => part !== '')
     .join(' ');
   const intervalUs = table.intervalUs ?? 0;
+  const attributeNames = plainNames(Object.keys(table.attributes), ['table', 'format']);
   return [
     ...text('featureType', 'timeSeries'),
     ...text('title', `Station ${station.name}, table ${table.table}`),
@@ -356,7 +357,7 @@ function tableAttributes(table: SeriesTable, survey: RowSurvey): NetcdfAttribute
     ...(intervalUs > 0 ? text('time_coverage_resolution', `PT${intervalUs / 1e6}S`) : []),
     ...text('logger_table', table.table),
     ...text('logger_format', table.format),
-    ...Object.entries(table.attributes).flatMap(([name, value]) => text(`logger_${plainNames([name], [])[0]}`, value)),
+    ...Object.values(table.attributes).flatMap((value, index) => text(`logger_${attributeNames[index]}`, value)),
   ];
 }
 

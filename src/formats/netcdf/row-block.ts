@@ -1,7 +1,15 @@
 import { utf8 } from '../../core/bytes.ts';
 import { GodwitError } from '../../core/errors.ts';
 import { cellBoolean, cellNumber, checkRow, type SeriesRow } from '../series-table.ts';
-import { fillByte, fillDouble, fillInt64, type NetcdfGroup, type NetcdfVariable, rowsPerBlock } from './netcdf-model.ts';
+import {
+  fillByte,
+  fillDouble,
+  fillInt64,
+  type NetcdfContent,
+  type NetcdfGroup,
+  type NetcdfVariable,
+  rowsPerBlock,
+} from './netcdf-model.ts';
 
 /**
  * Some rows of a table, turned into columns: what HDF5 writes is one array a variable.
@@ -33,9 +41,10 @@ export class RowBlock {
   constructor(group: NetcdfGroup) {
     this.#group = group;
     this.capacity = rowsPerBlock(group);
-    this.#columns = group.variables
-      .filter((variable) => variable.content.from !== 'constant')
-      .map((variable) => ({ variable, unreadableCells: 0, ...columnStore(variable, this.capacity) }));
+    this.#columns = group.variables.flatMap((variable) => {
+      const { content } = variable;
+      return content.from === 'constant' ? [] : [{ variable, unreadableCells: 0, ...columnStore(variable, content, this.capacity) }];
+    });
   }
 
   /** Rows in the block now. */
@@ -73,8 +82,9 @@ export class RowBlock {
   }
 }
 
-function columnStore(variable: NetcdfVariable, capacity: number): Pick<Column, 'set' | 'values'> {
-  const { content } = variable;
+type RowContent = Exclude<NetcdfContent, { readonly from: 'constant' }>;
+
+function columnStore(variable: NetcdfVariable, content: RowContent, capacity: number): Pick<Column, 'set' | 'values'> {
   switch (content.from) {
     case 'text': {
       const width = variable.valueBytes;
@@ -134,8 +144,6 @@ function columnStore(variable: NetcdfVariable, capacity: number): Pick<Column, '
         },
       };
     }
-    case 'constant':
-      throw new TypeError(`variable ${variable.name} has no rows`);
   }
 }
 
