@@ -39,12 +39,13 @@ for (let history = 0; history < historyCount; history++) {
   }
 }
 
-/* The logistic function on -12..12 in 4096 steps, from powers of e^(1/256) that are multiplied up, and its inverse for 4096 probabilities. */
+/* The logistic function on -12..12 in 4096 steps, from the exponential of one step (a series of four terms) multiplied up, and its inverse for 4096 probabilities. */
 const logisticRange = 12;
 const logisticSteps = 4096;
 const logistic = new Float64Array(logisticSteps);
 {
-  const stepRatio = 1 + 1 / 170.66666666666666 + 1 / 58_254.22222222222 + 1 / 29_826_161.777777776;
+  const step = (2 * logisticRange) / logisticSteps;
+  const stepRatio = 1 + step + (step * step) / 2 + (step * step * step) / 6;
   let power = 1;
   for (let i = 0; i < logisticSteps / 2; i++) {
     logistic[logisticSteps / 2 + i] = 1 - 1 / (1 + power);
@@ -65,6 +66,11 @@ const logit = new Float64Array(4096);
 /** Reciprocals by which a probability approaches what it sees. */
 const rates = Float64Array.from({ length: 256 }, (_, seen) => 1 / (seen + 1.5));
 const ratesMax = 255;
+
+/** Learning rate of the mixers at first and in the end, and how many bytes go by while the difference shrinks by a factor of e. */
+const learningFirst = 0.03;
+const learningLast = 0.003;
+const learningBytes = 16_384;
 
 /** Shortest agreement that makes a match. */
 const matchBytes = 5;
@@ -91,6 +97,8 @@ export class ByteModel {
   readonly #mixB: Float64Array;
   readonly #matchSlots = new Int32Array(2 ** matchSlotsLog).fill(-1);
   readonly #matchP1 = new Float64Array(64 * 2).fill(0.5);
+  /** Share of an error by which the mixers' weights follow it; it sinks as they settle. */
+  #learning = learningFirst;
   #matchPlace = -1;
   #matchLength = 0;
   /** Where the base has what belongs in the current place, or -1, and how well it foretold the last bytes. */
@@ -121,8 +129,8 @@ export class ByteModel {
         this.#p1[context * historyCount + history] = (ones * 2 + 0.5) / ((zeros + ones) * 2 + 1);
       }
     }
-    this.#mixA = new Float64Array(256 * inputCount).fill(0.3);
-    this.#mixB = new Float64Array(1024 * inputCount).fill(0.3);
+    this.#mixA = new Float64Array(256 * inputCount).fill(0.2);
+    this.#mixB = new Float64Array(1024 * inputCount).fill(0.2);
   }
 
   /** A run begins at `place`; the base has what belongs there at `expectedPlace` (-1: unknown). */
@@ -147,6 +155,7 @@ export class ByteModel {
       const expectedBit = known > 0 ? ((expected | 0x100) >> (i + 1) === node ? 1 + ((expected >> i) & 1) : 3) : 0;
       node = node * 2 + this.#codeBit(coder, node, nibbleNode, predictedBit, known, expectedBit, (value >> i) & 1);
     }
+    this.#learning += (learningLast - this.#learning) / learningBytes;
     const byte = node & 0xff;
     this.#learn(place, byte, expected);
     return byte;
@@ -190,8 +199,8 @@ export class ByteModel {
     const p1 = logisticOf((dotA + dotB) / 2);
     const bit = coder.code(value, Math.min(65_520, Math.max(16, Math.floor(p1 * 65536))));
 
-    const correctionA = (bit - pA) * 0.02;
-    const correctionB = (bit - pB) * 0.02;
+    const correctionA = (bit - pA) * this.#learning;
+    const correctionB = (bit - pB) * this.#learning;
     for (let i = 0; i < inputCount; i++) {
       const input = inputs[i] as number;
       mixA[setA + i] = (mixA[setA + i] as number) + correctionA * input;
@@ -226,7 +235,7 @@ export class ByteModel {
     const aboveNext = this.#above + 1 < this.#rowStart ? (buffer[this.#above + 1] as number) : 0;
     const aboveBefore = this.#above > 0 ? (buffer[this.#above - 1] as number) : 0;
     const record = place >= this.#recordBytes ? (buffer[place - this.#recordBytes] as number) : 0;
-    const recordNext = place >= this.#recordBytes ? (buffer[place - this.#recordBytes + 1] as number) : 0;
+    const recordNext = place >= this.#recordBytes && this.#recordBytes > 1 ? (buffer[place - this.#recordBytes + 1] as number) : 0;
     const column = Math.min(place - this.#fieldStart, 31);
     const three = c1 | (c2 << 8) | (c3 << 16);
     const hash = this.#contextHash;
@@ -308,7 +317,7 @@ export class ByteModel {
       this.#field = (this.#field + 1) & 0xff;
       this.#fieldStart = place + 1;
       this.#above = this.#fieldAbove(this.#above);
-    } else if (buffer[this.#above] !== comma && buffer[this.#above] !== newline) {
+    } else if (this.#above < this.#rowStart && buffer[this.#above] !== comma && buffer[this.#above] !== newline) {
       this.#above++;
     }
   }

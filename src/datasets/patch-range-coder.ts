@@ -19,11 +19,6 @@ export class BitEncoder implements BitCoder {
   #bytes = new Uint8Array(1024);
   #length = 0;
 
-  /** Bytes sent so far; the interval holds up to four more. */
-  get lengthBytes(): number {
-    return this.#length;
-  }
-
   code(bit: number, p1: number): number {
     const middle = this.#low + Math.floor(((this.#high - this.#low) * p1) / 65536);
     if (bit === 1) this.#high = middle;

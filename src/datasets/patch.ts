@@ -152,11 +152,9 @@ function recordBytesOf(bytes: Uint8Array): number {
 }
 
 function encodeStream(target: Uint8Array, base: Uint8Array, copies: readonly Copy[], prime: Prime | undefined): Uint8Array {
+  // Filled as the decoder will fill it, so that the model cannot see on this side what it will not see on the other.
   const buffer = new Uint8Array(prime === undefined ? 0 : base.length + target.length);
-  if (prime !== undefined) {
-    buffer.set(base);
-    buffer.set(target, base.length);
-  }
+  if (prime !== undefined) buffer.set(base);
   const model = prime && trainedModel(buffer, base.length, prime);
   const coder = new BitEncoder();
   const instructions = new Instructions();
@@ -169,12 +167,17 @@ function encodeStream(target: Uint8Array, base: Uint8Array, copies: readonly Cop
     instructions.literalBytes(coder, end - offset);
     if (model !== undefined && end > offset) {
       model.begin(base.length + offset, expectedPlace(offset + diagonal, base.length));
-      for (; offset < end; offset++) model.code(coder, base.length + offset, target[offset] as number);
+      for (let place = offset; place < end; place++) {
+        const byte = target[place] as number;
+        model.code(coder, base.length + place, byte);
+        buffer[base.length + place] = byte;
+      }
     }
     offset = end;
     if (copy === undefined) break;
     instructions.baseOffset(coder, offset + diagonal, copy.baseOffset);
     instructions.copyBytes(coder, copy.lengthBytes);
+    if (model !== undefined) buffer.copyWithin(base.length + offset, copy.baseOffset, copy.baseOffset + copy.lengthBytes);
     diagonal = copy.baseOffset - offset;
     offset += copy.lengthBytes;
   }

@@ -29,8 +29,10 @@ const newGroupBytes = mebibyte;
 const rewrittenPartBytes = limits.groupBytesMax / 2;
 /** How far content may have moved within a rewritten run, to either side, before its portion loses sight of it. */
 const driftBytes = mebibyte / 2;
-/** Base bytes taken from before a run that is longer than what it replaced: appended rows look like the rows before them. */
-const neighbourBytes = mebibyte / 4;
+/** Base bytes taken from before a run that is a good deal longer than what it replaced, or replaced very little: appended rows look like the rows before them. */
+const neighbourBytesMax = mebibyte / 4;
+const goodDeal = 1.25;
+const veryLittleBytes = mebibyte / 64;
 
 interface BaseRun {
   readonly baseIndex: number;
@@ -95,7 +97,8 @@ function* runParts(chunks: readonly FreshChunk[], from: number, to: number, offs
   let runBytes = 0;
   for (const chunk of chunks) runBytes += chunk.lengthBytes;
   const replacedBytes = (offsets[to] as number) - (offsets[from] as number);
-  const [first, last] = withNeighbours(from, to, Math.min(runBytes - replacedBytes, neighbourBytes), offsets);
+  const lackingBytes = Math.max(runBytes - replacedBytes * goodDeal, veryLittleBytes - replacedBytes);
+  const [first, last] = withNeighbours(from, to, Math.min(lackingBytes, neighbourBytesMax), offsets);
   const firstOffset = offsets[first] as number;
   const scale = ((offsets[last] as number) - firstOffset) / runBytes;
   const partBytesMax = isRewrite(runBytes, replacedBytes) ? rewrittenPartBytes : newGroupBytes;
