@@ -164,6 +164,8 @@ export class Engine {
   /** Datasets about which a receipt may be due, and when each was last issued. */
   readonly #receiptDue = new Set<DatasetId>();
   readonly #receiptIssuedAt = new Map<DatasetId, MonotonicMs>();
+  /** Welcomed, but the team's log has not said yet that this node is a member. */
+  #awaitingMembership = false;
   /** Something came in that may let a machine go on. */
   #again = false;
   /** Our own disk failed: nothing is asked for until then. */
@@ -593,7 +595,7 @@ export class Engine {
     this.#join = undefined;
     this.#contacts.add(message.member, join.invite.addresses, this.#now.monotonicMs);
     this.#beginTalk(session, message.member);
-    this.#report({ type: 'joined', team: adopted.value });
+    this.#awaitingMembership = true;
   }
 
   // What peers say
@@ -718,6 +720,11 @@ export class Engine {
       membership.rebuild();
       for (const { encounter } of this.#talkBySession.values()) encounter.membershipChanged();
       this.#report({ type: 'team-changed' });
+      const { team } = membership;
+      if (this.#awaitingMembership && team !== undefined && membership.member(this.#parts.identity.node) !== undefined) {
+        this.#awaitingMembership = false;
+        this.#report({ type: 'joined', team });
+      }
     } else {
       applyEntry(dataset, entry, body);
     }

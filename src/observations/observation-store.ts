@@ -136,6 +136,24 @@ export function encodeGap(gap: Gap): CborValue {
   return [gap.table, gap.fromRecord, gap.toRecord, gap.reason];
 }
 
+interface ObservationRow {
+  time_us: number;
+  record: number;
+  cells: string;
+  flags: Uint8Array | null;
+}
+
+const rowsPerPage = 2048;
+
+function storedRow(row: ObservationRow): StoredRow {
+  return {
+    timeUs: row.time_us,
+    ...(row.record === noRecord ? {} : { recordNumber: row.record }),
+    cells: JSON.parse(row.cells) as Cell[],
+    ...(row.flags === null ? {} : { flags: row.flags }),
+  };
+}
+
 /** No record number. */
 const noRecord = -1;
 
@@ -200,22 +218,26 @@ export class ObservationStore {
       });
   }
 
-  /** Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included). Streamed: the catalog must not be written meanwhile. */
+  /** Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included). Read in pages, so the caller may take its time; rows that arrive meanwhile may or may not be met. */
   *rows(dataset: DatasetId, table: Hash, fromUs = Number.MIN_SAFE_INTEGER, toUs = Number.MAX_SAFE_INTEGER): IterableIterator<StoredRow> {
     const key = this.#key(dataset, table);
     if (key === undefined) return;
-    for (const row of this.#catalog.iterate<{ time_us: number; record: number; cells: string; flags: Uint8Array | null }>(
-      'SELECT time_us, record, cells, flags FROM observation WHERE revision = ? AND time_us >= ? AND time_us < ? ORDER BY time_us, record, cells',
-      key,
-      fromUs,
-      toUs,
-    )) {
-      yield {
-        timeUs: row.time_us,
-        ...(row.record === noRecord ? {} : { recordNumber: row.record }),
-        cells: JSON.parse(row.cells) as Cell[],
-        ...(row.flags === null ? {} : { flags: row.flags }),
-      };
+    let after: ObservationRow = { time_us: fromUs, record: Number.MIN_SAFE_INTEGER, cells: '', flags: null };
+    for (;;) {
+      const page = this.#catalog.all<ObservationRow>(
+        `SELECT time_us, record, cells, flags FROM observation
+         WHERE revision = ? AND (time_us, record, cells) > (?, ?, ?) AND time_us < ? ORDER BY time_us, record, cells LIMIT ?`,
+        key,
+        after.time_us,
+        after.record,
+        after.cells,
+        toUs,
+        rowsPerPage,
+      );
+      for (const row of page) yield storedRow(row);
+      const last = page.at(-1);
+      if (last === undefined || page.length < rowsPerPage) return;
+      after = last;
     }
   }
 

@@ -1,0 +1,60 @@
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { GodwitError } from '../core/errors.ts';
+import type { FieldNode } from '../node/field-node.ts';
+import { perform, plain } from './requests.ts';
+
+/**
+ * The headless process: one node, driven by lines of JSON.
+ *
+ * On standard input, one request a line: `{"id": 7, "method": "scan", "params": {"dataset": "notes"}}`. On standard output, one line each: the answer `{"id": 7, "result": …}` or
+ * `{"id": 7, "error": {"code", "message", "retryable"}}`, and events `{"event": {…}}` as they happen. Requests run side by side; answers come in the order in which they are ready. The agent goes
+ * on with its standing duties when standard input is closed by a service manager, unless `--stdin-bound` was given: then it ends with its parent.
+ */
+export async function runAgent(node: FieldNode, input: Readable, output: Writable, options: { readonly stdinBound: boolean; readonly signal: AbortSignal }): Promise<void> {
+  const write = (line: unknown): void => {
+    output.write(`${JSON.stringify(plain(line))}\n`);
+  };
+  const stop = node.onEvent((event) => write({ event }));
+  write({ ready: { id: node.id, name: node.name } });
+  const lines = createInterface({ input });
+  const answering = new Set<Promise<void>>();
+  lines.on('line', (line) => {
+    const answer = answerLine(node, line).then(write);
+    answering.add(answer);
+    void answer.finally(() => answering.delete(answer));
+  });
+  await new Promise<void>((resolve) => {
+    if (options.stdinBound) lines.once('close', resolve);
+    if (options.signal.aborted) resolve();
+    options.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  lines.close();
+  stop();
+  await node.close();
+  await Promise.allSettled(answering);
+}
+
+async function answerLine(node: FieldNode, line: string): Promise<unknown> {
+  let id: unknown = null;
+  try {
+    const request = parseRequest(line);
+    id = request.id;
+    return { id, result: await perform(node, request.method, request.params) };
+  } catch (error) {
+    if (!(error instanceof GodwitError)) throw error;
+    return { id, error: { code: error.code, message: error.message, retryable: error.retryable } };
+  }
+}
+
+function parseRequest(line: string): { readonly id: unknown; readonly method: string; readonly params: unknown } {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new GodwitError('REQUEST_MALFORMED', 'A request is one line of JSON: {"id", "method", "params"}.');
+  }
+  const { id, method, params } = (value ?? {}) as { id?: unknown; method?: unknown; params?: unknown };
+  if (typeof method !== 'string') throw new GodwitError('REQUEST_MALFORMED', 'A request names its method: {"id", "method", "params"}.');
+  return { id: id ?? null, method, params };
+}

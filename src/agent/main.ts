@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { GodwitError } from '../core/errors.ts';
+import { openNode } from '../open-node.ts';
+import { runAgent } from './agent.ts';
+
+const usage = 'usage: godwit DIRECTORY [--name NAME] [--stdin-bound]';
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' }, 'stdin-bound': { type: 'boolean', default: false } } });
+  const [directory] = positionals;
+  if (directory === undefined || positionals.length > 1) {
+    process.stderr.write(`${usage}\n`);
+    return 2;
+  }
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+  const node = await openNode({ directory, ...(values.name === undefined ? {} : { name: values.name }) });
+  await runAgent(node, process.stdin, process.stdout, { stdinBound: values['stdin-bound'], signal: ending.signal });
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (error instanceof GodwitError) process.stderr.write(`${JSON.stringify({ error: { code: error.code, message: error.message, retryable: error.retryable } })}\n`);
+  else if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) process.stderr.write(`${error.message}\n${usage}\n`);
+  else throw error;
+  process.exitCode = 1;
+}

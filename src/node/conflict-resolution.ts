@@ -1,0 +1,100 @@
+import type { DatasetId } from '../core/identifiers.ts';
+import type { ContentStore } from '../datasets/content-store.ts';
+import type { FileChange, FileState } from '../datasets/entry-body.ts';
+import { compareHeads, dotText, type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
+import type { Dot } from '../datasets/log.ts';
+import { mergeThreeWay } from '../datasets/merge/merge-three-way.ts';
+import type { ConflictPolicy } from './membership.ts';
+
+/**
+ * Ends conflicts as a dataset's policy says. The result is a revision that supersedes every head, so the conflict is over wherever it arrives; and it is computed from the heads alone, so two
+ * nodes that end the same conflict at once write the same content.
+ */
+
+/** What ends a conflict: changes to write, or the reason why a person has to decide. */
+export type Resolution =
+  | { readonly kind: 'changes'; readonly resolution: ConflictPolicy; readonly changes: readonly FileChange[] }
+  | { readonly kind: 'stays'; readonly detail: string }
+  /** A content that is needed has not arrived yet. */
+  | { readonly kind: 'later' };
+
+/** Larger files are not merged but kept side by side. */
+const mergeBytesMax = 64 * 1024 * 1024;
+
+/** Works out how the conflict of a path ends. */
+export async function resolveConflict(dataset: DatasetId, path: string, policy: ConflictPolicy, index: FileIndex, contents: ContentStore): Promise<Resolution> {
+  const heads = index.heads(dataset, path);
+  const distinct = heads.filter((head, at) => heads.findIndex((other) => sameState(other, head)) === at);
+  if (distinct.length < 2) return { kind: 'later' };
+  const superseded = heads.map(({ author, sequence }) => ({ author, sequence }));
+  switch (policy) {
+    case 'ask':
+      return { kind: 'stays', detail: JSON.stringify({ reason: 'the dataset asks a person' }) };
+    case 'latest':
+      return { kind: 'changes', resolution: policy, changes: [{ path, superseded, ...stateOf(distinct[0] as FileRevision) }] };
+    case 'keep-both':
+      return { kind: 'changes', resolution: policy, changes: sideBySide(path, distinct, superseded) };
+    case 'merge':
+      return mergeHeads(dataset, path, heads, distinct, index, contents);
+  }
+}
+
+async function mergeHeads(
+  dataset: DatasetId,
+  path: string,
+  heads: readonly FileRevision[],
+  distinct: readonly FileRevision[],
+  index: FileIndex,
+  contents: ContentStore,
+): Promise<Resolution> {
+  // Two at a time, in an order that every node shares; a third head meets the result in the next round.
+  const [left, right] = [...distinct].sort((a, b) => (dotText(a) < dotText(b) ? -1 : 1)) as [FileRevision, FileRevision];
+  if (left.kind !== 'file' || right.kind !== 'file') {
+    return { kind: 'stays', detail: JSON.stringify({ reason: `one side made it a ${left.kind}, the other a ${right.kind}` }) };
+  }
+  const ancestor = index.commonAncestor(dataset, path, [left, right]);
+  if (!contents.holds(left.content.root) || !contents.holds(right.content.root)) return { kind: 'later' };
+  const leftBytes = await contents.bytes(left.content, mergeBytesMax);
+  const rightBytes = await contents.bytes(right.content, mergeBytesMax);
+  if (leftBytes === undefined || rightBytes === undefined) return { kind: 'stays', detail: JSON.stringify({ reason: `files over ${mergeBytesMax} bytes are not merged` }) };
+  const base = ancestor?.kind === 'file' ? await contents.bytes(ancestor.content, mergeBytesMax) : undefined;
+  const merged = mergeThreeWay({ base, left: leftBytes, right: rightBytes, path });
+  if (merged.outcome !== 'merged') return { kind: 'stays', detail: JSON.stringify(merged) };
+  const content = await contents.addBytes(merged.bytes);
+  const [newer] = [left, right].sort(compareHeads) as [FileRevision & { kind: 'file' }];
+  const superseded = heads.filter((head) => sameState(head, left) || sameState(head, right)).map(({ author, sequence }) => ({ author, sequence }));
+  const mtimeNs = left.mtimeNs > right.mtimeNs ? left.mtimeNs : right.mtimeNs;
+  const { mode, attributes } = newer;
+  return { kind: 'changes', resolution: 'merge', changes: [{ path, superseded, kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) }] };
+}
+
+/** The head shown first keeps the path; every other one gets a name that says whose it is. */
+function sideBySide(path: string, heads: readonly FileRevision[], superseded: readonly Dot[]): FileChange[] {
+  const [shown, ...others] = heads as [FileRevision, ...FileRevision[]];
+  const changes: FileChange[] = [{ path, superseded, ...stateOf(shown) }];
+  for (const other of others) {
+    if (other.kind !== 'removal') changes.push({ path: conflictName(path, other), superseded: [], ...stateOf(other) });
+  }
+  return changes;
+}
+
+/** `dir/name.csv` by node 3f2a… becomes `dir/name.conflict-3f2a81c0-7.csv`. */
+function conflictName(path: string, dot: Dot): string {
+  const slash = path.lastIndexOf('/') + 1;
+  const point = path.lastIndexOf('.');
+  const at = point > slash ? point : path.length;
+  return `${path.slice(0, at)}.conflict-${dot.author.slice(0, 8)}-${dot.sequence}${path.slice(at)}`;
+}
+
+function stateOf(revision: FileRevision): FileState {
+  switch (revision.kind) {
+    case 'removal':
+      return { kind: 'removal' };
+    case 'symlink':
+      return { kind: 'symlink', target: revision.target, mtimeNs: revision.mtimeNs };
+    case 'file': {
+      const { content, mtimeNs, mode, attributes } = revision;
+      return { kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) };
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import * as v from 'valibot';
+import { GodwitError } from '../core/errors.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Timers } from '../ports/timers.ts';
+
+/**
+ * Standing duties: what a node does by itself, again and again, from the moment it is opened: listen, look for changes in directories, read loggers. They are kept in the catalog, so a node that
+ * was killed, or a box that lost power, takes them up again without being told.
+ */
+
+const everyMs = v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(366 * 24 * 3600 * 1000));
+const dataset = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const profile = v.strictObject({
+  stationId: v.optional(v.string()),
+  stationName: v.optional(v.string()),
+  utcOffsetMinutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(-1080), v.maxValue(1080))),
+  intervalUs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  position: v.optional(
+    v.strictObject({
+      latitude: v.pipe(v.number(), v.minValue(-90), v.maxValue(90)),
+      longitude: v.pipe(v.number(), v.minValue(-180), v.maxValue(180)),
+      altitudeM: v.optional(v.number()),
+      method: v.string(),
+    }),
+  ),
+});
+const dutyShape = v.variant('kind', [
+  v.strictObject({ kind: v.literal('listen'), address: v.string() }),
+  v.strictObject({ kind: v.literal('scan'), dataset, everyMs, settleMs: v.optional(v.pipe(v.number(), v.minValue(0))) }),
+  v.strictObject({ kind: v.literal('ingest'), dataset, directory: v.string(), everyMs, profile: v.optional(profile) }),
+  v.strictObject({
+    kind: v.literal('collect'),
+    dataset,
+    driver: v.string(),
+    address: v.string(),
+    configuration: v.optional(v.record(v.string(), v.unknown())),
+    profile,
+    tables: v.optional(v.array(v.string())),
+    everyMs,
+  }),
+]);
+
+/** One standing duty. Intervals count from the end of one run to the beginning of the next. */
+export type Duty = v.InferOutput<typeof dutyShape>;
+
+/** The duty in data of foreign origin. @throws GodwitError `DUTY_MALFORMED` */
+export function parseDuty(value: unknown): Duty {
+  const shaped = v.safeParse(dutyShape, value);
+  if (!shaped.success) {
+    const [issue] = shaped.issues;
+    throw new GodwitError('DUTY_MALFORMED', `This is not a duty: ${v.getDotPath(issue) ?? 'kind'}: ${issue.message}`);
+  }
+  return shaped.output;
+}
+
+const schema: Schema = {
+  component: 'duties',
+  steps: ['CREATE TABLE duty (id INTEGER PRIMARY KEY, duty TEXT NOT NULL UNIQUE) STRICT;'],
+};
+
+/** Runs the duties of one node. */
+export class Duties {
+  readonly #catalog: Catalog;
+  readonly #timers: Timers;
+  readonly #perform: (duty: Duty) => Promise<void>;
+  readonly #onFailure: (duty: Duty, error: unknown) => void;
+  readonly #cancelById = new Map<number, () => void>();
+  #closed = false;
+
+  constructor(catalog: Catalog, timers: Timers, perform: (duty: Duty) => Promise<void>, onFailure: (duty: Duty, error: unknown) => void) {
+    this.#catalog = catalog;
+    this.#timers = timers;
+    this.#perform = perform;
+    this.#onFailure = onFailure;
+    catalog.migrate(schema);
+  }
+
+  /** Takes up all duties that are kept. */
+  start(): void {
+    for (const { id, duty } of this.list()) this.#run(id, duty);
+  }
+
+  /** Keeps a duty and begins it, unless it is `begun` already. The same duty is kept once. */
+  add(duty: Duty, begun = false): number {
+    const text = JSON.stringify(duty);
+    const fresh = this.#catalog.run('INSERT OR IGNORE INTO duty (duty) VALUES (?)', text) > 0;
+    const id = this.#catalog.get<{ id: number }>('SELECT id FROM duty WHERE duty = ?', text)?.id ?? 0;
+    if (fresh && !begun) this.#run(id, duty);
+    return id;
+  }
+
+  /** Forgets a duty; a run that is under way ends by itself. */
+  remove(id: number): void {
+    this.#catalog.run('DELETE FROM duty WHERE id = ?', id);
+    this.#cancelById.get(id)?.();
+    this.#cancelById.delete(id);
+  }
+
+  list(): { readonly id: number; readonly duty: Duty }[] {
+    return this.#catalog.all<{ id: number; duty: string }>('SELECT id, duty FROM duty ORDER BY id').map((row) => ({ id: row.id, duty: parseDuty(JSON.parse(row.duty)) }));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cancel of this.#cancelById.values()) cancel();
+    this.#cancelById.clear();
+  }
+
+  #run(id: number, duty: Duty): void {
+    let cancelled = false;
+    this.#cancelById.set(id, () => {
+      cancelled = true;
+    });
+    void this.#perform(duty)
+      .catch((error: unknown) => this.#onFailure(duty, error))
+      .then(() => {
+        if (cancelled || this.#closed || duty.kind === 'listen') return;
+        const timer = this.#timers.schedule(duty.everyMs, () => this.#run(id, duty));
+        this.#cancelById.set(id, () => timer.cancel());
+      });
+  }
+}

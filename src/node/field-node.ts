@@ -1,0 +1,670 @@
+import { GodwitError } from '../core/errors.ts';
+import { type DatasetId, identifier, type NodeId, parseIdentifier, type TeamId } from '../core/identifiers.ts';
+import type { PriorityClass } from '../core/priority.ts';
+import { seededRandom } from '../core/random.ts';
+import type { ClockQuality } from '../core/time.ts';
+import { ContentStore } from '../datasets/content-store.ts';
+import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
+import { type Conflict, FileIndex, type FileRevision } from '../datasets/file-index.ts';
+import { type Dot, LogStore } from '../datasets/log.ts';
+import { ReceiptBook } from '../datasets/receipts.ts';
+import { type MaterialiseOutcome, type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
+import type { ExportReport } from '../formats/series-table.ts';
+import { hobowareCsvFormat } from '../formats/hoboware-csv/hoboware-csv-format.ts';
+import { toa5Format } from '../formats/toa5/toa5-format.ts';
+import { TransferJournal } from '../forwarding/transfer-journal.ts';
+import { WantList } from '../forwarding/want-list.ts';
+import type { DeviceDriver } from '../instruments/driver.ts';
+import { pakbusDriver } from '../instruments/pakbus/driver.ts';
+import { type IngestCounts, IngestLedger, type QuarantinedPiece } from '../observations/ingest-ledger.ts';
+import { type LoggerEvent, ObservationStore, type StoredRow, type TableSummary } from '../observations/observation-store.ts';
+import type { Listener } from '../ports/links.ts';
+import type { RateControlFactory } from '../ports/rate-control.ts';
+import { Chores } from './chores.ts';
+import { resolveConflict } from './conflict-resolution.ts';
+import { ContentTasks } from './content-tasks.ts';
+import { Duties, type Duty, parseDuty } from './duties.ts';
+import { Engine, type NodeEvent, type PeerTraffic } from './engine.ts';
+import { type Identity, openIdentity } from './identity.ts';
+import { Ingest, type IngestReport, type SiteProfile } from './ingest.ts';
+import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
+import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership, type Role } from './membership.ts';
+import { NodeDriver } from './node-driver.ts';
+import type { ExportFormat, Platform } from './platform.ts';
+import { seriesTables } from './series-export.ts';
+
+/** How to open a node. */
+export interface FieldNodeOptions {
+  /** Name for people, shown to the team. Default `node-` and the beginning of its identifier. */
+  readonly name?: string;
+  /** How far this computer's clock can be trusted; recorded with everything it writes. Default `unknown`. */
+  readonly clockQuality?: ClockQuality;
+}
+
+/** What a scan of a directory came to. */
+export interface ScanReport {
+  /** Paths whose change was published. */
+  readonly published: readonly string[];
+  /** Paths that were left out, with the reason; they are looked at again next time. */
+  readonly problems: readonly TreeProblem[];
+}
+
+/** Where a dataset's own revisions of this node are, for one other member. */
+export interface Delivery {
+  readonly member: NodeId;
+  readonly name: string;
+  /** `delivered`: that member durably holds everything. `custody`: another member does and carries it on. `queued`: it is only here. */
+  readonly state: 'queued' | 'custody' | 'delivered';
+  /** Log entries of ours that the member is known to hold completely, and how many there are. */
+  readonly held: number;
+  readonly total: number;
+}
+
+/** A file of a dataset as it stands. */
+export interface FileInfo {
+  readonly path: string;
+  readonly revision: FileRevision;
+  /** True when its bytes are all here. */
+  readonly complete: boolean;
+  readonly inConflict: boolean;
+}
+
+/** Something that happened, beside what the engine reports. */
+export type FieldNodeEvent =
+  | NodeEvent
+  /** A path on disk now holds what the dataset says. */
+  | { readonly type: 'file-written'; readonly dataset: DatasetId; readonly path: string }
+  /** Work in the background failed; it is tried again when its cause may have gone. */
+  | { readonly type: 'problem'; readonly what: string; readonly code: string; readonly message: string };
+
+const defaultInviteMs = 7 * 24 * 3600 * 1000;
+const listPage = 1024;
+const exportAttemptsMax = 5;
+
+/**
+ * A node: the public face of Godwit. One directory, one identity, one process.
+ *
+ * Methods that wait for nothing return at once; those that read or write bulk bytes return promises. Every failure is a `GodwitError` with a code that `docs/errors.md` explains. What a method
+ * has returned is durable.
+ */
+export class FieldNode {
+  readonly #platform: Platform;
+  readonly #options: FieldNodeOptions;
+  readonly #identity: Identity;
+  readonly #membership: Membership;
+  readonly #logs: LogStore;
+  readonly #index: FileIndex;
+  readonly #contents: ContentStore;
+  readonly #receipts: ReceiptBook;
+  readonly #wants: WantList;
+  readonly #observations: ObservationStore;
+  readonly #ledger: IngestLedger;
+  readonly #ingest: Ingest;
+  readonly #driver: NodeDriver;
+  readonly #chores: Chores;
+  readonly #duties: Duties;
+  readonly #treeByDataset = new Map<DatasetId, WorkingTree>();
+  readonly #listeners: Listener[] = [];
+  readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
+
+  private constructor(platform: Platform, options: FieldNodeOptions, rateControl: RateControlFactory) {
+    const { catalog, crypto, entropy, compressor, chunks, clock } = platform;
+    this.#platform = platform;
+    this.#options = options;
+    this.#identity = openIdentity(catalog, crypto, entropy);
+    this.#logs = new LogStore(catalog, crypto);
+    this.#index = new FileIndex(catalog);
+    this.#contents = new ContentStore(catalog, chunks, crypto);
+    this.#receipts = new ReceiptBook(catalog, crypto);
+    this.#wants = new WantList(catalog);
+    this.#membership = new Membership(catalog, crypto, this.#logs);
+    this.#observations = new ObservationStore(catalog, crypto, compressor);
+    this.#ledger = new IngestLedger(catalog);
+    const engine = new Engine(
+      {
+        identity: this.#identity,
+        nodeName: () => this.name,
+        catalog,
+        crypto,
+        entropy,
+        random: seededRandom(new DataView(entropy.bytes(4).buffer).getUint32(0)),
+        rateControl,
+        logs: this.#logs,
+        index: this.#index,
+        contents: this.#contents,
+        membership: this.#membership,
+        receipts: this.#receipts,
+        wants: this.#wants,
+        journal: new TransferJournal(catalog),
+        applyEntry: (dataset, entry, body) => {
+          if (body.kind === 'table' || body.kind === 'segment' || body.kind === 'gap') {
+            const applied = this.#observations.apply(dataset, entry.author, body.kind, body.payload);
+            if (!applied.ok) this.#emit({ type: 'problem', what: `entry ${entry.sequence} of ${entry.author}`, ...applied.fault });
+          }
+        },
+      },
+      clock.now(),
+    );
+    this.#driver = new NodeDriver(engine, platform, new ContentTasks(this.#contents, crypto, compressor), {
+      onEvent: (event) => this.#handle(event),
+      onCrash: (error) => this.#crash(error),
+    });
+    this.#ingest = new Ingest({
+      observations: this.#observations,
+      ledger: this.#ledger,
+      contents: this.#contents,
+      crypto,
+      compressor,
+      formats: [toa5Format, hobowareCsvFormat],
+      host: {
+        self: this.#identity.node,
+        wallMs: () => clock.now().wallMs,
+        atomically: (work) => this.#driver.command((each, now) => each.atomically(now, work)),
+        append: (dataset, kind, payload) => this.#driver.command((each, now) => each.appendPayload(dataset, kind, payload, this.#header(), now)),
+      },
+    });
+    this.#chores = new Chores((what, error) => this.#problem(what, error));
+    this.#duties = new Duties(catalog, platform.timers, (duty) => this.#perform(duty), (duty, error) => this.#problem(`duty ${JSON.stringify(duty)}`, error));
+  }
+
+  /** Opens the node that the platform's catalog holds, or makes a new one. After a power cut it recovers by itself. */
+  static async open(platform: Platform, rateControl: RateControlFactory, options: FieldNodeOptions = {}): Promise<FieldNode> {
+    const node = new FieldNode(platform, options, rateControl);
+    await node.#contents.recover();
+    node.#restoreTrees();
+    node.#driver.start();
+    node.#duties.start();
+    return node;
+  }
+
+  // Who and with whom
+
+  /** This node's identifier: its public key. */
+  get id(): NodeId {
+    return this.#identity.node;
+  }
+
+  get name(): string {
+    return this.#options.name ?? `node-${this.id.slice(0, 8)}`;
+  }
+
+  /** The team it belongs to, once it has created or joined one. */
+  get team(): TeamId | undefined {
+    return this.#membership.team;
+  }
+
+  members(): Member[] {
+    return this.#membership.members();
+  }
+
+  /** Members with whom a session stands. */
+  connectedPeers(): NodeId[] {
+    return this.#driver.command((engine) => engine.connectedPeers());
+  }
+
+  /**
+   * Founds a team with this node as coordinator.
+   *
+   * @throws GodwitError `ALREADY_IN_TEAM`
+   */
+  createTeam(name: string): TeamId {
+    if (this.#membership.team !== undefined) throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
+    const { entropy, clock, catalog } = this.#platform;
+    catalog.transaction(() =>
+      this.#membership.found({
+        name,
+        nodeName: this.name,
+        identity: this.#identity,
+        nonce: entropy.bytes(16),
+        secret: entropy.bytes(32),
+        createdMs: clock.now().wallMs,
+      }),
+    );
+    return this.#requireTeam();
+  }
+
+  /**
+   * An invite code for one more node. It names the addresses this node listens on now (or those given), works once, and expires.
+   *
+   * @throws GodwitError `NO_TEAM`, `NOT_COORDINATOR`
+   */
+  createInvite(options: { readonly role?: Role; readonly validMs?: number; readonly addresses?: readonly string[] } = {}): string {
+    const { crypto, entropy, clock } = this.#platform;
+    const team = this.#requireTeam();
+    if (this.#membership.member(this.id)?.role !== 'coordinator') throw new GodwitError('NOT_COORDINATOR', 'Only a coordinator can invite; ask one of them for a code.');
+    const secret = entropy.bytes(16);
+    const expiresMs = clock.now().wallMs + (options.validMs ?? defaultInviteMs);
+    this.#membership.addInvite({ ...inviteKeys(secret, crypto.hmacSha256), secret, role: options.role ?? 'member', expiresMs });
+    const addresses = options.addresses ?? this.#listeners.map((listener) => listener.address);
+    return encodeInvite({ team, secret, addresses }, crypto.sha256);
+  }
+
+  /**
+   * Joins a team with an invite code; no other configuration is needed. Resolves when this node knows from the team's log that it is a member. Keeps trying while the inviting node cannot be reached.
+   *
+   * @throws GodwitError `INVITE_MALFORMED`, `INVITE_USED`, `INVITE_WITHOUT_ADDRESS`, `ALREADY_IN_TEAM`
+   */
+  async join(code: string): Promise<TeamId> {
+    const invite = decodeInvite(code, this.#platform.crypto.sha256);
+    if (!invite.ok) throw GodwitError.from(invite.fault);
+    if (this.#membership.team === invite.value.team) return invite.value.team;
+    if (this.#membership.team !== undefined) throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
+    return new Promise((resolve, reject) => {
+      const stop = this.onEvent((event) => {
+        if (event.type === 'joined') resolve(event.team);
+        else if (event.type === 'join-failed') reject(GodwitError.from(event.fault));
+        else return;
+        stop();
+      });
+      this.#driver.command((engine, now) => engine.join(invite.value, now));
+    });
+  }
+
+  /**
+   * Accepts peers at `udp://host:port` or `tcp://host:port`; port 0 takes any free one. Returns the address with the port that was bound. With `keep` it listens there again whenever it
+   * is opened.
+   *
+   * @throws GodwitError `PORT_BUSY`, `ADDRESS_UNAVAILABLE`, `ADDRESS_MALFORMED`
+   */
+  async listen(address: string, options: { readonly keep?: boolean } = {}): Promise<string> {
+    const listener = await this.#platform.links.listen(address);
+    this.#listeners.push(listener);
+    if (options.keep) this.#duties.add({ kind: 'listen', address: listener.address }, true);
+    return listener.address;
+  }
+
+  /** Keeps a session with a member at these addresses, whenever it can be reached. Remembered over restarts. */
+  addContact(member: NodeId, addresses: readonly string[]): void {
+    this.#driver.command((engine, now) => engine.addContact(member, addresses, now));
+  }
+
+  /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now. */
+  hint(): void {
+    this.#driver.command((engine, now) => engine.hint(now));
+  }
+
+  // Datasets
+
+  datasets(): DatasetDefinition[] {
+    return this.#membership.datasets();
+  }
+
+  /**
+   * Creates a dataset in the team. A dataset of that name and kind that this node created before is returned instead, so that a set-up may be run twice.
+   *
+   * @throws GodwitError `NO_TEAM`, `NOT_A_WRITER`
+   */
+  createDataset(options: { readonly name: string; readonly kind: DatasetKind; readonly priority?: PriorityClass; readonly conflictPolicy?: ConflictPolicy }): DatasetId {
+    this.#requireTeam();
+    this.#requireWriter();
+    const known = this.#membership.datasets().find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.id);
+    if (known !== undefined) return known.id;
+    const id = identifier<DatasetId>(this.#platform.entropy.bytes(32));
+    const { name, kind, priority = kind === 'series' ? 'normal' : 'bulk', conflictPolicy = 'merge' } = options;
+    this.#driver.command((engine, now) => engine.appendOperation({ type: 'dataset', id, name, kind, priority, conflictPolicy }, now));
+    return id;
+  }
+
+  /** The dataset with this identifier or name. @throws GodwitError `DATASET_UNKNOWN` */
+  dataset(nameOrId: string): DatasetDefinition {
+    const id = parseIdentifier<DatasetId>(nameOrId);
+    const found = id === undefined ? this.#membership.datasets().find((each) => each.name === nameOrId) : this.#membership.dataset(id);
+    if (found === undefined) throw new GodwitError('DATASET_UNKNOWN', `There is no dataset "${nameOrId}" in this team (yet).`, { retryable: true });
+    return found;
+  }
+
+  /**
+   * Keeps a directory and a `files` dataset in step: what arrives is written there, and `scan` publishes what changes there. Remembered over restarts.
+   *
+   * @throws GodwitError `DATASET_UNKNOWN`, `DIRECTORY_MISSING`
+   */
+  attach(dataset: DatasetId, directory: string): void {
+    this.#requireKind(dataset, 'files');
+    this.#platform.catalog.run('INSERT OR REPLACE INTO attachment (dataset, directory) VALUES (?, ?)', dataset, directory);
+    this.#openTree(dataset, directory);
+    for (const path of this.#paths(dataset)) this.#materialiseLater(dataset, path);
+  }
+
+  /** Publishes what changed in the attached directory. @throws GodwitError `NOT_ATTACHED`, `NOT_A_WRITER`, `TREE_EMPTIED`, `DIRECTORY_MISSING`, `DISK_FULL` */
+  async scan(dataset: DatasetId, options: ScanOptions = {}): Promise<ScanReport> {
+    this.#requireWriter();
+    const tree = this.#requireTree(dataset);
+    return this.#chores.exclusive(`scan ${dataset}`, async () => {
+      const published: string[] = [];
+      const problems: TreeProblem[] = [];
+      for await (const batch of tree.scan(this.#platform.clock.now().wallMs, options, problems)) {
+        this.#driver.command((engine, now) => engine.appendChanges(dataset, batch.changes, this.#header(), now, (dot) => batch.recorded(dot)));
+        for (const change of batch.changes) {
+          published.push(change.path);
+          if (change.kind === 'file') this.#driver.command((engine, now) => engine.atomically(now, () => engine.contentAvailable(change.content.root)));
+        }
+      }
+      return { published, problems };
+    });
+  }
+
+  /** Files of a dataset as they stand, by path. Removed ones are left out. */
+  *files(dataset: DatasetId): IterableIterator<FileInfo> {
+    for (const path of this.#paths(dataset)) {
+      const info = this.file(dataset, path);
+      if (info !== undefined) yield info;
+    }
+  }
+
+  /** One file as it stands, or `undefined`. */
+  file(dataset: DatasetId, path: string): FileInfo | undefined {
+    const [revision] = this.#index.heads(dataset, path);
+    if (revision === undefined || revision.kind === 'removal') return undefined;
+    const complete = revision.kind === 'symlink' || this.#contents.holds(revision.content.root);
+    return { path, revision, complete, inConflict: this.#index.inConflict(dataset, path) };
+  }
+
+  /** Every revision of a path, newest first. */
+  history(dataset: DatasetId, path: string): FileRevision[] {
+    return this.#index.history(dataset, path);
+  }
+
+  /** The bytes of a file, or of one of its revisions, verified chunk by chunk. @throws GodwitError `FILE_MISSING`, `CONTENT_INCOMPLETE`, `CONTENT_DAMAGED` */
+  async *read(dataset: DatasetId, path: string, revision?: Dot): AsyncGenerator<Uint8Array, void, void> {
+    const wanted = revision === undefined ? this.#index.heads(dataset, path)[0] : this.#index.revision(dataset, path, revision);
+    if (wanted?.kind !== 'file') throw new GodwitError('FILE_MISSING', `There is no file "${path}" in this dataset.`);
+    if (!this.#contents.holds(wanted.content.root)) throw new GodwitError('CONTENT_INCOMPLETE', `The bytes of "${path}" have not all arrived yet.`, { retryable: true });
+    yield* this.#contents.stream(wanted.content);
+  }
+
+  conflicts(dataset: DatasetId, options: { readonly open?: boolean } = {}): Conflict[] {
+    return this.#index.conflicts(dataset, { open: options.open ?? false });
+  }
+
+  /** Ends a conflict by hand: the given head stands. @throws GodwitError `CONFLICT_UNKNOWN` */
+  resolveConflict(dataset: DatasetId, path: string, keep: Dot): void {
+    const heads = this.#index.heads(dataset, path);
+    const kept = heads.find((head) => head.author === keep.author && head.sequence === keep.sequence);
+    if (kept === undefined || !this.#index.inConflict(dataset, path)) throw new GodwitError('CONFLICT_UNKNOWN', `"${path}" has no such head in conflict.`);
+    const superseded = heads.map(({ author, sequence }) => ({ author, sequence }));
+    this.#driver.command((engine, now) => engine.appendChanges(dataset, [{ ...kept, path, superseded } as FileChange], this.#header(), now));
+  }
+
+  /** What is still on its way to this node. */
+  outstanding(dataset?: DatasetId): { readonly contents: number; readonly bytes: number } {
+    return this.#wants.outstanding(dataset);
+  }
+
+  /** Where what this node wrote into a dataset is, member by member, as far as receipts have come back. */
+  deliveries(dataset: DatasetId): Delivery[] {
+    const total = this.#logs.length(dataset, this.id);
+    const others = this.#membership.members().filter((member) => member.node !== this.id);
+    const held = new Map(others.map((member) => [member.node, Math.min(total, this.#receipts.of(member.node, dataset)?.vector.lengthOf(this.id) ?? 0)]));
+    return others.map(({ node, name }) => {
+      const own = held.get(node) ?? 0;
+      const carried = others.some((other) => other.node !== node && held.get(other.node) === total);
+      const state = own === total ? 'delivered' : carried ? 'custody' : 'queued';
+      return { member: node, name, state, held: own, total };
+    });
+  }
+
+  // Instruments and observations
+
+  /**
+   * Reads what is new in an instrument's file, or in every file below a directory, into a `series` dataset.
+   *
+   * @throws GodwitError `DATASET_UNKNOWN`, `DIRECTORY_MISSING`, `DISK_FULL`
+   */
+  async ingest(dataset: DatasetId, directory: string, options: { readonly profile?: SiteProfile; readonly complete?: boolean; readonly paths?: readonly string[] } = {}): Promise<IngestReport[]> {
+    this.#requireKind(dataset, 'series');
+    this.#requireWriter();
+    return this.#chores.exclusive(`ingest ${directory}`, async () => {
+      const tree = this.#platform.openTree(directory);
+      const reports: IngestReport[] = [];
+      const paths = options.paths ?? (await Array.fromAsync(tree.walk(), (entry) => (entry.kind === 'file' ? entry.path : undefined)));
+      for (const path of paths) {
+        if (path === undefined) continue;
+        reports.push(await this.#ingest.ingestFile(dataset, tree, path, options.profile ?? {}, { complete: options.complete ?? false }));
+      }
+      return reports;
+    });
+  }
+
+  /**
+   * Collects tables from an instrument from where they were left. Without `tables`, all that the instrument has.
+   *
+   * @throws GodwitError `INSTRUMENT_UNREACHABLE`, `INSTRUMENT_TIMEOUT`, `ZONE_UNKNOWN`, and what the driver documents; what was stored before stays.
+   */
+  async collect<C>(
+    dataset: DatasetId,
+    driver: DeviceDriver<C>,
+    options: { readonly address: string; readonly configuration: C; readonly profile: SiteProfile; readonly tables?: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<IngestReport[]> {
+    this.#requireKind(dataset, 'series');
+    this.#requireWriter();
+    return this.#chores.exclusive(`collect ${options.address}`, async () => {
+      const transport = await this.#platform.openTransport(options.address);
+      const session = await driver.open(options.configuration, transport, this.#platform.instrumentTimer, options.signal ?? neverAborted);
+      try {
+        const names = options.tables ?? (await session.tables()).map((table) => table.name);
+        const reports: IngestReport[] = [];
+        for (const table of names) reports.push(await this.#ingest.collect(dataset, options.address, session, table, options.profile));
+        return reports;
+      } finally {
+        await session.close();
+      }
+    });
+  }
+
+  /** Table revisions of a `series` dataset with the extent of their rows. */
+  tables(dataset: DatasetId): TableSummary[] {
+    return this.#observations.tables(dataset);
+  }
+
+  /** Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included), microseconds since 1970 UTC. */
+  rows(dataset: DatasetId, table: TableSummary['revision']['id'], fromUs?: number, toUs?: number): IterableIterator<StoredRow> {
+    return this.#observations.rows(dataset, table, fromUs, toUs);
+  }
+
+  loggerEvents(dataset: DatasetId, table: TableSummary['revision']['id']): LoggerEvent[] {
+    return this.#observations.events(dataset, table);
+  }
+
+  /** Records read at this node, by source: `read = stored + duplicate + quarantined`. */
+  ingestCounts(dataset: DatasetId): ReadonlyMap<string, IngestCounts> {
+    return this.#ledger.counts(dataset);
+  }
+
+  /** What could not be used, with its reason and bytes. */
+  quarantined(dataset: DatasetId): QuarantinedPiece[] {
+    return this.#ledger.quarantined(dataset);
+  }
+
+  // Standing duties
+
+  /**
+   * Keeps a duty: the node does it now and again and again, also after a restart. The same duty is kept once. Returns its number.
+   *
+   * @throws GodwitError `DUTY_MALFORMED`; what goes wrong while doing it is a `problem` event, and it is done again at its interval.
+   */
+  addDuty(duty: Duty): number {
+    return this.#duties.add(parseDuty(duty));
+  }
+
+  duties(): { readonly id: number; readonly duty: Duty }[] {
+    return this.#duties.list();
+  }
+
+  removeDuty(id: number): void {
+    this.#duties.remove(id);
+  }
+
+  /** Writes a `series` dataset to a file: a CF NetCDF-4 file or a GeoPackage. The file is replaced as one step. @throws GodwitError `NOTHING_TO_EXPORT`, `EXPORT_FAILED`, `DISK_FULL`, `DIRECTORY_UNWRITABLE` */
+  async export(dataset: DatasetId, format: ExportFormat, path: string): Promise<ExportReport> {
+    this.#requireKind(dataset, 'series');
+    return this.#chores.exclusive(`export ${path}`, async () => {
+      for (let attempt = 1; ; attempt++) {
+        const tables = seriesTables(this.#observations, dataset);
+        if (tables.length === 0) throw new GodwitError('NOTHING_TO_EXPORT', 'The dataset has no observations yet.', { retryable: true });
+        const rows = tables.reduce((sum, table) => sum + table.rowCount, 0);
+        try {
+          return await this.#platform.exporters[format](path, tables, { createdMs: this.#platform.clock.now().wallMs });
+        } catch (error) {
+          // An exporter refuses to write half a table. Where rows arrived while it was reading, it starts again.
+          const grown = seriesTables(this.#observations, dataset).reduce((sum, table) => sum + table.rowCount, 0) !== rows;
+          if (!grown || attempt === exportAttemptsMax) throw error;
+        }
+      }
+    });
+  }
+
+  // What happens
+
+  /** Bytes exchanged with each peer since this node was opened, all headers counted, by purpose. */
+  traffic(): PeerTraffic[] {
+    return this.#driver.command((engine) => engine.traffic());
+  }
+
+  /** Calls back on every event until the returned function is called. */
+  onEvent(handler: (event: FieldNodeEvent) => void): () => void {
+    this.#eventHandlers.add(handler);
+    return () => this.#eventHandlers.delete(handler);
+  }
+
+  /** Resolves when background work that is queued now (files to write, conflicts to end) has been done. */
+  async idle(): Promise<void> {
+    await this.#chores.idle();
+  }
+
+  /** Closes the node: what was begun is finished, nothing new begins. */
+  async close(): Promise<void> {
+    this.#duties.close();
+    await this.#chores.close();
+    await this.#driver.close();
+    await this.#platform.links.close();
+    await this.#platform.chunks.close();
+    this.#platform.catalog.close();
+  }
+
+  // Inside
+
+  #handle(event: NodeEvent): void {
+    if (event.type === 'path-changed') this.#materialiseLater(event.dataset, event.path);
+    if (event.type === 'conflict') this.#chores.add(`conflict ${event.dataset} ${event.path}`, () => this.#endConflict(event.dataset, event.path));
+    this.#emit(event);
+  }
+
+  #emit(event: FieldNodeEvent): void {
+    for (const handler of this.#eventHandlers) handler(event);
+  }
+
+  #materialiseLater(dataset: DatasetId, path: string): void {
+    const tree = this.#treeByDataset.get(dataset);
+    if (tree === undefined) return;
+    this.#chores.add(`write ${dataset} ${path}`, async () => {
+      const outcome: MaterialiseOutcome = await tree.materialise(path);
+      if (outcome === 'written') this.#emit({ type: 'file-written', dataset, path });
+    });
+  }
+
+  async #endConflict(dataset: DatasetId, path: string): Promise<void> {
+    const policy = this.#membership.dataset(dataset)?.conflictPolicy;
+    if (policy === undefined || !this.#membership.mayWrite(this.id) || !this.#index.inConflict(dataset, path)) return;
+    const resolution = await resolveConflict(dataset, path, policy, this.#index, this.#contents);
+    if (resolution.kind === 'later') return;
+    if (resolution.kind === 'stays') {
+      this.#index.annotateConflict(dataset, path, { detail: resolution.detail });
+      return;
+    }
+    this.#driver.command((engine, now) =>
+      engine.atomically(now, () => {
+        this.#index.annotateConflict(dataset, path, { resolution: resolution.resolution });
+        engine.appendChanges(dataset, resolution.changes, this.#header(), now);
+      }),
+    );
+  }
+
+  async #perform(duty: Duty): Promise<void> {
+    switch (duty.kind) {
+      case 'listen':
+        await this.listen(duty.address);
+        break;
+      case 'scan':
+        await this.scan(duty.dataset as DatasetId, duty.settleMs === undefined ? {} : { settleMs: duty.settleMs });
+        break;
+      case 'ingest':
+        await this.ingest(duty.dataset as DatasetId, duty.directory, { profile: (duty.profile ?? {}) as SiteProfile });
+        break;
+      case 'collect': {
+        const driver = drivers.find((each) => each.id === duty.driver);
+        if (driver === undefined) throw new GodwitError('DRIVER_UNKNOWN', `There is no instrument driver "${duty.driver}".`);
+        const { address, configuration = {}, tables } = duty;
+        const profile = duty.profile as SiteProfile;
+        await this.collect(duty.dataset as DatasetId, driver, { address, configuration, profile, ...(tables === undefined ? {} : { tables }) });
+      }
+    }
+  }
+
+  #problem(what: string, error: unknown): void {
+    if (!(error instanceof GodwitError)) {
+      this.#crash(error);
+      return;
+    }
+    this.#emit({ type: 'problem', what, code: error.code, message: error.message });
+  }
+
+  /** The program contradicted itself: stop before anything is written on that ground. */
+  #crash(error: unknown): void {
+    throw error;
+  }
+
+  #header(): Omit<EntryHeader, 'instant'> {
+    return { clockQuality: this.#options.clockQuality ?? 'unknown' };
+  }
+
+  *#paths(dataset: DatasetId): IterableIterator<string> {
+    for (let page = this.#index.paths(dataset, '', listPage); page.length > 0; page = this.#index.paths(dataset, page.at(-1) as string, listPage)) yield* page;
+  }
+
+  #restoreTrees(): void {
+    const { catalog } = this.#platform;
+    catalog.migrate({ component: 'attachments', steps: ['CREATE TABLE attachment (dataset TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT, WITHOUT ROWID;'] });
+    for (const row of catalog.all<{ dataset: DatasetId; directory: string }>('SELECT dataset, directory FROM attachment')) {
+      try {
+        this.#openTree(row.dataset, row.directory);
+      } catch (error) {
+        this.#problem(`attached directory ${row.directory}`, error);
+        continue;
+      }
+      for (const path of this.#paths(row.dataset)) this.#materialiseLater(row.dataset, path);
+    }
+  }
+
+  #openTree(dataset: DatasetId, directory: string): void {
+    const tree = this.#platform.openTree(directory);
+    this.#treeByDataset.set(dataset, new WorkingTree(dataset, tree, this.#platform.catalog, this.#contents, this.#index));
+  }
+
+  #requireTeam(): TeamId {
+    const team = this.#membership.team;
+    if (team === undefined) throw new GodwitError('NO_TEAM', 'This node belongs to no team yet; create one or join one with an invite.');
+    return team;
+  }
+
+  #requireWriter(): void {
+    this.#requireTeam();
+    if (!this.#membership.mayWrite(this.id)) throw new GodwitError('NOT_A_WRITER', 'This node may read the team\'s datasets but not write to them; ask a coordinator for the role "member".', { retryable: true });
+  }
+
+  #requireKind(dataset: DatasetId, kind: DatasetKind): void {
+    const definition = this.dataset(dataset);
+    if (definition.kind !== kind) throw new GodwitError('DATASET_KIND', `The dataset "${definition.name}" holds ${definition.kind}, and this needs one of kind ${kind}.`);
+  }
+
+  #requireTree(dataset: DatasetId): WorkingTree {
+    this.#requireKind(dataset, 'files');
+    const tree = this.#treeByDataset.get(dataset);
+    if (tree === undefined) throw new GodwitError('NOT_ATTACHED', 'No directory is attached to this dataset here; attach one first.');
+    return tree;
+  }
+}
+
+/** Instrument drivers that duties can name. */
+const drivers: readonly DeviceDriver<object>[] = [pakbusDriver];
+
+const neverAborted = new AbortController().signal;

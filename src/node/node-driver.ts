@@ -1,0 +1,149 @@
+import type { Moment } from '../core/time.ts';
+import type { ContentTasks } from './content-tasks.ts';
+import type { Engine, EngineTask, NodeEvent, TaskResult } from './engine.ts';
+import type { Platform } from './platform.ts';
+
+/** zstd effort by link rate: on a slow link every byte is worth seconds, on a fast one the processor is the bottleneck. */
+const highEffortBelowBytesPerSecond = 125_000;
+const fastEffortAboveBytesPerSecond = 6_250_000;
+
+/**
+ * Drives an engine with a platform: hands it what the links and tasks bring, carries out what it puts out, and wakes it when its deadline has come. Everything happens in the order in which it was
+ * decided, on one thread.
+ */
+export class NodeDriver {
+  readonly #engine: Engine;
+  readonly #platform: Pick<Platform, 'clock' | 'timers' | 'links'>;
+  readonly #tasks: ContentTasks;
+  readonly #onEvent: (event: NodeEvent) => void;
+  readonly #onCrash: (error: unknown) => void;
+  readonly #running = new Set<Promise<void>>();
+  #timer: { readonly at: number; cancel(): void } | undefined;
+  #draining = false;
+  #closed = false;
+
+  constructor(
+    engine: Engine,
+    platform: Pick<Platform, 'clock' | 'timers' | 'links'>,
+    tasks: ContentTasks,
+    handlers: { readonly onEvent: (event: NodeEvent) => void; readonly onCrash: (error: unknown) => void },
+  ) {
+    this.#engine = engine;
+    this.#platform = platform;
+    this.#tasks = tasks;
+    this.#onEvent = handlers.onEvent;
+    this.#onCrash = handlers.onCrash;
+  }
+
+  /** Begins to listen to the links. */
+  start(): void {
+    this.#platform.links.start({
+      received: (path, kind, bytes) => this.#feed((now) => this.#engine.handle({ type: 'received', path, kind, bytes }, now)),
+      opened: (path, address) => this.#feed((now) => this.#engine.handle({ type: 'path-opened', path, ...(address === undefined ? {} : { address }) }, now)),
+      closed: (path) => this.#feed((now) => this.#engine.handle({ type: 'path-closed', path }, now)),
+      dialFailed: (address) => this.#feed((now) => this.#engine.handle({ type: 'dial-failed', address }, now)),
+    });
+    this.#drain();
+  }
+
+  /** Gives the engine a command and carries out what follows from it. */
+  command<T>(call: (engine: Engine, now: Moment) => T): T {
+    const result = call(this.#engine, this.#platform.clock.now());
+    this.#drain();
+    return result;
+  }
+
+  /** Ends: no input and no wake-up any more. Resolves when running tasks have ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await Promise.allSettled(this.#running);
+  }
+
+  #feed(call: (now: Moment) => void): void {
+    if (this.#closed) return;
+    try {
+      call(this.#platform.clock.now());
+      this.#drain();
+    } catch (error) {
+      this.#onCrash(error);
+    }
+  }
+
+  #drain(): void {
+    // A command given from within an event handler is drained by the loop that called the handler.
+    if (this.#draining || this.#closed) return;
+    this.#draining = true;
+    try {
+      for (let output = this.#engine.poll(); output !== undefined; output = this.#engine.poll()) {
+        switch (output.type) {
+          case 'transmit':
+            this.#platform.links.transmit(output.path, output.bytes);
+            break;
+          case 'close-path':
+            this.#platform.links.closePath(output.path);
+            break;
+          case 'dial':
+            this.#platform.links.dial(output.address);
+            break;
+          case 'task':
+            this.#start(output.task);
+            break;
+          case 'report':
+            this.#onEvent(output.event);
+            break;
+        }
+      }
+    } finally {
+      this.#draining = false;
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const next = this.#engine.nextDeadline();
+    if (next === undefined) {
+      this.#timer?.cancel();
+      this.#timer = undefined;
+      return;
+    }
+    if (this.#timer?.at === next.at) return;
+    this.#timer?.cancel();
+    const delayMs = Math.max(0, next.at - this.#platform.clock.now().monotonicMs);
+    const timer = this.#platform.timers.schedule(delayMs, () => {
+      this.#timer = undefined;
+      this.#feed((now) => this.#engine.wake(now));
+    });
+    this.#timer = { at: next.at, cancel: () => timer.cancel() };
+  }
+
+  #start(task: EngineTask): void {
+    const running = this.#run(task)
+      .then((result) => this.#feed((now) => this.#engine.handle({ type: 'task-done', token: task.token, result }, now)))
+      .catch((error: unknown) => this.#onCrash(error))
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  async #run(task: EngineTask): Promise<TaskResult> {
+    switch (task.type) {
+      case 'prepare': {
+        const { want } = task.task;
+        return { type: 'prepare', transfer: await this.#tasks.prepare({ root: want.root, sizeBytes: want.sizeBytes, depth: want.depth }, want.bases) };
+      }
+      case 'encode': {
+        const rate = task.rateBytesPerSecond;
+        const effort = rate === undefined ? 'normal' : rate < highEffortBelowBytesPerSecond ? 'high' : rate > fastEffortAboveBytesPerSecond ? 'fast' : 'normal';
+        return { type: 'encode', bytes: await this.#tasks.encode(task.task.transfer, task.task.group, effort) };
+      }
+      case 'open': {
+        const { wanted, bases, planObject } = task.task;
+        return { type: 'open', outcome: await this.#tasks.open(wanted, bases, planObject) };
+      }
+      case 'store':
+        return { type: 'store', outcome: await this.#tasks.store(task.task.transfer, task.task.group, task.task.encoded) };
+      case 'finish':
+        return { type: 'finish', outcome: await this.#tasks.finish(task.task.transfer, task.task.hashes) };
+    }
+  }
+}

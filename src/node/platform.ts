@@ -1,0 +1,39 @@
+import type { ExportReport, SeriesTable } from '../formats/series-table.ts';
+import type { InstrumentTimer, InstrumentTransport } from '../instruments/driver.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import type { ChunkStore } from '../ports/chunk-store.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Compressor } from '../ports/compressor.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import type { Entropy } from '../ports/entropy.ts';
+import type { FileTree } from '../ports/file-tree.ts';
+import type { LinkDriver } from '../ports/links.ts';
+import type { Timers } from '../ports/timers.ts';
+import type { WallMs } from '../core/time.ts';
+
+/**
+ * Everything a node needs of the world. The Node runtime supplies one (`src/index.ts`), the simulator another.
+ */
+export interface Platform {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly entropy: Entropy;
+  readonly crypto: Crypto;
+  readonly compressor: Compressor;
+  readonly catalog: Catalog;
+  readonly chunks: ChunkStore;
+  readonly links: LinkDriver;
+  /** Opens a directory that people use. Throws `DIRECTORY_MISSING` or `DIRECTORY_UNWRITABLE`. */
+  openTree(directory: string): FileTree;
+  /** Connects to an instrument: `tcp://host:port`. Throws `INSTRUMENT_UNREACHABLE`. */
+  openTransport(address: string): Promise<InstrumentTransport>;
+  readonly instrumentTimer: InstrumentTimer;
+  /** Writes tables of observations to a file, as one step. */
+  readonly exporters: Readonly<Record<ExportFormat, SeriesExporter>>;
+}
+
+/** File formats that observations can be written in. */
+export type ExportFormat = 'netcdf' | 'geopackage';
+
+/** Writes tables to `path`, replacing it as one step. Throws `EXPORT_FAILED`, `DISK_FULL` or `DIRECTORY_UNWRITABLE`; the old file stands then. */
+export type SeriesExporter = (path: string, tables: readonly SeriesTable[], options: { readonly createdMs: WallMs }) => Promise<ExportReport>;

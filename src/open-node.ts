@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { rateControlFactory } from './bandwidth/rate-control.ts';
+import { FieldNode, type FieldNodeOptions } from './node/field-node.ts';
+import { openDiskFileTree } from './runtime/disk-file-tree.ts';
+import { makeDirectory } from './runtime/durable-directory.ts';
+import { writeGeopackage } from './runtime/geopackage-file.ts';
+import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
+import { writeNetcdf } from './runtime/netcdf-file.ts';
+import { nodeCrypto } from './runtime/node-crypto.ts';
+import { openPackStore } from './runtime/pack-store.ts';
+import { openSocketLinks } from './runtime/socket-links.ts';
+import { openSqliteCatalog } from './runtime/sqlite-catalog.ts';
+import { systemClock } from './runtime/system-clock.ts';
+import { systemEntropy } from './runtime/system-entropy.ts';
+import { systemTimers } from './runtime/system-timers.ts';
+import { zstdCompressor } from './runtime/zstd-compressor.ts';
+
+/** Where a node lives, and what it may do there. */
+export interface OpenNodeOptions extends FieldNodeOptions {
+  /** Holds everything the node knows: its keys, catalog and packs. Made when it does not exist, readable by its owner only. One process at a time. */
+  readonly directory: string;
+  /** How its datagrams behave beside other traffic on a shared link: give way when queues grow (`polite`, the default), or take a fair share. */
+  readonly manner?: 'polite' | 'fair';
+}
+
+/**
+ * Opens a node on this computer, or makes a new one.
+ *
+ * @throws GodwitError `DIRECTORY_UNWRITABLE`, `CATALOG_LOCKED` (another process has it open), `CATALOG_DAMAGED`, `CATALOG_NEWER`, `DISK_FULL`
+ * @example
+ * const node = await openNode({ directory: '/var/lib/godwit', name: 'glacier' });
+ * const team = node.createTeam('Storbreen');
+ * await node.listen('udp://0.0.0.0:7077');
+ * console.log(node.createInvite());
+ */
+export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
+  const { directory, manner = (process.env['GODWIT_MANNER'] ?? 'polite') as 'fair', ...nodeOptions } = options;
+  makeDirectory(directory);
+  const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
+  try {
+    const platform = {
+      clock: systemClock,
+      timers: systemTimers,
+      entropy: systemEntropy,
+      crypto: nodeCrypto,
+      compressor: zstdCompressor,
+      catalog,
+      chunks: await openPackStore(directory),
+      links: openSocketLinks(),
+      openTree: openDiskFileTree,
+      openTransport,
+      instrumentTimer,
+      exporters: { netcdf: writeNetcdf, geopackage: writeGeopackage },
+    };
+    return await FieldNode.open(platform, rateControlFactory(manner), nodeOptions);
+  } catch (error) {
+    catalog.close();
+    throw error;
+  }
+}

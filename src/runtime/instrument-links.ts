@@ -1,0 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { GodwitError } from '../core/errors.ts';
+import { connectTcpTransport, type TcpTransport } from './tcp-transport.ts';
+
+/** Connects to an instrument at `tcp://host:port`. Throws `ADDRESS_MALFORMED`, or `INSTRUMENT_UNREACHABLE` (retryable). */
+export async function openTransport(address: string): Promise<TcpTransport> {
+  const parts = /^tcp:\/\/(\[[^\]]+\]|[^:/]+):(\d{1,5})$/.exec(address);
+  const port = Number(parts?.[2]);
+  if (parts === null || port < 1 || port > 65_535) {
+    throw new GodwitError('ADDRESS_MALFORMED', `"${address}" is not the address of an instrument; write tcp://host:port.`);
+  }
+  const host = (parts[1] as string).replace(/^\[|\]$/g, '');
+  return connectTcpTransport({ host, port });
+}
+
+/** Waiting, for drivers. */
+export const instrumentTimer = {
+  monotonicMs: (): number => performance.now(),
+  async wait(durationMs: number, signal?: AbortSignal): Promise<void> {
+    try {
+      await delay(durationMs, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) });
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    }
+  },
+};
