@@ -65,6 +65,8 @@ const packetMs = 250;
 const packetBytesSmall = 668;
 const packetMsMax = 8000;
 const packetBytesMin = 296;
+/** What a packet has at most on nearly every path. */
+const packetBytesUsual = 1480;
 
 export class DatagramRateControl implements RateControl {
   readonly #queueTargetMs: number;
@@ -127,8 +129,11 @@ export class DatagramRateControl implements RateControl {
       if (window !== undefined) this.#takeTrain(window);
       return;
     }
-    const packetBytes = this.packetBytes(Infinity);
-    const window = this.#windows.take(acknowledgement, Math.max(windowMsMin, rtt * windowShareOfRtt), windowPackets * packetBytes);
+    const window = this.#windows.take(
+      acknowledgement,
+      Math.max(windowMsMin, rtt * windowShareOfRtt),
+      windowPackets * this.packetBytes(packetBytesUsual),
+    );
     if (window !== undefined) this.#takeWindow(window, now);
   }
 
@@ -161,14 +166,14 @@ export class DatagramRateControl implements RateControl {
 
   /** Queueing delay to aim at, milliseconds: half a packet's transmission and a little. */
   get #targetMs(): number {
-    return this.#queueTargetMs + (0.5 * Math.min(this.packetBytes(1500), 1500)) / (this.#rate ?? Infinity);
+    return this.#queueTargetMs + (0.5 * this.packetBytes(packetBytesUsual)) / (this.#rate ?? Infinity);
   }
 
   /** More is not put under way: what the path holds at this rate, acknowledgements that wait included, and some for the queue. */
   get #bytesInFlightMax(): number {
     const rtt = this.#minRttMs ?? 1000;
     const rate = (this.#rate ?? 0) * Math.max(1, this.#gain);
-    return rate * (1.15 * rtt + Math.min(250, rtt / 4) + 3 * this.#targetMs + 20) + 3 * this.packetBytes(1500);
+    return rate * (1.15 * rtt + Math.min(250, rtt / 4) + 3 * this.#targetMs + 20) + 3 * this.packetBytes(packetBytesUsual);
   }
 
   /** The train has arrived. */

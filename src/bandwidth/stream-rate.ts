@@ -1,70 +1,90 @@
 import type { MonotonicMs } from '../core/time.ts';
 import type { Acknowledgement, NewPath, PathEstimate, RateControl } from '../ports/rate-control.ts';
 import { ArrivalWindows } from './arrival-windows.ts';
+import { QueueDelay } from './queue-delay.ts';
 
 /**
  * Rate control for streams. TCP underneath paces, repeats and backs off; all that is left to do is to keep little in its buffers, so that an urgent message does not wait behind seconds of
  * bulk data.
  *
- * The bytes under way are bounded by what the path delivers in its shortest round trip and `queueMs` more. The bound doubles while round trips stay short, as TCP's own window does, and follows the
- * measured rate when they grow.
+ * The bytes under way are bounded by a window. What the window holds beyond the path's own capacity waits somewhere: in the kernel here, in the network, or in the kernel there. The wait shows in the
+ * one-way delay (`queue-delay.ts`), and once a round trip the window is moved so that the wait comes to `queueMs`: doubled while there is none and nothing better is known, then by small steps, and down in
+ * proportion when the wait is too long.
  */
 
-/** What may wait in buffers, in time at the path's rate. */
-const queueMs = 60;
-const windowBytesStart = 32 * 1024;
+/** Wait to aim at, besides the transmission of a packet and a half. */
+const queueMs = 40;
+/** The first window: what the slowest path that fits the handshake carries in `startMs`, within bounds. */
+const startMs = 4000;
+const windowBytesStartMin = 4 * 1024;
+const windowBytesStartMax = 32 * 1024;
 const windowBytesMin = 2048;
 const windowBytesMax = 16 * 1024 * 1024;
-/** Measurements span at least this much of a round trip, and this time. */
-const windowMsMin = 5;
-const windowsKept = 8;
-/** Shortest and longest packet, and the time one should take. */
+const stepUp = 1.15;
+const stepDownMin = 0.5;
+/** A measurement spans at least this and a quarter of a round trip. */
+const measureMsMin = 5;
+const measurementsKept = 8;
+const baseMemoryMs = 15_000;
+/** Shortest packet, and the time one should take. */
 const packetBytesMin = 668;
 const packetMs = 20;
-/** Packets under way that keep both ends busy. */
-const packetsUnderWay = 4;
+/** Packets that the window holds at least: one on the way there, one being acknowledged, two so that neither end waits. */
+const packetsPerWindow = 4;
+/** Acknowledgements after a move that tell its effect. */
+const samplesPerMove = 3;
+/** Share of a remembered rate to begin with. */
+const rememberedShare = 0.8;
 
 export class StreamRateControl implements RateControl {
   readonly #windows = new ArrivalWindows();
+  readonly #queueDelay = new QueueDelay();
   /** Latest measurements, bytes a millisecond. */
   readonly #measured: number[] = [];
   #windowBytes: number;
+  /** Nothing has waited yet: the window doubles. */
+  #climbs = true;
   #minRttMs: number | undefined;
   #rttMs: number | undefined;
-  /** Shortest round trip since the window was last changed. */
-  #roundRttMs = Infinity;
   #limited = false;
+  #samples = 0;
   #changedAt: MonotonicMs;
 
   constructor(path: NewPath, now: MonotonicMs) {
     this.#changedAt = now;
+    const slowest = path.handshake === undefined ? 0 : path.handshake.bytes / Math.max(0.1, path.handshake.rttMs);
+    this.#windowBytes = Math.min(windowBytesStartMax, Math.max(windowBytesStartMin, slowest * startMs));
     const { rateBytesPerSecond, minRttMs } = path.remembered ?? {};
-    this.#windowBytes = rateBytesPerSecond === undefined ? windowBytesStart : windowFor(rateBytesPerSecond / 1000, minRttMs ?? 0);
+    if (rateBytesPerSecond === undefined) return;
+    this.#windowBytes = bounded((rateBytesPerSecond / 1000) * rememberedShare * ((minRttMs ?? 0) + queueMs));
   }
 
   onSent(): void {}
 
   onAcknowledged(acknowledgement: Acknowledgement, now: MonotonicMs): void {
-    if (acknowledgement.newest !== undefined) {
-      this.#rttMs = acknowledgement.rttMs;
-      this.#minRttMs = Math.min(this.#minRttMs ?? Infinity, acknowledgement.rttMs);
-      this.#roundRttMs = Math.min(this.#roundRttMs, acknowledgement.rttMs);
-    }
-    const minRttMs = this.#minRttMs ?? 0;
-    const window = this.#windows.take(acknowledgement, Math.max(windowMsMin, minRttMs), 1);
+    const { newest, arrivedAtMs, rttMs } = acknowledgement;
+    const measureMs = Math.max(measureMsMin, (this.#minRttMs ?? 0) / 4);
+    const window = this.#windows.take(acknowledgement, measureMs, 1);
     if (window !== undefined) {
       this.#measured.push(window.bytes / window.arrivalSpanMs);
-      if (this.#measured.length > windowsKept) this.#measured.shift();
+      if (this.#measured.length > measurementsKept) this.#measured.shift();
     }
-    if (now - this.#changedAt < Math.max(2, minRttMs) || this.#roundRttMs === Infinity) return;
-    const queuedMs = this.#roundRttMs - minRttMs;
-    if (queuedMs < queueMs / 2) {
-      if (this.#limited) this.#windowBytes = Math.min(windowBytesMax, this.#windowBytes * 2);
-    } else if (window !== undefined && this.#rate !== undefined) this.#windowBytes = windowFor(this.#rate, minRttMs);
-    else return;
-    this.#limited = false;
-    this.#roundRttMs = Infinity;
+    if (newest === undefined) return;
+    this.#rttMs = rttMs;
+    this.#minRttMs = Math.min(this.#minRttMs ?? Infinity, rttMs);
+    const rate = this.#rate ?? Infinity;
+    this.#queueDelay.take(arrivedAtMs - newest.sentAt, newest.bytes, rate, Math.max(baseMemoryMs, 5 * this.#minRttMs), now);
+    // What was sent before the window was moved does not show the effect of that.
+    if (newest.sentAt < this.#changedAt) {
+      this.#queueDelay.takeLeast(rate);
+      return;
+    }
+    this.#samples++;
+    if (this.#samples < samplesPerMove && now - this.#changedAt < 2 * rttMs) return;
+    this.#moveWindow(this.#queueDelay.takeLeast(rate));
     this.#changedAt = now;
+    this.#samples = 0;
+    this.#limited = false;
   }
 
   /** A standing stream loses nothing. */
@@ -77,11 +97,8 @@ export class StreamRateControl implements RateControl {
   }
 
   packetBytes(bytesMax: number): number {
-    const fitting = Math.max(
-      packetBytesMin,
-      Math.min(this.#windowBytes / packetsUnderWay, (this.#rate ?? windowBytesStart / packetMs) * packetMs),
-    );
-    return Math.floor(Math.min(bytesMax, fitting));
+    const timely = this.#rate === undefined ? Infinity : this.#rate * packetMs;
+    return Math.floor(Math.min(bytesMax, Math.max(packetBytesMin, Math.min(this.#windowBytes / packetsPerWindow, timely))));
   }
 
   estimate(): PathEstimate {
@@ -90,8 +107,20 @@ export class StreamRateControl implements RateControl {
       ...(this.#minRttMs === undefined ? {} : { minRttMs: this.#minRttMs }),
       ...(this.#rttMs === undefined ? {} : { smoothedRttMs: this.#rttMs }),
       lossRatio: 0,
-      confidence: Math.min(1, this.#measured.length / windowsKept),
+      confidence: Math.min(1, this.#measured.length / measurementsKept),
     };
+  }
+
+  #moveWindow(queuedMs: number): void {
+    const packetMsNow = this.#rate === undefined ? 0 : (1.5 * packetBytesMin) / this.#rate;
+    const targetMs = queueMs + packetMsNow;
+    if (queuedMs > targetMs) {
+      this.#climbs = false;
+      const excess = (queuedMs - targetMs) / ((this.#minRttMs ?? 0) + queuedMs);
+      this.#windowBytes = bounded(this.#windowBytes * Math.max(stepDownMin, 1 - excess));
+    } else if (this.#limited && queuedMs < targetMs / 2) {
+      this.#windowBytes = bounded(this.#windowBytes * (this.#climbs ? 2 : stepUp));
+    }
   }
 
   /** Median of the latest measurements, bytes a millisecond. */
@@ -100,6 +129,6 @@ export class StreamRateControl implements RateControl {
   }
 }
 
-function windowFor(rate: number, rttMs: number): number {
-  return Math.min(windowBytesMax, Math.max(windowBytesMin, rate * (rttMs + queueMs)));
+function bounded(windowBytes: number): number {
+  return Math.min(windowBytesMax, Math.max(windowBytesMin, windowBytes));
 }
