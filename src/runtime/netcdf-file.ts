@@ -106,7 +106,11 @@ async function writeGroup(target: Group, group: NetcdfGroup): Promise<number> {
   const block = new RowBlock(group);
   for (const attribute of group.attributes) writeAttribute(target, attribute);
   createDimensions(target, group, block.capacity);
-  for (const variable of group.variables) createVariable(target, group, variable, block.capacity);
+  const created = group.variables.map((variable) => createVariable(target, group, variable, block.capacity));
+  // Behind the ties: HDF5 lists in an attribute of `time` what is tied to it and writes that anew for each variable, in place only while `time` has few attributes.
+  for (const [index, { attributes }] of group.variables.entries()) {
+    for (const attribute of attributes) writeAttribute(created[index] as Dataset, attribute);
+  }
 
   let cells = 0;
   for (const row of group.table.rows()) {
@@ -185,15 +189,15 @@ function createDimensions(target: Group, group: NetcdfGroup, chunkRows: number):
   }
 }
 
-function createVariable(target: Group, group: NetcdfGroup, variable: NetcdfVariable, chunkRows: number): void {
+function createVariable(target: Group, group: NetcdfGroup, variable: NetcdfVariable, chunkRows: number): Dataset {
   const { name, content } = variable;
   const created =
     content.from === 'constant' ? createConstant(target, group, variable, content.value) : createColumn(target, group, variable, chunkRows);
-  for (const attribute of variable.attributes) writeAttribute(created, attribute);
   for (const [index, dimension] of variable.dimensions.entries()) {
     if (dimension === name) created.make_scale(name);
     else created.attach_scale(index, pathOf(target, dimension));
   }
+  return created;
 }
 
 function createConstant(target: Group, group: NetcdfGroup, variable: NetcdfVariable, value: number | string): Dataset {
