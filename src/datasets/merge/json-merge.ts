@@ -73,10 +73,10 @@ function memberName(part: JsonPart): string {
 /** The scalar that identifies an element, as JSON text. GeoJSON allows the identifier of a feature among its properties. */
 function elementIdentifier(element: string, name: string): string | undefined {
   if (element[0] !== '{') return undefined;
-  const { parts } = openContainer(element);
+  const parts = openContainer(element)?.parts ?? [];
   const find = (among: readonly JsonPart[], wanted: string) => among.find((part) => part.name === `"${wanted}"`)?.value;
   const properties = find(parts, 'properties');
-  const value = find(parts, name) ?? (properties?.[0] === '{' ? find(openContainer(properties).parts, name) : undefined);
+  const value = find(parts, name) ?? (properties?.[0] === '{' ? find(openContainer(properties)?.parts ?? [], name) : undefined);
   return value === undefined || '{[tfn'.includes(value[0] as string) ? undefined : plainJson(value);
 }
 
@@ -115,6 +115,7 @@ class JsonMerge {
     depth: number,
   ): string | undefined {
     const [b, l, r] = [base === undefined ? undefined : openContainer(base), openContainer(left), openContainer(right)];
+    if (l === undefined || r === undefined || (base !== undefined && b === undefined)) return undefined;
     const keyings = opening === '{' ? [memberName] : identifierNames.map((name) => (part: JsonPart) => elementIdentifier(part.value, name));
     for (const keyOf of keyings) {
       const [inBase, inLeft, inRight] = [

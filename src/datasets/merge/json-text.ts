@@ -72,8 +72,11 @@ function skipValue(text: string, at: number): number {
   }
 }
 
-/** Takes apart an object or array that is valid JSON and has no blanks around it. */
-export function openContainer(text: string): JsonContainer {
+/** Parts that a container may have to be taken apart: each takes some hundred bytes of memory. */
+const partsMax = 500_000;
+
+/** Takes apart an object or array that is valid JSON and has no blanks around it; `undefined` when it has too many parts. */
+export function openContainer(text: string): JsonContainer | undefined {
   const named = text[0] === '{';
   const parts: JsonPart[] = [];
   let at = 1;
@@ -96,6 +99,7 @@ export function openContainer(text: string): JsonContainer {
       after: last ? '' : blank,
     });
     if (last) return { parts, end: blank };
+    if (parts.length === partsMax) return undefined;
     at = behind + 1;
   }
 }

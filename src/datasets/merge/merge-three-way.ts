@@ -13,8 +13,10 @@ import { mergeTables } from './table-merge.ts';
  * changed different ones, and stays in conflict.
  */
 
-/** Bytes of one version up to which files are merged. A merge holds all three versions and their rows in memory, about five times their bytes. */
+/** Bytes of one version up to which files are merged. */
 export const mergeBytesMax = 64 * 1024 * 1024;
+/** Lines of one version up to which tables are merged. A merge holds the rows of all three versions in memory, about 250 bytes each besides what they say. */
+const linesMax = 1_000_000;
 
 const jsonExtensions: ReadonlySet<string> = new Set(['json', 'geojson', 'topojson']);
 /** Files that may hold tables which do not say so themselves. */
@@ -41,10 +43,19 @@ export function mergeThreeWay({ base, left, right, path }: MergeInput): MergeRes
   ) {
     return mergeJson(base, left, right) ?? { outcome: 'not-mergeable', reason: 'not all versions are valid JSON' };
   }
+  if (versions.some((bytes) => hasMoreLines(bytes, linesMax))) {
+    return { outcome: 'not-mergeable', reason: `tables of more than ${linesMax} lines are not merged` };
+  }
   return (
     mergeTables(base, left, right, tableExtensions.has(extension)) ?? {
       outcome: 'not-mergeable',
       reason: 'not all versions are JSON, or tables with a header that names a time, a record number or an identifier',
     }
   );
+}
+
+function hasMoreLines(bytes: Uint8Array, max: number): boolean {
+  let count = 0;
+  for (let at = bytes.indexOf(0x0a); at >= 0 && count <= max; at = bytes.indexOf(0x0a, at + 1)) count++;
+  return count > max;
 }

@@ -47,13 +47,20 @@ function quotedEnd(bytes: Uint8Array, start: number, end: number): number | unde
   return undefined;
 }
 
-/** True when the last cell of this line has an open quote, so that its row goes on in the next line. */
-function isOpen(bytes: Uint8Array, line: Span, delimiter: number): boolean {
+/** True when a cell of this line has an open quote, so that its row goes on in the next line. */
+function isOpen(bytes: Uint8Array, { start, end }: Span, delimiter: number): boolean {
   let quotes = 0;
-  for (let at = line.start; at < line.end; at++) if (bytes[at] === quote) quotes++;
+  for (let at = start; at < end; at++) if (bytes[at] === quote) quotes++;
   if (quotes % 2 === 0) return false;
-  const last = splitCells(bytes, line, delimiter).at(-1) as Span;
-  return bytes[last.start] === quote && quotedEnd(bytes, last.start, last.end) === undefined;
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === quote) {
+      const close = quotedEnd(bytes, at, end);
+      if (close === undefined) return true;
+      at = close;
+    }
+    while (at < end && bytes[at] !== delimiter) at++;
+  }
+  return false;
 }
 
 /** A line without its line ending, and where the next one begins. */
@@ -61,11 +68,29 @@ export interface Line extends Span {
   readonly next: number;
 }
 
+/** Line endings by their number of bytes. */
+const lineEndings = ['', '\n', '\r\n'] as const;
+
 /** The line that begins at `start`. */
 export function lineAt(bytes: Uint8Array, start: number): Line {
   const feed = bytes.indexOf(lineFeed, start);
   if (feed < 0) return { start, end: bytes.length, next: bytes.length };
   return { start, end: feed > start && bytes[feed - 1] === carriageReturn ? feed - 1 : feed, next: feed + 1 };
+}
+
+/** The row that begins at `start` and has line breaks in its cells, or `undefined` when a quote does not close within reach. */
+function quotedRow(bytes: Uint8Array, start: number, delimiter: number): Line | undefined {
+  const reach = Math.min(bytes.length, start + quotedRowBytesMax);
+  for (let at = start; ; at++) {
+    if (bytes[at] === quote) {
+      const close = quotedEnd(bytes, at, reach);
+      if (close === undefined) return undefined;
+      at = close;
+    }
+    while (at < reach && bytes[at] !== delimiter && bytes[at] !== lineFeed) at++;
+    if (at < reach && bytes[at] !== lineFeed) continue;
+    return { ...lineAt(bytes, bytes[at - 1] === carriageReturn ? at - 1 : at), start };
+  }
 }
 
 /** A cell, given byte for byte or decoded, without its quotes. */
@@ -144,16 +169,10 @@ export function readTable(bytes: Uint8Array, header: TableHeader, keyOf: (cells:
   while (start < bytes.length) {
     let line = lineAt(bytes, start);
     if (mayBeOpen && isOpen(bytes, line, header.delimiter)) {
-      let longer = line;
-      while (longer.next < bytes.length && longer.end - start <= quotedRowBytesMax && isOpen(bytes, longer, header.delimiter)) {
-        longer = { ...lineAt(bytes, longer.next), start };
-      }
-      if (isOpen(bytes, longer, header.delimiter)) {
-        // Looking for the end of every later quote again could take the square of the file's length.
-        mayBeOpen = false;
-      } else {
-        line = longer;
-      }
+      const longer = quotedRow(bytes, start, header.delimiter);
+      // Looking for the end of every later quote again could take the square of the file's length.
+      if (longer === undefined) mayBeOpen = false;
+      else line = longer;
     }
     const unfinished = line.next === bytes.length && line.end === bytes.length;
     if (!isBlankLine(bytes, line)) {
@@ -162,7 +181,7 @@ export function readTable(bytes: Uint8Array, header: TableHeader, keyOf: (cells:
       if (unfinished && cells.length < header.names.length) {
         torn = { start, end: line.end };
       } else if (key !== undefined) {
-        const written = byteText(bytes.subarray(line.end, line.next));
+        const written = lineEndings[line.next - line.end] as string;
         rows.push({ key, start, end: line.end, lead: { start: leadStart, end: start }, ending: written === ending ? '' : written });
         leadStart = line.next;
       }
