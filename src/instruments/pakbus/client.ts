@@ -313,7 +313,7 @@ export class PakbusClient {
         return;
       }
       case 'ignore':
-        transaction.lastFault = step.fault;
+        transaction.lastFault = step.fault ?? transaction.lastFault;
         return;
       case 'fail':
         this.#end({ ok: false, fault: step.fault });

@@ -83,10 +83,15 @@ function isCode(error: unknown, code: string): boolean {
   return error instanceof GodwitError && error.code === code;
 }
 
+/** Number of the first record collected. */
+function firstNumber(collection: Collection): number | undefined {
+  return collection.runs[0]?.[0]?.number;
+}
+
 /** True when a collection has records, and none before `next`. */
 function beginsAt(collection: Collection, next: number): boolean {
-  const first = collection.runs[0]?.[0];
-  return first !== undefined && first.number >= next;
+  const first = firstNumber(collection);
+  return first !== undefined && first >= next;
 }
 
 class PakbusSession implements DeviceSession {
@@ -133,7 +138,6 @@ class PakbusSession implements DeviceSession {
     let next = cursor?.nextRecord;
     for (;;) {
       const answer = await this.#recordsFrom(layout, next);
-      if (answer.isRestart) next = undefined;
       for (const run of answer.runs) {
         const batch = this.#batch(table, run, next, answer.frames);
         next = batch.cursor.nextRecord;
@@ -162,18 +166,23 @@ class PakbusSession implements DeviceSession {
   /**
    * Records from `next` on, or from the oldest.
    *
-   * When the logger no longer has the record asked for, it starts at its oldest without saying so. That may be behind `next` (a gap), or before it: then there is nothing new, or the table
-   * was emptied and counts from the beginning again, or just this number was left out. An empty answer leaves the first two of these. The newest record tells them apart.
+   * When the logger no longer has the record asked for, it starts at its oldest without saying so. Behind `next` that is a gap; but an answer that strayed in from an earlier session looks
+   * the same, so a gap is believed only when the logger, asked for just these records, has none. Before `next`, or with an empty answer, there is nothing new, or the table was emptied and
+   * counts from the beginning again, or just this number was left out; the newest record tells these apart.
    */
-  async #recordsFrom(layout: RecordLayout, next: number | undefined): Promise<Collection & { readonly isRestart: boolean }> {
-    if (next === undefined) return { ...(await this.#collect(layout, { type: 'all' })), isRestart: false };
+  async #recordsFrom(layout: RecordLayout, next: number | undefined): Promise<Collection> {
+    if (next === undefined) return this.#collect(layout, { type: 'all' });
     const answer = await this.#collect(layout, { type: 'from-record', record: next });
-    if (beginsAt(answer, next)) return { ...answer, isRestart: false };
+    const first = firstNumber(answer);
+    if (first !== undefined && first >= next) {
+      const gap = first > next ? await this.#collect(layout, { type: 'record-range', from: next, to: first }) : undefined;
+      return gap !== undefined && beginsAt(gap, next) ? { ...gap, hasMore: true } : answer;
+    }
     const newest = (await this.#collect(layout, { type: 'newest', count: 1 })).runs.at(-1)?.at(-1);
-    if (newest === undefined || newest.number + 1 === next) return { ...answer, runs: [], isRestart: false };
-    if (newest.number < next) return { ...(await this.#collect(layout, { type: 'all' })), isRestart: true };
+    if (newest === undefined || newest.number + 1 === next) return { ...answer, runs: [] };
+    if (newest.number < next) return this.#collect(layout, { type: 'all' });
     const range = await this.#collect(layout, { type: 'record-range', from: next, to: newest.number + 1 });
-    if (beginsAt(range, next)) return { ...range, isRestart: false };
+    if (beginsAt(range, next)) return range;
     throw new GodwitError('PAKBUS_MALFORMED', `table ${layout.table.name} has records that the logger does not send`, { retryable: true });
   }
 
@@ -235,6 +244,9 @@ function checkRange(name: string, value: number, min: number, max: number): void
  *
  * `open` says hello and rejects with `CONFIGURATION_INVALID`, `INSTRUMENT_TIMEOUT` when nobody answers, `INSTRUMENT_DISCONNECTED`, or `ABORTED`; the transport is closed then. Records come in
  * ascending order, each batch as large as one packet of the logger (about a kilobyte); a batch's `raw` is the packets it was decoded from, framed as on the wire.
+ *
+ * A table that was emptied is collected from its beginning again, under record numbers that were seen before. One that was emptied and has since stored more than the cursor says cannot be
+ * told from one that went on, unless the program changed with it; then its first records are not noticed.
  *
  * @example
  * const session = await pakbusDriver.open({ address: 1 }, transport, timer, signal);

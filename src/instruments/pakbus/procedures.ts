@@ -38,8 +38,8 @@ export interface Command {
 export type Step<Result> =
   | { readonly type: 'done'; readonly result: Result }
   | { readonly type: 'continue'; readonly command: Command }
-  /** The answer is not the one waited for: an earlier one that came late, or bytes that make no sense. The time limit goes on. */
-  | { readonly type: 'ignore'; readonly fault: Fault }
+  /** The answer is not the one waited for: an earlier one that came late, or, with a fault, bytes that make no sense. The time limit goes on. */
+  | { readonly type: 'ignore'; readonly fault?: Fault }
   | { readonly type: 'fail'; readonly fault: Fault };
 
 /** An answer, as a procedure gets it. */
@@ -151,11 +151,7 @@ export function uploadProcedure(fileName: string, securityCode: number): Procedu
     isOneTransaction: true,
     accept: (answer) =>
       stepFor(answer, `file ${fileName}`, decodeUploadAnswer, (piece): Step<Uint8Array> => {
-        if (piece.offset !== offset) {
-          return ignored(
-            failure('PAKBUS_MALFORMED', 'instrument', `a piece of ${fileName} from byte ${piece.offset} was not asked for`).fault,
-          );
-        }
+        if (piece.offset !== offset) return { type: 'ignore' };
         if (piece.bytes.length === 0) return { type: 'done', result: concatBytes(...pieces) };
         offset += piece.bytes.length;
         pieces.push(piece.bytes);
@@ -219,9 +215,7 @@ export function collectProcedure(layout: RecordLayout, selection: CollectSelecti
         (body) => decodeCollectAnswer(body, layout),
         ({ runs, piece, hasMore }): Step<Collection> => {
           const isContinuation = piece?.record === (partial?.record ?? piece?.record) && piece?.byteOffset === (partial?.bytes.length ?? 0);
-          if (piece === undefined ? partial !== undefined : !isContinuation) {
-            return ignored(failure('PAKBUS_MALFORMED', 'instrument', `a piece of table ${name} does not continue its record`).fault);
-          }
+          if (piece === undefined ? partial !== undefined : !isContinuation) return { type: 'ignore' };
           frames.push(framed(answer.packet));
           // Whole records go first; the piece behind them will be asked for again, from its beginning.
           if (piece === undefined || runs.length > 0) return finished(runs, hasMore || piece !== undefined);

@@ -58,6 +58,7 @@ test('every record that is there is collected exactly once and in order', async 
         },
         momentAt(0),
       );
+      const virtual = new VirtualLine(logger);
       const random = seededRandom(seed + 1);
       const ring: Stored[] = [];
       const collected: CollectedRecord[] = [];
@@ -84,7 +85,6 @@ test('every record that is there is collected exactly once and in order', async 
         ring.splice(0, Math.max(0, ring.length - capacityRecords));
         const next = cursor?.nextRecord ?? 0;
         expected.push(...ring.filter((record) => record.number >= next));
-        const virtual = new VirtualLine(logger);
         // Each try stands for a visit that may fail on a line this bad; what it yielded counts, and the next goes on behind it.
         for (let isDone = false; !isDone; ) {
           try {
@@ -96,11 +96,12 @@ test('every record that is there is collected exactly once and in order', async 
               for (let gone = batch.missing?.from ?? 0; gone < (batch.missing?.to ?? 0); gone++) missing.push(gone);
               cursor = batch.cursor;
             }
+            await virtual.until(session.close());
             isDone = true;
           } catch (error) {
             expect(error).toMatchObject({ code: 'INSTRUMENT_TIMEOUT', retryable: true });
-            virtual.reopen();
           }
+          virtual.reopen();
         }
       }
       expect(collected.map(({ recordNumber, stamp, cells }) => ({ number: recordNumber, localUs: stamp.localUs, cells }))).toEqual(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { toHex } from '../../../../src/core/bytes.ts';
 import type { MonotonicMs } from '../../../../src/core/time.ts';
-import { encodeClockAnswer, encodePleaseWait } from '../../../../src/instruments/pakbus/application-messages.ts';
+import { encodeClockAnswer, encodePleaseWait, encodeUploadAnswer } from '../../../../src/instruments/pakbus/application-messages.ts';
 import { PakbusClient } from '../../../../src/instruments/pakbus/client.ts';
 import {
   decodeMessage,
@@ -21,7 +21,7 @@ import {
   type PakbusPacket,
   type ProtocolNumber,
 } from '../../../../src/instruments/pakbus/packet.ts';
-import { clockProcedure, helloProcedure } from '../../../../src/instruments/pakbus/procedures.ts';
+import { clockProcedure, helloProcedure, uploadProcedure } from '../../../../src/instruments/pakbus/procedures.ts';
 
 const ready = { linkState: linkStates.ready, expectMore: 2 };
 const noBody = new Uint8Array(0);
@@ -46,7 +46,7 @@ class Bench {
 
   begin(): void {
     this.client.handle({ type: 'begin', procedure: clockProcedure(0) }, this.now as MonotonicMs);
-    this.#drain();
+    this.drain();
   }
 
   hello(): void {
@@ -54,12 +54,12 @@ class Bench {
       { type: 'begin', procedure: helloProcedure({ isRouter: false, hopMetric: 2, verifyIntervalSeconds: 0 }) },
       this.now as MonotonicMs,
     );
-    this.#drain();
+    this.drain();
   }
 
   bytes(bytes: Uint8Array): void {
     this.client.handle({ type: 'bytes', bytes }, this.now as MonotonicMs);
-    this.#drain();
+    this.drain();
   }
 
   packet(packet: PakbusPacket): void {
@@ -78,7 +78,7 @@ class Bench {
   expire(): void {
     this.now = this.client.nextDeadline()!.at;
     this.client.handle({ type: 'due' }, this.now as MonotonicMs);
-    this.#drain();
+    this.drain();
   }
 
   last(): Sent {
@@ -89,7 +89,7 @@ class Bench {
     return this.last().message!.transaction;
   }
 
-  #drain(): void {
+  drain(): void {
     for (let output = this.client.poll(); output !== undefined; output = this.client.poll()) {
       if (output.type === 'ended') this.ended.push(output.outcome);
       else {
@@ -178,6 +178,15 @@ describe('a transaction', () => {
     bench.message(1, 0x97, bench.number(), Uint8Array.of(0));
     for (let attempt = 1; attempt <= 4; attempt++) bench.expire();
     expect(bench.ended).toMatchObject([{ ok: false, fault: { code: 'PAKBUS_MALFORMED' } }]);
+  });
+
+  test('says that there was no answer when all that came was an earlier one again', () => {
+    const bench = new Bench();
+    bench.client.handle({ type: 'begin', procedure: uploadProcedure('.TDF', 0) }, bench.now as MonotonicMs);
+    bench.drain();
+    bench.message(1, 0x9d, bench.number(), encodeUploadAnswer({ offset: 512, bytes: Uint8Array.of(1) }));
+    for (let attempt = 1; attempt <= 4; attempt++) bench.expire();
+    expect(bench.ended).toMatchObject([{ ok: false, fault: { code: 'INSTRUMENT_TIMEOUT' } }]);
   });
 
   test('has a number from 1 to 255, and after 255 comes 1', () => {

@@ -3,9 +3,10 @@ import type { GodwitError } from '../../../../src/core/errors.ts';
 import { seededRandom } from '../../../../src/core/random.ts';
 import type { CollectedBatch, CollectedRecord, DeviceSession } from '../../../../src/instruments/driver.ts';
 import { type PakbusConfiguration, pakbusDriver } from '../../../../src/instruments/pakbus/driver.ts';
-import { Deframer } from '../../../../src/instruments/pakbus/framing.ts';
+import { Deframer, framed } from '../../../../src/instruments/pakbus/framing.ts';
 import { decodePacket } from '../../../../src/instruments/pakbus/packet.ts';
 import { localStampOf, pakbusTimeAt } from '../../../../src/instruments/pakbus/pakbus-time.ts';
+import { nullifierOf, signatureOf } from '../../../../src/instruments/pakbus/signature.ts';
 import {
   type LineFaults,
   noFaults,
@@ -340,6 +341,28 @@ describe('collecting', () => {
     const batches = await drain(line, session.collect('Counter', batch!.cursor));
     expect(batches.map(({ missing }) => missing)).toEqual([{ from: 10, to: 15 }]);
     expect(numbersOf(batches)).toEqual(range(15, 20));
+  });
+
+  test('does not believe a gap that only an answer from elsewhere shows', async () => {
+    const logger = counting();
+    count(logger, 0, 30);
+    const line = new VirtualLine(logger);
+    const session = await open(line);
+    const [table] = await line.until(session.tables());
+    const write = line.write.bind(line);
+    let writes = 0;
+    line.write = (bytes) => {
+      writes += 1;
+      if (writes !== 2) return write(bytes);
+      // The first collect command is changed on the way, so that its answer is one to a later record.
+      const [packet] = new Deframer().push(bytes);
+      const changed = packet!.slice(0, -2);
+      changed[changed.length - 3] = 20;
+      return write(framed(Uint8Array.of(...changed, ...nullifierOf(signatureOf(changed)))));
+    };
+    const batches = await drain(line, session.collect('Counter', { revision: table!.revision, nextRecord: 5 }));
+    expect(numbersOf(batches)).toEqual(range(5, 30));
+    expect(batches.map(({ missing }) => missing)).not.toContainEqual(expect.anything());
   });
 
   test('sees a record that was stored while it asked for the newest', async () => {

@@ -73,11 +73,17 @@ export class VirtualLine implements InstrumentTransport, InstrumentTimer {
     this.#wakeReader?.();
   }
 
-  /** The connection is made again. What was under way on the old one is lost with it. */
+  /** The connection is made again, once nothing of the old one is under way any more. */
   reopen(): void {
     this.hangUp();
-    this.#isClosed = false;
+    for (let deadline = this.#logger.nextDeadline(this.now()); deadline !== undefined; deadline = this.#logger.nextDeadline(this.now())) {
+      this.#nowMs = deadline.at;
+      this.#logger.handle({ type: 'due' }, this.now());
+    }
+    while (this.#logger.poll() !== undefined);
+    this.#events = [];
     this.#arrived = [];
+    this.#isClosed = false;
   }
 
   get isClosed(): boolean {
