@@ -4,6 +4,7 @@ import { identifier, identifierBytes, identifierToBytes, type NodeId } from '../
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import type { Dot } from './log.ts';
 
 /**
  * Version vectors: how much of each author's log somebody has.
@@ -19,12 +20,6 @@ import type { Crypto } from '../ports/crypto.ts';
 
 /** How one vector stands to another: the same, an earlier state of it, a later state, or each has something the other lacks. */
 export type VectorOrder = 'equal' | 'before' | 'after' | 'concurrent';
-
-/** One entry of one author's log, numbered from 1. */
-export interface Dot {
-  readonly node: NodeId;
-  readonly sequence: number;
-}
 
 /** Consecutive entries of one author's log, both ends included. */
 export interface LogRange {
@@ -84,7 +79,7 @@ export class VersionVector {
 
   /** True when this entry is covered. */
   contains(dot: Dot): boolean {
-    return dot.sequence >= 1 && dot.sequence <= this.lengthOf(dot.node);
+    return dot.sequence >= 1 && dot.sequence <= this.lengthOf(dot.author);
   }
 
   /** Whether this vector is an earlier state of `other` (`before`), a later one, the same, or neither. */

@@ -153,7 +153,7 @@ export function hasDayFirst(keys: Iterable<string>): boolean {
 }
 
 /** Where a cell of a key belongs: times by time, numbers by size, texts by code units. The number is only good for order. */
-export function rankCell(text: string, dayFirst: boolean): number | string {
+function rankCell(text: string, dayFirst: boolean): number | string {
   const iso = yearFirst.exec(text);
   if (iso !== null) {
     const [, year = '', month = '', day = '', ...time] = iso;

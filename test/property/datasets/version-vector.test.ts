@@ -13,7 +13,7 @@ const vectors = lengths.map((record) => VersionVector.of(Object.entries(record) 
 function dots(vector: VersionVector): Set<string> {
   const all = new Set<string>();
   for (const node of nodes)
-    for (let sequence = 1; sequence <= 9; sequence++) if (vector.contains({ node, sequence })) all.add(`${node}${sequence}`);
+    for (let sequence = 1; sequence <= 9; sequence++) if (vector.contains({ author: node, sequence })) all.add(`${node}${sequence}`);
   return all;
 }
 

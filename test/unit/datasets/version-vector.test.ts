@@ -46,8 +46,8 @@ describe('a version vector', () => {
 
   it('covers the entries 1 to n of a log and no others', () => {
     const vector = VersionVector.empty.advance(a, 2);
-    expect([0, 1, 2, 3].map((sequence) => vector.contains({ node: a, sequence }))).toEqual([false, true, true, false]);
-    expect(vector.contains({ node: b, sequence: 1 })).toBe(false);
+    expect([0, 1, 2, 3].map((sequence) => vector.contains({ author: a, sequence }))).toEqual([false, true, true, false]);
+    expect(vector.contains({ author: b, sequence: 1 })).toBe(false);
     expect(vector.advance(a, 1).lengthOf(a)).toBe(2);
   });
 
