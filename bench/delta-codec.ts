@@ -20,6 +20,7 @@ import { decodeGroup, type EncodingEffort, encodeGroup } from '../src/datasets/d
 import type { ChunkRef } from '../src/datasets/manifest.ts';
 import { freshChunks, planTransfer } from '../src/datasets/transfer-plan.ts';
 import { planGroups } from '../src/datasets/transfer-plan-groups.ts';
+import { findSources } from '../src/datasets/transfer-plan-sources.ts';
 import { decodePlan, encodePlan } from '../src/datasets/transfer-plan-wire.ts';
 import { nodeCrypto } from '../src/runtime/node-crypto.ts';
 import { zstdCompressor } from '../src/runtime/zstd-compressor.ts';
@@ -262,11 +263,13 @@ interface Measured {
   readonly decodeSeconds: number;
 }
 
-function measureOurs(base: Cut, target: Cut): Measured {
+async function measureOurs(base: Cut, target: Cut): Promise<Measured> {
+  const chunkByHash = new Map(
+    [base, target].flatMap(({ refs, chunks }) => refs.map((ref, index) => [ref.hash.toHex(), chunks[index] as Uint8Array])),
+  );
   const begun = performance.now();
-  const plan = planTransfer(target.refs, base.refs);
+  const plan = await findSources(planTransfer(target.refs, base.refs), base.refs, ({ hash }) => chunkByHash.get(hash.toHex()));
   const planBytes = encodePlan(plan, base.refs, { withHashes: false, compressor: zstdCompressor });
-  const chunkByHash = new Map(target.refs.map((ref, index) => [ref.hash.toHex(), target.chunks[index] as Uint8Array]));
   const fresh = freshChunks(plan).map((chunk) => chunkByHash.get((chunk.hash as Hash).toHex()) as Uint8Array);
   const groups = planGroups(plan, base.refs);
   const baseOf = (group: (typeof groups)[number]) =>
@@ -323,7 +326,7 @@ console.log(
 for (const change of changes) {
   if (!change.name.includes(argumentsGiven.only)) continue;
   const { base, target } = change.make();
-  const ours = measureOurs(cut(base), cut(target));
+  const ours = await measureOurs(cut(base), cut(target));
   const xdelta = measureXdelta(base, target);
   const total = ours.planBytes + ours.groupBytes;
   const share = xdelta === undefined ? undefined : total / xdelta.bytes;

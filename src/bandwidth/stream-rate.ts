@@ -41,6 +41,8 @@ export class StreamRateControl implements RateControl {
   readonly #queueDelay = new QueueDelay();
   /** Latest measurements, bytes a millisecond. */
   readonly #measured: number[] = [];
+  /** Their median. */
+  #rate: number | undefined;
   #windowBytes: number;
   /** Nothing has waited yet: the window doubles. */
   #climbs = true;
@@ -68,6 +70,7 @@ export class StreamRateControl implements RateControl {
     if (window !== undefined) {
       this.#measured.push(window.bytes / window.arrivalSpanMs);
       if (this.#measured.length > measurementsKept) this.#measured.shift();
+      this.#rate = [...this.#measured].sort((a, b) => a - b)[this.#measured.length >> 1];
     }
     if (newest === undefined) return;
     this.#rttMs = rttMs;
@@ -121,11 +124,6 @@ export class StreamRateControl implements RateControl {
     } else if (this.#limited && queuedMs < targetMs / 2) {
       this.#windowBytes = bounded(this.#windowBytes * (this.#climbs ? 2 : stepUp));
     }
-  }
-
-  /** Median of the latest measurements, bytes a millisecond. */
-  get #rate(): number | undefined {
-    return [...this.#measured].sort((a, b) => a - b)[this.#measured.length >> 1];
   }
 }
 

@@ -49,7 +49,8 @@ export function chunkParametersFor(sizeBytes: number, baseMeanBytes?: number): C
 const gearSeed = 0x67656172;
 
 const gearRandom = seededRandom(gearSeed);
-const gear = Int32Array.from({ length: 256 }, () => gearRandom.uint32());
+/** The gear table: a random 32-bit word for every byte. */
+export const gear = Int32Array.from({ length: 256 }, () => gearRandom.uint32());
 
 /**
  * Cuts a stream of bytes into chunks. The chunks do not depend on how the stream was handed over.

@@ -5,6 +5,7 @@
  *           | 1 zstd(bytes)
  *           | 2 zstd(bytes), with the base as dictionary
  *           | 3 patch        from the base (`patch.ts`)
+ *           | 4 patch        from nothing
  *
  * zstd with a dictionary is good where much is new and the base is small; it slows down with large dictionaries, and loses sight of them at low levels. Patches take large bases, and small
  * edits in step.
@@ -39,12 +40,14 @@ const encodingRaw = 0;
 const encodingZstd = 1;
 const encodingZstdDictionary = 2;
 const encodingPatch = 3;
+const encodingPatchAlone = 4;
 
 /** A patch this many times shorter than its target is not going to be beaten: nothing else is tried. */
 const convincingRatio = 8;
 
 /**
- * The bytes that stand for the chunks `target`, for a receiver that has the chunks `base` (both in the order of the plan's group).
+ * The bytes that stand for the chunks `target`, for a receiver that has the chunks `base` (both in the order of the plan's group). Without a base they decode everywhere, so a sender that has lost
+ * its bytes passes none.
  *
  * Deterministic for one effort and one version of zstd, so that a transfer resumes at any byte with the same peer, and with another one where both agree.
  */
@@ -60,8 +63,9 @@ export function encodeGroup(
   const candidates: { encoding: number; body: Uint8Array }[] = [{ encoding: encodingRaw, body: bytes }];
   if (dictionary.length > 0 || bytes.length <= modelledBytesMax) {
     const patch = encodePatch(bytes, dictionary, { compressor, level, modelledBytesMax });
-    candidates.push({ encoding: encodingPatch, body: patch });
-    if (patch.length * convincingRatio < bytes.length) return tagged(encodingPatch, patch);
+    const encoding = dictionary.length > 0 ? encodingPatch : encodingPatchAlone;
+    if (patch.length * convincingRatio < bytes.length) return tagged(encoding, patch);
+    candidates.push({ encoding, body: patch });
     if (dictionary.length > 0 && dictionary.length <= dictionaryBytesMax) {
       candidates.push({ encoding: encodingZstdDictionary, body: compressor.compress(bytes, { level, dictionary }) });
     }
@@ -90,8 +94,9 @@ export function decodeGroup(
   const encoding = encoded[0];
   const body = encoded.subarray(1);
   if (encoding === undefined) return failure('GROUP_MALFORMED', 'peer', 'an encoded group is empty');
-  if (encoding > encodingPatch) return failure('GROUP_VERSION', 'incompatible', `group encoding ${encoding} is not known here`);
+  if (encoding > encodingPatchAlone) return failure('GROUP_VERSION', 'incompatible', `group encoding ${encoding} is not known here`);
   if (encoding === encodingPatch) return decodePatch(body, concatBytes(...base), targetBytes, compressor);
+  if (encoding === encodingPatchAlone) return decodePatch(body, new Uint8Array(0), targetBytes, compressor);
   let bytes: Uint8Array | undefined = body;
   if (encoding === encodingZstd) bytes = compressor.decompress(body, { bytesMax: targetBytes });
   if (encoding === encodingZstdDictionary) bytes = compressor.decompress(body, { bytesMax: targetBytes, dictionary: concatBytes(...base) });

@@ -86,7 +86,7 @@ const hash32 = v.pipe(
   v.check((bytes) => bytes.length === identifierBytes),
 );
 const finite = v.pipe(v.number(), v.finite());
-const positionShape = v.tuple([
+const positionShape = v.strictTuple([
   v.pipe(finite, v.minValue(-90), v.maxValue(90)),
   v.pipe(finite, v.minValue(-180), v.maxValue(180)),
   v.nullable(finite),
@@ -94,7 +94,7 @@ const positionShape = v.tuple([
 ]);
 const pathShape = v.pipe(v.string(), v.check(isDatasetPath));
 const supersededShape = v.pipe(
-  v.array(v.union([v.pipe(uint, v.minValue(1)), v.tuple([hash32, v.pipe(uint, v.minValue(1))])])),
+  v.array(v.union([v.pipe(uint, v.minValue(1)), v.strictTuple([hash32, v.pipe(uint, v.minValue(1))])])),
   v.maxLength(limits.headsPerEntryMax),
 );
 const nanoseconds = v.pipe(uint, v.maxValue(999_999_999));
@@ -104,7 +104,7 @@ const attributesShape = v.record(
   v.union([v.pipe(v.string(), v.maxLength(65_536)), finite, v.boolean()]),
 );
 const changeShape = v.union([
-  v.tuple([
+  v.strictTuple([
     pathShape,
     supersededShape,
     v.literal(0),
@@ -115,7 +115,7 @@ const changeShape = v.union([
     nanoseconds,
     v.pipe(uint, v.maxValue(0o7777)),
   ]),
-  v.tuple([
+  v.strictTuple([
     pathShape,
     supersededShape,
     v.literal(0),
@@ -127,11 +127,11 @@ const changeShape = v.union([
     v.pipe(uint, v.maxValue(0o7777)),
     attributesShape,
   ]),
-  v.tuple([pathShape, supersededShape, v.literal(1), v.pipe(v.string(), v.maxLength(4096)), seconds, nanoseconds]),
-  v.tuple([pathShape, supersededShape, v.literal(2)]),
+  v.strictTuple([pathShape, supersededShape, v.literal(1), v.pipe(v.string(), v.maxLength(4096)), seconds, nanoseconds]),
+  v.strictTuple([pathShape, supersededShape, v.literal(2)]),
 ]);
 const headerShape = [uint, uint, uint, v.pipe(uint, v.maxValue(qualities.length - 1)), v.unknown()] as const;
-const bodyShape = v.union([v.tuple([...headerShape, positionShape]), v.tuple([...headerShape])]);
+const bodyShape = v.union([v.strictTuple([...headerShape, positionShape]), v.strictTuple([...headerShape])]);
 const changesShape = v.pipe(v.array(changeShape), v.minLength(1), v.maxLength(limits.changesPerRevisionMax));
 
 /**

@@ -182,16 +182,6 @@ export class FileIndex {
       .map((row) => row.path);
   }
 
-  /** Contents of all heads of a dataset, for what must be fetched or kept. Streamed. */
-  *headContents(dataset: DatasetId): IterableIterator<{ path: string; content: ContentRef }> {
-    for (const row of this.#catalog.iterate<{ path: string; root: Uint8Array; size_bytes: number; depth: number }>(
-      'SELECT path, root, size_bytes, depth FROM file_revision WHERE dataset = ? AND head = 1 AND root IS NOT NULL',
-      identifierToBytes(dataset),
-    )) {
-      yield { path: row.path, content: { root: row.root as Hash, sizeBytes: row.size_bytes, depth: row.depth } };
-    }
-  }
-
   /** Contents that the entry at `dot` brought. */
   contentsOf(dataset: DatasetId, dot: Dot): { path: string; content: ContentRef; head: boolean }[] {
     return this.#catalog

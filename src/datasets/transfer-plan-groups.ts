@@ -7,7 +7,7 @@
 
 import { limits } from '../core/limits.ts';
 import type { ChunkRef } from './manifest.ts';
-import type { FreshChunk, TransferPlan } from './transfer-plan.ts';
+import type { ChunkRun, FreshChunk, TransferPlan } from './transfer-plan.ts';
 
 /** Fresh chunks that are encoded together. */
 export interface PlanGroup {
@@ -15,7 +15,7 @@ export interface PlanGroup {
   readonly firstFresh: number;
   readonly freshCount: number;
   /** Runs of base chunks whose bytes, one after the other, are the dictionary. May be none. */
-  readonly baseRuns: readonly { readonly baseIndex: number; readonly count: number }[];
+  readonly baseRuns: readonly ChunkRun[];
   /** Bytes that the group decodes to, at most `limits.groupBytesMax`. */
   readonly targetBytes: number;
   /** Bytes of the dictionary, at most `limits.groupBytesMax`. */
@@ -27,6 +27,8 @@ const mebibyte = 1024 * 1024;
 const newGroupBytes = mebibyte;
 /** Bytes of target in one portion of a long run that was rewritten. */
 const rewrittenPartBytes = limits.groupBytesMax / 2;
+/** Longest fresh run that is coded from a source elsewhere in the base: it stays in one portion. */
+export const sourcedRunBytesMax = rewrittenPartBytes;
 /** How far content may have moved within a rewritten run, to either side, before its portion loses sight of it. */
 const driftBytes = mebibyte / 2;
 /** Base bytes taken from before a run that is a good deal longer than what it replaced, or replaced very little: appended rows look like the rows before them. */
@@ -34,16 +36,11 @@ const neighbourBytesMax = mebibyte / 4;
 const goodDeal = 1.25;
 const veryLittleBytes = mebibyte / 64;
 
-interface BaseRun {
-  readonly baseIndex: number;
-  readonly count: number;
-}
-
 /** A portion of one fresh run with its share of the base. */
 interface Part {
   readonly freshCount: number;
   readonly targetBytes: number;
-  readonly baseRuns: readonly BaseRun[];
+  readonly baseRuns: readonly ChunkRun[];
   readonly baseBytes: number;
 }
 
@@ -88,14 +85,22 @@ function* parts(plan: TransferPlan, baseCount: number, offsets: Float64Array): G
     if (segment.kind !== 'fresh') continue;
     const nextCopy = nextCopies[index + 1] as number;
     // A copy that goes back in the base bounds nothing: the run then replaced what follows the copy before it.
-    yield* runParts(segment.chunks, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets);
+    const runBytes = segment.chunks.reduce((sum, chunk) => sum + chunk.lengthBytes, 0);
+    const { source } = segment;
+    if (source !== undefined && runBytes <= sourcedRunBytesMax && runLength(source, offsets) <= limits.groupBytesMax) {
+      yield { freshCount: segment.chunks.length, targetBytes: runBytes, baseRuns: [source], baseBytes: runLength(source, offsets) };
+    } else {
+      yield* runParts(segment.chunks, runBytes, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets);
+    }
   }
 }
 
+function runLength(run: ChunkRun, offsets: Float64Array): number {
+  return (offsets[run.baseIndex + run.count] as number) - (offsets[run.baseIndex] as number);
+}
+
 /** Portions of one fresh run that took the place of the base chunks `from .. to - 1`. */
-function* runParts(chunks: readonly FreshChunk[], from: number, to: number, offsets: Float64Array): Generator<Part> {
-  let runBytes = 0;
-  for (const chunk of chunks) runBytes += chunk.lengthBytes;
+function* runParts(chunks: readonly FreshChunk[], runBytes: number, from: number, to: number, offsets: Float64Array): Generator<Part> {
   const replacedBytes = (offsets[to] as number) - (offsets[from] as number);
   const lackingBytes = Math.max(runBytes - replacedBytes * goodDeal, veryLittleBytes - replacedBytes);
   const [first, last] = withNeighbours(from, to, Math.min(lackingBytes, neighbourBytesMax), offsets);
@@ -118,7 +123,7 @@ function* runParts(chunks: readonly FreshChunk[], from: number, to: number, offs
     const windowEnd = firstAtOrBehind(offsets, firstOffset + (partStart + targetBytes) * scale + driftBytes, first, last);
     const baseRuns = bothEnds(windowStart, windowEnd, Math.min(limits.groupBytesMax, targetBytes * 2 + 2 * driftBytes), offsets);
     let baseBytes = 0;
-    for (const run of baseRuns) baseBytes += (offsets[run.baseIndex + run.count] as number) - (offsets[run.baseIndex] as number);
+    for (const run of baseRuns) baseBytes += runLength(run, offsets);
     yield { freshCount, targetBytes, baseRuns, baseBytes };
     partStart += targetBytes;
   }
@@ -139,7 +144,7 @@ function withNeighbours(from: number, to: number, moreBytes: number, offsets: Fl
 }
 
 /** The chunks `from .. to - 1`; where they exceed `bytesMax`, about as many as fit from the front and the back: a deletion leaves a chunk made of both. */
-function bothEnds(from: number, to: number, bytesMax: number, offsets: Float64Array): BaseRun[] {
+function bothEnds(from: number, to: number, bytesMax: number, offsets: Float64Array): ChunkRun[] {
   if (from === to) return [];
   const start = offsets[from] as number;
   const end = offsets[to] as number;

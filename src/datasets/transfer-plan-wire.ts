@@ -2,11 +2,12 @@
  * The bytes of a transfer plan. A plan for one appended row has about eight.
  *
  *     plan     = header (body | frameLength zstd(body)) hash*
- *     header   = one byte: format version (1) in the high half; bit 0: hashes follow, bit 1: the body is compressed
- *     body     = segments places lengths, each a list of varints
+ *     header   = one byte: format version (1) in the high half; bit 0: hashes follow, bit 1: the body is compressed, bit 2: some fresh runs have a source
+ *     body     = segments places lengths [sources], each a list of varints
  *     segments = number of segments, then for each 4 * count + kind
  *     places   = for a `moved` copy the zigzag of its base index minus the expected one; for a repeat, how many chunks back it begins
  *     lengths  = for every fresh chunk the zigzag of its length minus the expected one
+ *     sources  = for every fresh run the number of chunks in its source, 0 for none, and if there are any the base index of the first
  *     hash     = 32 bytes for every fresh chunk
  *
  * Edits keep most things where they were, so both ends expect that a fresh chunk replaces one base chunk of the same length: behind a copy that ended at base chunk `e`, the `n`-th fresh chunk
@@ -19,12 +20,13 @@ import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { ChunkRef } from './manifest.ts';
-import type { FreshChunk, PlanSegment, TransferPlan } from './transfer-plan.ts';
+import type { ChunkRun, FreshChunk, PlanSegment, TransferPlan } from './transfer-plan.ts';
 import { ByteReader, ByteWriter, unzigzag, zigzag } from './varint.ts';
 
 const planVersion = 1;
 const hashesFlag = 1;
 const compressedFlag = 2;
+const sourcesFlag = 4;
 
 const kindFresh = 0;
 const kindCopy = 1;
@@ -52,7 +54,9 @@ export function encodePlan(
   const segments = new ByteWriter();
   const places = new ByteWriter();
   const lengths = new ByteWriter();
+  const sources = new ByteWriter();
   const hashes: Uint8Array[] = [];
+  const withSources = plan.segments.some((segment) => segment.kind === 'fresh' && segment.source !== undefined);
   segments.varint(plan.segments.length);
   let expectedIndex = 0;
   let targetIndex = 0;
@@ -64,6 +68,8 @@ export function encodePlan(
         if (hash !== undefined) hashes.push(hash);
       }
       targetIndex += segment.chunks.length;
+      if (withSources) sources.varint(segment.source?.count ?? 0);
+      if (segment.source !== undefined) sources.varint(segment.source.baseIndex);
       continue;
     }
     if (segment.kind === 'repeat') {
@@ -77,11 +83,12 @@ export function encodePlan(
     }
     targetIndex += segment.count;
   }
-  const body = concatBytes(segments.finish(), places.finish(), lengths.finish());
+  const body = concatBytes(segments.finish(), places.finish(), lengths.finish(), sources.finish());
   const frame = body.length < compressFromBytes ? body : options.compressor.compress(body, { level: compressLevel });
   const writer = new ByteWriter();
   const compressed = frame.length + 4 < body.length;
-  writer.byte((planVersion << 4) | (options.withHashes ? hashesFlag : 0) | (compressed ? compressedFlag : 0));
+  const flags = (options.withHashes ? hashesFlag : 0) | (compressed ? compressedFlag : 0) | (withSources ? sourcesFlag : 0);
+  writer.byte((planVersion << 4) | flags);
   if (compressed) writer.varint(frame.length);
   writer.append(compressed ? frame : body);
   if (options.withHashes) for (const hash of hashes) writer.append(hash);
@@ -99,7 +106,7 @@ export function decodePlan(bytes: Uint8Array, base: readonly ChunkRef[], sizeByt
   const header = outer.byte();
   if (header === undefined) return malformed('it is empty');
   if (header >> 4 !== planVersion) return failure('PLAN_VERSION', 'incompatible', `plan format ${header >> 4} is not known here`);
-  if ((header & 0xf) > (hashesFlag | compressedFlag)) return malformed('it has unknown flags');
+  if ((header & 0xf) > (hashesFlag | compressedFlag | sourcesFlag)) return malformed('it has unknown flags');
   let reader = outer;
   if ((header & compressedFlag) !== 0) {
     const frame = outer.take(outer.varint() ?? Number.POSITIVE_INFINITY);
@@ -125,11 +132,13 @@ export function decodePlan(bytes: Uint8Array, base: readonly ChunkRef[], sizeByt
       lengthZigzags.push(folded);
     }
   }
+  const sources = (header & sourcesFlag) === 0 ? [] : readSources(reader, words, base.length);
+  if (sources === undefined) return malformed('its sources are damaged');
   if (reader !== outer && reader.remainingBytes > 0) return malformed('its body goes on');
   const withHashes = (header & hashesFlag) !== 0;
   if (outer.remainingBytes !== (withHashes ? lengthZigzags.length * identifierBytes : 0)) return malformed('it has the wrong length');
   const hashes = withHashes ? lengthZigzags.map(() => outer.take(identifierBytes) as Hash) : undefined;
-  return buildPlan(words, places, lengthZigzags, hashes, base, sizeBytes);
+  return buildPlan({ words, places, lengthZigzags, sources, hashes }, base, sizeBytes);
 }
 
 function malformed(why: string): { readonly ok: false; readonly fault: { code: string; blame: 'peer'; message: string } } {
@@ -152,21 +161,39 @@ function readSegmentWords(reader: ByteReader): number[] | undefined {
   return words;
 }
 
+/** The source of every fresh run, within the base. */
+function readSources(reader: ByteReader, words: readonly number[], baseCount: number): (ChunkRun | undefined)[] | undefined {
+  const sources: (ChunkRun | undefined)[] = [];
+  for (const word of words) {
+    if (word % 4 !== kindFresh) continue;
+    const count = reader.varint();
+    if (count === undefined) return undefined;
+    const baseIndex = count === 0 ? 0 : reader.varint();
+    if (baseIndex === undefined || baseIndex + count > baseCount) return undefined;
+    sources.push(count === 0 ? undefined : { baseIndex, count });
+  }
+  return sources;
+}
+
+/** The columns of a body, as they were read. */
+interface PlanColumns {
+  readonly words: readonly number[];
+  readonly places: readonly number[];
+  readonly lengthZigzags: readonly number[];
+  readonly sources: readonly (ChunkRun | undefined)[];
+  readonly hashes: readonly Hash[] | undefined;
+}
+
 /** Follows the expectations of the encoder, and adds up the lengths. */
-function buildPlan(
-  words: readonly number[],
-  places: readonly number[],
-  lengthZigzags: readonly number[],
-  hashes: readonly Hash[] | undefined,
-  base: readonly ChunkRef[],
-  sizeBytes: number,
-): Outcome<TransferPlan> {
+function buildPlan(columns: PlanColumns, base: readonly ChunkRef[], sizeBytes: number): Outcome<TransferPlan> {
+  const { words, places, lengthZigzags, sources, hashes } = columns;
   const segments: PlanSegment[] = [];
   const targetLengths: number[] = [];
   let expectedIndex = 0;
   let totalBytes = 0;
   let placesRead = 0;
   let freshRead = 0;
+  let runsRead = 0;
   for (const word of words) {
     const kind = word % 4;
     const count = Math.floor(word / 4);
@@ -181,7 +208,8 @@ function buildPlan(
         targetLengths.push(lengthBytes);
         totalBytes += lengthBytes;
       }
-      segments.push({ kind: 'fresh', chunks });
+      const source = sources[runsRead++];
+      segments.push(source === undefined ? { kind: 'fresh', chunks } : { kind: 'fresh', chunks, source });
     } else if (kind === kindRepeat) {
       const targetIndex = targetLengths.length - (places[placesRead++] as number);
       if (targetIndex < 0 || targetIndex >= targetLengths.length) return malformed('it repeats chunks that are not there');

@@ -94,9 +94,9 @@ const bytes = (length: number) =>
     v.check((value) => value.length === length),
   );
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
-const statementShape = v.tuple([v.literal(1), name, bytes(32), bytes(32), bytes(64), name, v.pipe(v.number(), v.integer()), bytes(16)]);
-const memberShape = v.tuple([v.literal('member'), bytes(32), bytes(32), bytes(64), v.picklist(roles), name]);
-const datasetShape = v.tuple([
+const statementShape = v.strictTuple([v.literal(1), name, bytes(32), bytes(32), bytes(64), name, v.pipe(v.number(), v.integer()), bytes(16)]);
+const memberShape = v.strictTuple([v.literal('member'), bytes(32), bytes(32), bytes(64), v.picklist(roles), name]);
+const datasetShape = v.strictTuple([
   v.literal('dataset'),
   bytes(32),
   name,
@@ -315,7 +315,7 @@ function readFounding(encoded: Uint8Array, crypto: Crypto): Outcome<Founding> {
   const invalid = failure('FOUNDING_INVALID', 'peer', 'the founding statement is malformed or not signed by its founder');
   const outer = decodeCbor(encoded);
   if (!outer.ok) return invalid;
-  const sealed = v.safeParse(v.tuple([v.instance(Uint8Array), bytes(64)]), outer.value);
+  const sealed = v.safeParse(v.strictTuple([v.instance(Uint8Array), bytes(64)]), outer.value);
   if (!sealed.success) return invalid;
   const [statement, signature] = sealed.output;
   const inner = decodeCbor(statement);

@@ -121,8 +121,8 @@ const hash = v.pipe(
   v.check((bytes) => bytes.length === identifierBytes),
 );
 const text = v.pipe(v.string(), v.maxLength(4096));
-const segmentShape = v.tuple([hash, v.instance(Uint8Array), v.tuple([text, v.nullable(hash), integer, integer]), v.pipe(v.array(v.tuple([integer, text, text])), v.maxLength(65_536))]);
-const gapShape = v.tuple([hash, integer, integer, text]);
+const segmentShape = v.strictTuple([hash, v.instance(Uint8Array), v.strictTuple([text, v.nullable(hash), integer, integer]), v.pipe(v.array(v.strictTuple([integer, text, text])), v.maxLength(65_536))]);
+const gapShape = v.strictTuple([hash, integer, integer, text]);
 
 /** Log payload of a batch. */
 export function encodeRowBatch(batch: RowBatch, fieldCount: number, compressor: Compressor): CborValue {

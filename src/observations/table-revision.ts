@@ -38,14 +38,14 @@ export interface TableRevision {
 const text = v.pipe(v.string(), v.maxLength(4096));
 const finite = v.pipe(v.number(), v.finite());
 const kinds = ['number', 'text', 'time', 'boolean'] as const;
-const fieldShape = v.tuple([text, text, text, v.picklist(kinds), v.nullable(text)]);
-const definitionShape = v.tuple([text, text, text, text, text, v.pipe(v.array(fieldShape), v.maxLength(limits.fieldsPerTableMax)), text]);
-const payloadShape = v.tuple([
+const fieldShape = v.strictTuple([text, text, text, v.picklist(kinds), v.nullable(text)]);
+const definitionShape = v.strictTuple([text, text, text, text, text, v.pipe(v.array(fieldShape), v.maxLength(limits.fieldsPerTableMax)), text]);
+const payloadShape = v.strictTuple([
   definitionShape,
   text,
   v.record(text, text),
   v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1))),
-  v.nullable(v.tuple([v.pipe(finite, v.minValue(-90), v.maxValue(90)), v.pipe(finite, v.minValue(-180), v.maxValue(180)), v.nullable(finite), text])),
+  v.nullable(v.strictTuple([v.pipe(finite, v.minValue(-90), v.maxValue(90)), v.pipe(finite, v.minValue(-180), v.maxValue(180)), v.nullable(finite), text])),
 ]);
 
 /** Attribute that belongs to a revision's identity: another program makes another revision. */

@@ -98,13 +98,13 @@ const vector = v.custom<CborValue>((value) => Array.isArray(value));
 const digest = bytes(16);
 const signature = bytes(64);
 
-const partialShape = v.tuple([uint, uint, bytes(8)]);
+const partialShape = v.strictTuple([uint, uint, bytes(8)]);
 const heldShape = v.pipe(
   v.array(uint),
   v.maxLength(limits.heldRunsMax * 2),
   v.check((runs) => runs.length % 2 === 0),
 );
-const resumeShape = v.union([v.tuple([digest, heldShape]), v.tuple([digest, heldShape, partialShape])]);
+const resumeShape = v.union([v.strictTuple([digest, heldShape]), v.strictTuple([digest, heldShape, partialShape])]);
 const wantFields = [
   uint,
   id,
@@ -113,12 +113,12 @@ const wantFields = [
   v.pipe(uint, v.maxValue(priorityClasses.length - 1)),
   list(id, 4),
 ] as const;
-const wantShape = v.union([v.tuple([...wantFields]), v.tuple([...wantFields, resumeShape])]);
+const wantShape = v.union([v.strictTuple([...wantFields]), v.strictTuple([...wantFields, resumeShape])]);
 const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 
-const frontierShape = v.tuple([v.literal(1), digest, digest]);
-const vectorsShape = v.tuple([v.literal(2), list(v.tuple([id, vector]), limits.datasetsPerTeamMax)]);
-const entriesShape = v.tuple([
+const frontierShape = v.strictTuple([v.literal(1), digest, digest]);
+const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([id, vector]), limits.datasetsPerTeamMax)]);
+const entriesShape = v.strictTuple([
   v.literal(3),
   id,
   id,
@@ -128,14 +128,14 @@ const entriesShape = v.tuple([
     v.check((items) => items.length % 2 === 0 && items.every((item, index) => index % 2 === 0 || item.length === 64)),
   ),
 ]);
-const wantsShape = v.tuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
-const lacksShape = v.tuple([v.literal(5), numbersShape]);
-const withdrawsShape = v.tuple([v.literal(6), numbersShape]);
-const receiptsShape = v.tuple([v.literal(7), list(v.tuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax)]);
-const joinShape = v.tuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
-const welcomeShape = v.tuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
-const progressShape = v.tuple([v.literal(11), uint, uint]);
-const refusedShape = v.tuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
+const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
+const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
+const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
+const receiptsShape = v.strictTuple([v.literal(7), list(v.strictTuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax)]);
+const joinShape = v.strictTuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
+const welcomeShape = v.strictTuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
+const progressShape = v.strictTuple([v.literal(11), uint, uint]);
+const refusedShape = v.strictTuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
 /** Bytes of a message. */
 export function encodeMessage(message: Message): Uint8Array {

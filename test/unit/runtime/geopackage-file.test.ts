@@ -148,9 +148,28 @@ describe('an export that fails', () => {
     expect(await failing(table)).toMatchObject({ code: 'EXPORT_FAILED', message: `could not write ${path}: catalog closed`, cause });
   });
 
-  it('does not show a table that is shorter or longer than announced', async () => {
-    for (const rowCount of [3, 5])
-      expect(await failing(weatherTable({ rowCount }))).toMatchObject({ code: 'EXPORT_FAILED', retryable: true });
+  it('is not begun with rows that were announced and do not come, or the other way round', async () => {
+    for (const rowCount of [3, 5]) {
+      let readings = 0;
+      const table = weatherTable({
+        rowCount,
+        rows() {
+          readings++;
+          return weatherTable().rows();
+        },
+      });
+      expect(await failing(table)).toMatchObject({ code: 'EXPORT_FAILED', retryable: true });
+      expect(readings).toBe(1);
+    }
+  });
+
+  it('notices rows that come or go between the two readings', async () => {
+    for (const change of [-1, 1]) {
+      let reading = 0;
+      const rows = [0, 1, 2, 3].map((index) => row(index, ['1']));
+      const table = tableOf([field('x')], [], { rowCount: 3, rows: () => rows.slice(0, reading++ === 0 ? 3 : 3 + change) });
+      expect(await failing(table)).toMatchObject({ code: 'EXPORT_FAILED', retryable: true });
+    }
   });
 
   it('tells a full disk from other failures of SQLite', async () => {
