@@ -162,7 +162,8 @@ class TableMerge {
     }
     const tail = this.#mergeTrail() + this.#mergeTorn();
     if (this.#conflicts.count > 0) return this.#conflicts.result();
-    const open = mergeBlank(base && String(base.endsOpen), String(left.endsOpen), String(right.endsOpen)) === 'true';
+    // A last line without an ending may be one cut off in its last cell: it must not look complete because the other side's last line is.
+    const open = mergeBlank(String(base?.endsOpen ?? false), String(left.endsOpen), String(right.endsOpen)) === 'true';
     if (tail !== '' || !open) parts.push(pending, textBytes(tail));
     return { outcome: 'merged', bytes: joinParts(parts) };
   }

@@ -161,6 +161,21 @@ describe('merging other tables', () => {
     expect(merged(file('1,x,y', '1,p,q'), file('1,x,y', '1,p,q', '2,a,b'), file('1,p,q'))).toBe(file('1,p,q', '2,a,b'));
   });
 
+  it('gives the same again when its result is merged with what went into it, also where rows were moved or repeated', () => {
+    const file = (...rows: string[]) => ['time,a', ...rows, ''].join('\n');
+    const histories: [string | undefined, string, string][] = [
+      [file('12:05,y'), file('12:01,x', '12:05,y'), file('12:05,x', '12:01,x', '# note', '12:05,x')],
+      [undefined, file('12:03,x', '12:04,y'), file('12:04,y', '12:00,x', '12:03,x')],
+      [file('12:01,x'), file(), file('12:01,x', '12:02,y', '12:02,z')],
+      [`${file()}12:0`, file('"12:03",y'), `${file('12:03,y')}12:0`],
+    ];
+    for (const [base, left, right] of histories) {
+      const result = merged(base, left, right) as string;
+      expect(merged(base, result, left)).toBe(result);
+      expect(merged(base, right, result)).toBe(result);
+    }
+  });
+
   it('merges rows with more or fewer cells than the header as units', () => {
     const file = (...rows: string[]) => ['id,a,b', ...rows, ''].join('\n');
     expect(merged(file('1,x', '2,y,z'), file('1,x,w', '2,y,z'), file('"1","x"', '2,q,z'))).toBe(file('1,x,w', '2,q,z'));
@@ -226,7 +241,7 @@ describe('merging other tables', () => {
   });
 
   it('merges into a file that was created without content', () => {
-    expect(merged('', 'id,a\n1,x\n', 'id,a\n2,y')).toBe('id,a\n1,x\n2,y\n');
+    expect(merged('', 'id,a\n1,x\n', 'id,a\n2,y')).toBe('id,a\n1,x\n2,y');
     expect(merged(undefined, 'id,a', 'id,a\n2,y')).toBe('id,a\n2,y');
   });
 
