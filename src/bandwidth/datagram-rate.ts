@@ -1,7 +1,7 @@
 import { later, type MonotonicMs } from '../core/time.ts';
 import type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl } from '../ports/rate-control.ts';
 import { type ArrivalWindow, ArrivalWindows } from './arrival-windows.ts';
-import { LossShare } from './loss-share.ts';
+import { LossWatch } from './loss-watch.ts';
 import { QueueDelay } from './queue-delay.ts';
 
 /**
@@ -16,8 +16,8 @@ import { QueueDelay } from './queue-delay.ts';
  * urgent packets wait. While the queue stays empty although more and more is sent, the gain rises quickly: there is more to be had. Two measurements in a row far from the median, with
  * the queue agreeing, replace it: links of this kind change by factors.
  *
- * **Loss** is not congestion. It enters in two places only. What is lost even when the queue is short is made up for, or a lossy link would never be full. And where sending more brings
- * more loss and no more arrivals, the buffer is too small to show a queue, and the gain stops at one.
+ * **Loss** is not congestion. It enters in two places only (`loss-watch.ts`). What is lost even when less is sent than the link carries is made up for, or a lossy link would never be full. And where
+ * sending more brings more loss and no more arrivals, the buffer is too small to show a queue, and the gain stays at one for a while.
  *
  * **Others.** The target is on the sum of all queues, so whoever shares the bottleneck and fills it pushes this control down. `polite` gives way at once, `fair` tolerates a queue like that of a
  * loss-based TCP.
@@ -51,13 +51,21 @@ const farBelow = 0.85;
 const gainStepMin = 0.04;
 const gainStepMax = 0.5;
 const gainMin = 0.4;
-/** The queue is emptied this often, so that its base is seen. */
-const drainEveryMs = 10_000;
-const drainGain = 0.75;
+/** How often the queue is emptied, so that its base is seen, and how often at most the base of the loss is looked for. */
+const restrainEveryMs = 10_000;
+const restrainForLossMs = 2000;
+const restrainedGain = 0.75;
+const restrainedPackets = 16;
+/** How long no more than the measured rate is sent after an overflow, besides two round trips. */
+const restMs = 3000;
+/** Loss that is made up for at most. */
+const lossMadeUpMax = 0.7;
 const baseMemoryMs = 15_000;
-/** Loss above the base that counts as a sign of overflow. */
-const overflowLoss = 0.05;
-const overflowRests = 12;
+/** Windows over which the queue is looked at for each target's worth of jitter, and the most of them. */
+const jitterWindows = 4;
+const jitterWindowsMax = 8;
+/** A window spans this many times the jitter. */
+const jittersPerWindow = 8;
 /** What may be sent at once after a timer fired late. */
 const burstMs = 5;
 /** A packet should not take longer than this to transmit, unless it would become so short that its headers weigh more. */
@@ -72,9 +80,7 @@ export class DatagramRateControl implements RateControl {
   readonly #queueTargetMs: number;
   readonly #windows = new ArrivalWindows();
   readonly #queueDelay = new QueueDelay();
-  readonly #lossLately = new LossShare(256);
-  /** Loss while the queue was short. */
-  readonly #lossBase = new LossShare(512);
+  readonly #loss = new LossWatch();
   /** Bottleneck rate in bytes a millisecond; `undefined` until the first train has arrived. */
   #rate: number | undefined;
   /** Latest measurements made while packets queued, newest last, same unit. */
@@ -83,21 +89,26 @@ export class DatagramRateControl implements RateControl {
   #farRate = 0;
   #gain = 1;
   #gainStep = gainStepMin;
-  #rests = 0;
   readonly #trainBytes: number;
   #measurements = 0;
   #minRttMs: number | undefined;
   #rttMs: number | undefined;
-  #arrivedInWindow = 0;
-  #lostInWindow = 0;
+  /** Queueing delays of the last few windows, newest last. */
+  #queued: number[] = [];
   #nextSendAt = -Infinity as MonotonicMs;
-  #drainedAt: MonotonicMs;
-  #drainUntil: MonotonicMs | undefined;
+  /** When the queue was last seen empty. */
+  #emptyAt: MonotonicMs;
+  #restrainedAt: MonotonicMs;
+  #restrainedUntil: MonotonicMs | undefined;
+  /** Until then sending more than the measured rate has been found useless. */
+  #restUntil: MonotonicMs;
   #stepAt: MonotonicMs;
 
   constructor(path: NewPath, manner: Manner, now: MonotonicMs) {
     this.#queueTargetMs = queueTargetMs[manner];
-    this.#drainedAt = now;
+    this.#emptyAt = now;
+    this.#restrainedAt = -Infinity as MonotonicMs;
+    this.#restUntil = now;
     this.#stepAt = now;
     const slowest = path.handshake === undefined ? 0 : path.handshake.bytes / Math.max(1, path.handshake.rttMs);
     this.#trainBytes = Math.min(trainBytesMax, Math.max(trainBytesMin, slowest * trainMs));
@@ -114,7 +125,7 @@ export class DatagramRateControl implements RateControl {
   }
 
   onAcknowledged(acknowledgement: Acknowledgement, now: MonotonicMs): void {
-    this.#arrivedInWindow += acknowledgement.packets.length;
+    this.#loss.take(acknowledgement.packets, false);
     const { newest } = acknowledgement;
     if (newest !== undefined) {
       this.#rttMs = acknowledgement.rttMs;
@@ -129,16 +140,13 @@ export class DatagramRateControl implements RateControl {
       if (window !== undefined) this.#takeTrain(window);
       return;
     }
-    const window = this.#windows.take(
-      acknowledgement,
-      Math.max(windowMsMin, rtt * windowShareOfRtt),
-      windowPackets * this.packetBytes(packetBytesUsual),
-    );
+    const spanMs = Math.max(windowMsMin, rtt * windowShareOfRtt, jittersPerWindow * this.#queueDelay.jitterMs);
+    const window = this.#windows.take(acknowledgement, spanMs, windowPackets * this.packetBytes(packetBytesUsual));
     if (window !== undefined) this.#takeWindow(window, now);
   }
 
   onLost(packets: readonly PacketFate[]): void {
-    this.#lostInWindow += packets.length;
+    this.#loss.take(packets, true);
   }
 
   sendAt(bytes: number, bytesInFlight: number): MonotonicMs | undefined {
@@ -159,7 +167,7 @@ export class DatagramRateControl implements RateControl {
       ...(this.#rate === undefined ? {} : { rateBytesPerSecond: this.#rate * 1000 }),
       ...(this.#minRttMs === undefined ? {} : { minRttMs: this.#minRttMs }),
       ...(this.#rttMs === undefined ? {} : { smoothedRttMs: this.#rttMs }),
-      lossRatio: this.#lossLately.share,
+      lossRatio: this.#loss.share,
       confidence: Math.min(1, this.#measurements / windowsKept),
     };
   }
@@ -191,20 +199,22 @@ export class DatagramRateControl implements RateControl {
 
   #takeWindow(window: ArrivalWindow, now: MonotonicMs): void {
     const rate = this.#rate as number;
-    const queueMs = this.#queueDelay.takeLeast(rate);
+    const queueMs = this.#standingQueue(rate);
     const target = this.#targetMs;
-    const measured = window.bytes / window.arrivalSpanMs;
-    const lossRatio = this.#lostInWindow / Math.max(1, this.#lostInWindow + this.#arrivedInWindow);
-    this.#lossLately.take(this.#lostInWindow, this.#arrivedInWindow);
-    if (this.#gain <= 1) this.#lossBase.take(this.#lostInWindow, this.#arrivedInWindow);
-    this.#lostInWindow = 0;
-    this.#arrivedInWindow = 0;
     this.#measurements++;
-    // What arrived would have been this much without the loss that is always there.
-    const carried = measured / (1 - Math.min(0.9, this.#lossBase.share));
-    const queued = queueMs > target / 2;
-    this.#followRate(carried, rate, queued, queueMs > 2 * target);
-    this.#steer(queueMs, target, lossRatio, now);
+    // Without the loss that is always there this much would have arrived.
+    const carried = window.bytes / window.arrivalSpanMs / (1 - Math.min(lossMadeUpMax, this.#loss.baseShare));
+    this.#followRate(carried, rate, queueMs > target / 2, queueMs > 2 * target);
+    this.#steer(queueMs, target, now);
+  }
+
+  /** The least queueing delay of the last window, or of the last few where jitter makes a single one unreliable. */
+  #standingQueue(rate: number): number {
+    const least = this.#queueDelay.takeLeast(rate);
+    if (least !== undefined) this.#queued.push(least);
+    const windows = Math.min(jitterWindowsMax, Math.max(1, Math.ceil((jitterWindows * this.#queueDelay.jitterMs) / this.#targetMs)));
+    this.#queued = this.#queued.slice(-windows);
+    return this.#queued.length === 0 ? 0 : Math.min(...this.#queued);
   }
 
   /** Moves the rate after a measurement. */
@@ -228,36 +238,44 @@ export class DatagramRateControl implements RateControl {
   }
 
   /** Chooses the gain until the next measurement. */
-  #steer(queueMs: number, target: number, lossRatio: number, now: MonotonicMs): void {
+  #steer(queueMs: number, target: number, now: MonotonicMs): void {
     const rtt = this.#minRttMs ?? 100;
-    if (lossRatio > this.#lossBase.share + overflowLoss && this.#gain > 1 && queueMs < target) this.#rests = overflowRests;
-    else if (this.#rests > 0) this.#rests--;
-    if (queueMs < target / 8) this.#drainedAt = now;
-    if (this.#drainUntil !== undefined && now < this.#drainUntil) return;
-    this.#drainUntil = undefined;
-    if (now - this.#drainedAt > Math.max(drainEveryMs, 10 * rtt)) {
-      this.#drainedAt = now;
-      this.#drainUntil = later(now, target / (1 - drainGain));
-      this.#gain = drainGain;
+    const short = queueMs < target;
+    if (queueMs < target / 8) this.#emptyAt = now;
+    if (this.#restrainedUntil !== undefined && now < this.#restrainedUntil) return;
+    this.#restrainedUntil = undefined;
+    const overflows = short && this.#loss.overflows;
+    const sinceRestrained = now - this.#restrainedAt;
+    const mustEmpty = now - this.#emptyAt > Math.max(restrainEveryMs, 10 * rtt) && sinceRestrained > restrainEveryMs;
+    if (mustEmpty) {
+      this.#restrain(target / (1 - restrainedGain), now);
       return;
     }
-    if (queueMs >= target) {
-      this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(2 * rtt, 100));
+    if (overflows && sinceRestrained > Math.max(restrainForLossMs, 3 * rtt)) {
+      this.#restrain((restrainedPackets * this.packetBytes(packetBytesUsual)) / (this.#rate as number), now);
+      return;
+    }
+    if (overflows) {
+      this.#restUntil = later(now, restMs + 2 * rtt);
+      this.#loss.clear();
+    }
+    if (!short) this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(2 * rtt, 100));
+    if (!short || queueMs > target / 2 || now < this.#restUntil) {
       this.#gainStep = gainStepMin;
       this.#stepAt = now;
-      return;
-    }
-    if (this.#rests > 0) {
-      this.#gain = 1;
-      this.#gainStep = gainStepMin;
-      return;
-    }
-    // The effect of a step shows after a round trip; a queue that is still empty then asks for a larger one.
-    if (queueMs > target / 2) this.#gainStep = gainStepMin;
-    else if (now - this.#stepAt > 1.5 * rtt + 50) {
+    } else if (now - this.#stepAt > 1.5 * rtt + 50) {
+      // The effect of a step shows after a round trip; a queue that is still empty then asks for a larger one.
       this.#gainStep = Math.min(gainStepMax, this.#gainStep * 2);
       this.#stepAt = now;
     }
-    this.#gain = 1 + this.#gainStep * (1 - queueMs / target);
+    if (short) this.#gain = now < this.#restUntil ? 1 : 1 + this.#gainStep * (1 - queueMs / target);
+  }
+
+  /** Sends less than the link carries for a moment: the queue empties, and what is lost then is lost for other reasons. */
+  #restrain(durationMs: number, now: MonotonicMs): void {
+    this.#restrainedAt = now;
+    this.#restrainedUntil = later(now, durationMs);
+    this.#loss.restrain(now, this.#restrainedUntil);
+    this.#gain = restrainedGain;
   }
 }

@@ -24,11 +24,16 @@ function lesser(a: Sample | undefined, b: Sample, rate: number): Sample {
   return a === undefined || withoutTransmission(b, rate) <= withoutTransmission(a, rate) ? b : a;
 }
 
+/** Share that a new difference has in the mean one. */
+const jitterShare = 1 / 16;
+
 export class QueueDelay {
   #base: Sample | undefined;
   #baseBefore: Sample | undefined;
   #turnAt: MonotonicMs | undefined;
   #least: Sample | undefined;
+  #latest: Sample | undefined;
+  #jitterMs = 0;
 
   /** Takes one packet: its one-way delay in milliseconds with any offset, its bytes, and the bottleneck's rate in bytes a millisecond as far as it is known (else `Infinity`). */
   take(oneWayMs: number, bytes: number, rate: number, memoryMs: number, now: MonotonicMs): void {
@@ -40,13 +45,23 @@ export class QueueDelay {
     }
     this.#base = lesser(this.#base, sample, rate);
     this.#least = lesser(this.#least, sample, rate);
+    if (this.#latest !== undefined) {
+      const difference = Math.abs(withoutTransmission(sample, rate) - withoutTransmission(this.#latest, rate));
+      this.#jitterMs += (difference - this.#jitterMs) * jitterShare;
+    }
+    this.#latest = sample;
   }
 
-  /** The least queueing delay since this was last asked, milliseconds; 0 when there was no packet. */
-  takeLeast(rate: number): number {
+  /** Mean difference between the delays of one packet and the next that was measured, milliseconds. */
+  get jitterMs(): number {
+    return this.#jitterMs;
+  }
+
+  /** The least queueing delay since this was last asked, milliseconds; `undefined` when there was no packet. */
+  takeLeast(rate: number): number | undefined {
     const least = this.#least;
     this.#least = undefined;
-    if (least === undefined || this.#base === undefined) return 0;
+    if (least === undefined || this.#base === undefined) return undefined;
     const base = this.#baseBefore === undefined ? this.#base : lesser(this.#baseBefore, this.#base, rate);
     return Math.max(0, withoutTransmission(least, rate) - withoutTransmission(base, rate));
   }

@@ -84,7 +84,7 @@ export class StreamRateControl implements RateControl {
     }
     this.#samples++;
     if (this.#samples < samplesPerMove && now - this.#changedAt < 2 * rttMs) return;
-    this.#moveWindow(this.#queueDelay.takeLeast(rate));
+    this.#moveWindow(this.#queueDelay.takeLeast(rate) ?? 0);
     this.#changedAt = now;
     this.#samples = 0;
     this.#limited = false;
