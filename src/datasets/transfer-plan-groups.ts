@@ -7,7 +7,7 @@
 
 import { limits } from '../core/limits.ts';
 import type { ChunkRef } from './manifest.ts';
-import type { ChunkRun, FreshChunk, TransferPlan } from './transfer-plan.ts';
+import type { ChunkRun, FreshChunk, FreshSegment, TransferPlan } from './transfer-plan.ts';
 
 /** Fresh chunks that are encoded together. */
 export interface PlanGroup {
@@ -85,13 +85,7 @@ function* parts(plan: TransferPlan, baseCount: number, offsets: Float64Array): G
     if (segment.kind !== 'fresh') continue;
     const nextCopy = nextCopies[index + 1] as number;
     // A copy that goes back in the base bounds nothing: the run then replaced what follows the copy before it.
-    const runBytes = segment.chunks.reduce((sum, chunk) => sum + chunk.lengthBytes, 0);
-    const { source } = segment;
-    if (source !== undefined && runBytes <= sourcedRunBytesMax && runLength(source, offsets) <= limits.groupBytesMax) {
-      yield { freshCount: segment.chunks.length, targetBytes: runBytes, baseRuns: [source], baseBytes: runLength(source, offsets) };
-    } else {
-      yield* runParts(segment.chunks, runBytes, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets);
-    }
+    yield* runParts(segment, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets);
   }
 }
 
@@ -100,13 +94,15 @@ function runLength(run: ChunkRun, offsets: Float64Array): number {
 }
 
 /** Portions of one fresh run that took the place of the base chunks `from .. to - 1`. */
-function* runParts(chunks: readonly FreshChunk[], runBytes: number, from: number, to: number, offsets: Float64Array): Generator<Part> {
+function* runParts({ chunks, source }: FreshSegment, from: number, to: number, offsets: Float64Array): Generator<Part> {
+  const runBytes = chunks.reduce((sum, chunk) => sum + chunk.lengthBytes, 0);
   const replacedBytes = (offsets[to] as number) - (offsets[from] as number);
   const lackingBytes = Math.max(runBytes - replacedBytes * goodDeal, veryLittleBytes - replacedBytes);
   const [first, last] = withNeighbours(from, to, Math.min(lackingBytes, neighbourBytesMax), offsets);
   const firstOffset = offsets[first] as number;
   const scale = ((offsets[last] as number) - firstOffset) / runBytes;
-  const partBytesMax = isRewrite(runBytes, replacedBytes) ? rewrittenPartBytes : newGroupBytes;
+  const sourced = source !== undefined && runBytes <= sourcedRunBytesMax;
+  const partBytesMax = sourced || isRewrite(runBytes, replacedBytes) ? rewrittenPartBytes : newGroupBytes;
 
   let partStart = 0;
   for (let index = 0; index < chunks.length; ) {
@@ -124,6 +120,10 @@ function* runParts(chunks: readonly FreshChunk[], runBytes: number, from: number
     const baseRuns = bothEnds(windowStart, windowEnd, Math.min(limits.groupBytesMax, targetBytes * 2 + 2 * driftBytes), offsets);
     let baseBytes = 0;
     for (const run of baseRuns) baseBytes += runLength(run, offsets);
+    if (sourced && baseBytes + runLength(source, offsets) <= limits.groupBytesMax) {
+      baseRuns.push(source);
+      baseBytes += runLength(source, offsets);
+    }
     yield { freshCount, targetBytes, baseRuns, baseBytes };
     partStart += targetBytes;
   }

@@ -24,14 +24,20 @@ export interface ChunkRun {
   readonly count: number;
 }
 
+/** Chunks that have to travel. `source` is a run of base chunks that they resemble although they did not replace it (`transfer-plan-sources.ts`). */
+export interface FreshSegment {
+  readonly kind: 'fresh';
+  readonly chunks: readonly FreshChunk[];
+  readonly source?: ChunkRun;
+}
+
 /** A run of chunks of the target, from one source. Runs are as long as the source allows and never empty. */
 export type PlanSegment =
   /** `count` chunks of the base from `baseIndex` on. */
   | { readonly kind: 'copy'; readonly baseIndex: number; readonly count: number }
   /** `count` chunks of the target from `targetIndex` on, which lies before this segment; the run may reach into itself, as in LZ77. */
   | { readonly kind: 'repeat'; readonly targetIndex: number; readonly count: number }
-  /** Chunks that neither has; `source` is a run of base chunks that they resemble although they did not replace it (`transfer-plan-sources.ts`). */
-  | { readonly kind: 'fresh'; readonly chunks: readonly FreshChunk[]; readonly source?: ChunkRun };
+  | FreshSegment;
 
 /** The whole target, segment by segment. */
 export interface TransferPlan {

@@ -103,7 +103,7 @@ describe('plan bytes', () => {
   });
 
   const hostile: Record<string, number[]> = {
-    'unknown flags': [0x14, 0],
+    'unknown flags': [0x18, 0],
     'a segment of no chunks': [0x10, 1, 1],
     'more chunks than content may have': [0x10, 1, 0xff, 0xff, 0xff, 0xff, 0x0f],
     'more segments than bytes': [0x10, 100, 5],
