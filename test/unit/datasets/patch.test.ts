@@ -96,6 +96,17 @@ describe('patches', () => {
     expect(decode(12)).toMatchObject(malformed);
   });
 
+  it('refuse a copy from outside the base', () => {
+    for (const options of [modelled, compressed]) {
+      const patch = encodePatch(noise.subarray(100_000, 105_000), noise, options);
+      expect(decodePatch(patch, noise, 5000, compressor).ok).toBe(true);
+      expect(decodePatch(patch, noise.subarray(0, 102_000), 5000, compressor)).toMatchObject({
+        ok: false,
+        fault: { code: 'PATCH_MALFORMED' },
+      });
+    }
+  });
+
   it('refuse a model trained outside the base, or on records of no length', () => {
     const base = utf8('a short base');
     expect(decodePatch(Uint8Array.of(12, 13, 4), base, 4, compressor)).toMatchObject({ ok: false });
