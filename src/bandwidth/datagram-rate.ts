@@ -55,7 +55,9 @@ const gainMin = 0.4;
 const restrainEveryMs = 10_000;
 const restrainForLossMs = 2000;
 const restrainedGain = 0.75;
-const restrainedPackets = 16;
+/** Packets whose fate tells the base of the loss, and the time for them. */
+const restrainedPackets = 64;
+const restrainedMsMax = 300;
 /** How long no more than the measured rate is sent after an overflow, besides two round trips. */
 const restMs = 3000;
 /** Loss that is made up for at most. */
@@ -252,10 +254,12 @@ export class DatagramRateControl implements RateControl {
       return;
     }
     if (overflows && sinceRestrained > Math.max(restrainForLossMs, 3 * rtt)) {
-      this.#restrain((restrainedPackets * this.packetBytes(packetBytesUsual)) / (this.#rate as number), now);
+      const wantedMs = (restrainedPackets * this.packetBytes(packetBytesUsual)) / (this.#rate as number);
+      this.#restrain(Math.min(wantedMs, Math.max(3 * rtt, restrainedMsMax)), now);
       return;
     }
-    if (overflows) {
+    if (this.#loss.withinBase) this.#restUntil = now;
+    else if (overflows && this.#loss.knowsBase) {
       this.#restUntil = later(now, restMs + 2 * rtt);
       this.#loss.clear();
     }

@@ -11,6 +11,7 @@ import type { PacketFate } from '../ports/rate-control.ts';
 
 /** Packets over which the shares are taken; older ones count ever less. */
 const memoryPackets = { lately: 256, base: 512 } as const;
+const basePacketsMin = 24;
 /** Excess over the base that is tolerated, as a share of packets. */
 const slack = 0.03;
 /** Lost packets in excess that count as overflow: this many, and more where much is lost anyway, as chance then has more room. */
@@ -31,6 +32,11 @@ class LossShare {
     const fading = Math.max(0, 1 - (lost + arrived) / this.#memoryPackets);
     this.#lost = this.#lost * fading + lost;
     this.#total = this.#total * fading + lost + arrived;
+  }
+
+  /** Packets it rests on. */
+  get packets(): number {
+    return this.#total;
   }
 
   /** 0 to 1; 0 while nothing is known. */
@@ -54,6 +60,16 @@ export class LossWatch {
   /** Share of packets lost although less was sent than the link carries, 0 to 1. */
   get baseShare(): number {
     return this.#base.share;
+  }
+
+  /** True when the base rests on enough packets to be believed. */
+  get knowsBase(): boolean {
+    return this.#base.packets >= basePacketsMin;
+  }
+
+  /** True when what was lost lately is no more than the base. */
+  get withinBase(): boolean {
+    return this.knowsBase && this.#lately.share <= this.#base.share + slack;
   }
 
   /** True while more is lost than the base explains by chance. */
