@@ -15,6 +15,9 @@ export class RequestRefused extends Error {
   }
 }
 
+/** An agent that dies this often is not being killed; it is broken. */
+const startsMax = 10;
+
 interface Waiting {
   readonly line: string;
   readonly resolve: (result: unknown) => void;
@@ -96,6 +99,11 @@ export class AgentProcess {
     });
     child.once('exit', () => {
       if (this.#closing) return;
+      if (this.#starts >= startsMax) {
+        for (const { reject } of this.#waitingById.values()) reject(new Error(`${this.name} died ${this.#starts} times`));
+        this.#waitingById.clear();
+        return;
+      }
       [this.#child, this.#ready] = this.#start();
       for (const { line } of this.#waitingById.values()) this.#child.stdin?.write(line);
     });

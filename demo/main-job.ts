@@ -138,7 +138,9 @@ function folderDifferences(one: string, other: string): string[] {
     if (!existsSync(a) || !existsSync(b)) return true;
     const [left, right] = [lstatSync(a, { bigint: true }), lstatSync(b, { bigint: true })];
     if (left.isSymbolicLink()) return readlinkSync(a) !== readlinkSync(b);
-    return left.mtimeNs !== right.mtimeNs || left.mode !== right.mode || sha256(readFileSync(a)) !== sha256(readFileSync(b));
+    // Node sets file times as floating-point seconds, good to about 0.2 µs; the revision itself carries the nanoseconds.
+    const timeDifferenceNs = left.mtimeNs > right.mtimeNs ? left.mtimeNs - right.mtimeNs : right.mtimeNs - left.mtimeNs;
+    return timeDifferenceNs > 1000n || left.mode !== right.mode || sha256(readFileSync(a)) !== sha256(readFileSync(b));
   });
 }
 
