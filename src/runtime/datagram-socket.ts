@@ -9,8 +9,6 @@ import { firstHost, type HostResolver, type IpFamily, type LinkAddress, linkAddr
 const kernelBufferBytes = 4 * 1024 * 1024;
 /** What the kernel does not take is queued in the process up to this, then dropped. */
 const unsentBytesMax = 4 * 1024 * 1024;
-/** The most that fits into an IPv4 packet of 65,535 bytes behind its header and that of UDP. */
-const payloadBytesMax = 65_507;
 
 /** A socket that sends and receives only IP addresses of one family. A family that the machine lacks shows as an `error` event. Not bound yet. */
 export function createDatagramSocket(family: IpFamily): Socket {
@@ -74,10 +72,9 @@ export function bindAnyPort(socket: Socket, onRefused: () => void): void {
   socket.once('error', onError).bind({ port: 0, exclusive: true }, () => socket.off('error', onError));
 }
 
-/** Sends a datagram, or drops it when it is too long or too much is waiting already. The bytes must not change afterwards. */
+/** Sends a datagram, or drops it when too much is waiting already. The system drops what is too long for UDP, 65,507 bytes on IPv4. The bytes must not change afterwards. */
 export function sendDatagram(socket: Socket, bytes: Uint8Array, host: string, port: number): void {
-  if (bytes.length > payloadBytesMax || socket.getSendQueueSize() > unsentBytesMax) return;
-  socket.send(bytes, port, host);
+  if (socket.getSendQueueSize() <= unsentBytesMax) socket.send(bytes, port, host);
 }
 
 /** Closes a socket that was not closed before. */

@@ -70,6 +70,7 @@ export async function openLinkRelay(options: LinkRelayOptions): Promise<LinkRela
   const Relay = listen.scheme === 'udp' ? DatagramRelay : StreamRelay;
   const relay = new Relay(link, { ...targetIp, port: target.port });
   const address = await relay.listen(options.listen, listen);
+  let closing: Promise<void> | undefined;
   return {
     address,
     cut() {
@@ -82,9 +83,10 @@ export async function openLinkRelay(options: LinkRelayOptions): Promise<LinkRela
       link.change(shape);
     },
     counts: () => ({ forward: link.forward.counts(), backward: link.backward.counts() }),
-    async close() {
+    close() {
       link.cut();
-      await relay.close();
+      closing ??= relay.close();
+      return closing;
     },
   };
 }

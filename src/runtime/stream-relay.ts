@@ -62,7 +62,6 @@ export class StreamRelay {
       },
     };
     const deliver = (piece: Uint8Array) => {
-      if (to.destroyed) return;
       to.write(piece);
       if (waitsForDrain || to.writableLength <= unsentBytesMax) return;
       waitsForDrain = true;
