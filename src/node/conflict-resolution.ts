@@ -1,4 +1,5 @@
 import type { DatasetId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { FileChange, FileState } from '../datasets/entry-body.ts';
 import { compareHeads, dotText, type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
@@ -26,7 +27,8 @@ export async function resolveConflict(dataset: DatasetId, path: string, policy: 
   const heads = index.heads(dataset, path);
   const distinct = heads.filter((head, at) => heads.findIndex((other) => sameState(other, head)) === at);
   if (distinct.length < 2) return { kind: 'later' };
-  const superseded = heads.map(({ author, sequence }) => ({ author, sequence }));
+  // An entry names a limited number of heads; those beyond it stay in conflict with the result and are ended in the next round.
+  const superseded = heads.slice(0, limits.headsPerEntryMax).map(({ author, sequence }) => ({ author, sequence }));
   switch (policy) {
     case 'ask':
       return { kind: 'stays', detail: JSON.stringify({ reason: 'the dataset asks a person' }) };

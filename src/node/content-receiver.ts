@@ -208,7 +208,7 @@ export class ContentReceiver {
     if (receiving?.transfer === undefined) return;
     const { root } = receiving.wanted;
     if (!outcome.ok) {
-      if (outcome.fault.blame === 'peer') this.#journal.forget(root);
+      if (outcome.fault.blame === 'peer' || outcome.fault.code === 'CHUNK_LOST') this.#journal.forget(root);
       this.#fail(number, outcome.fault);
       return;
     }

@@ -39,6 +39,8 @@ export interface OpenedTransfer {
   readonly plan: TransferPlan;
   readonly groups: readonly PlanGroup[];
   readonly base: readonly ChunkRef[];
+  /** What `base` are the references of; absent without a base. */
+  readonly baseContent?: ContentRef;
   readonly copiedBytes: number;
 }
 
@@ -88,7 +90,10 @@ export class ContentTasks {
   async encode(transfer: PreparedTransfer, group: number, effort: EncodingEffort): Promise<Uint8Array | undefined> {
     const { firstFresh, freshCount, baseRuns } = transfer.groups[group] as PlanGroup;
     const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount));
-    if (target === undefined) return undefined;
+    if (target === undefined) {
+      this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
+      return undefined;
+    }
     // A base whose bytes are gone here still helped to plan; the group then simply goes without a dictionary.
     const base = (await this.#readAll(chunksOfRuns(transfer.base, baseRuns))) ?? [];
     return encodeGroup(target, base, { compressor: this.#compressor, effort });
@@ -104,9 +109,9 @@ export class ContentTasks {
     const baseNumber = planObject[0];
     if (baseNumber === undefined || baseNumber > bases.length) return failure('BASE_UNKNOWN', 'peer', 'a transfer plan builds on a base that was not offered');
     let base: readonly ChunkRef[] = [];
+    const baseContent = baseNumber > 0 ? this.#contents.content(bases[baseNumber - 1] as Hash) : undefined;
     if (baseNumber > 0) {
-      const held = this.#contents.content(bases[baseNumber - 1] as Hash);
-      const refs = held && (await this.#refs(held));
+      const refs = baseContent && (await this.#refs(baseContent));
       if (refs === undefined) return failure('BASE_GONE', 'local', 'the manifest of the base can no longer be read');
       base = refs;
     }
@@ -117,7 +122,7 @@ export class ContentTasks {
       if (!verified.ok) return verified;
     }
     const groups = planGroups(plan.value, base);
-    return success({ content, planObject, planId: this.#planId(planObject), plan: plan.value, groups, base, copiedBytes: copiedBytes(content, groups) });
+    return success({ content, planObject, planId: this.#planId(planObject), plan: plan.value, groups, base, ...(baseContent === undefined ? {} : { baseContent }), copiedBytes: copiedBytes(content, groups) });
   }
 
   /**
@@ -127,7 +132,10 @@ export class ContentTasks {
   async store(transfer: OpenedTransfer, group: number, encoded: Uint8Array): Promise<Outcome<readonly Hash[]>> {
     const { firstFresh, freshCount, baseRuns, targetBytes } = transfer.groups[group] as PlanGroup;
     const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
-    if (base === undefined) return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
+    if (base === undefined) {
+      if (transfer.baseContent !== undefined) this.#contents.loseIfDamaged(transfer.baseContent, transfer.base);
+      return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
+    }
     const decoded = decodeGroup(encoded, base, targetBytes, this.#compressor);
     if (!decoded.ok) return decoded;
     const records: { hash: Hash; bytes: Uint8Array }[] = [];
@@ -148,8 +156,8 @@ export class ContentTasks {
   }
 
   /**
-   * Puts the manifest together from all fresh hashes, compares its root with the signed one, stores its nodes and marks the content complete. Fails with `CONTENT_WRONG` (peer) or the code
-   * of a disk failure (local).
+   * Puts the manifest together from all fresh hashes, compares its root with the signed one, stores its nodes and marks the content complete. Fails with `CONTENT_WRONG` (peer), the code
+   * of a disk failure (local), or `CHUNK_LOST` (local): then what was stored of it does not help any more.
    */
   async finish(transfer: OpenedTransfer, freshHashes: readonly Hash[]): Promise<Outcome<undefined>> {
     const chunks = targetChunks(transfer.plan, transfer.base, freshHashes);
@@ -158,11 +166,10 @@ export class ContentTasks {
     for (const chunk of chunks) builder.add(chunk);
     const { content, nodes } = builder.finish();
     if (!equalContent(content, transfer.content)) return failure('CONTENT_WRONG', 'peer', 'what arrived is not the content that was signed');
-    return this.#guardDisk(async () => {
-      await this.#contents.put(nodes);
-      this.#contents.complete(content);
-      return undefined;
-    });
+    const stored = await this.#guardDisk(() => this.#contents.put(nodes));
+    if (!stored.ok) return stored;
+    if (this.#contents.complete(content, chunks)) return success(undefined);
+    return failure('CHUNK_LOST', 'local', 'a chunk that had arrived or lay in the base is not here any more');
   }
 
   #planId(planObject: Uint8Array): Uint8Array {

@@ -150,7 +150,7 @@ export class Encounter {
         continue;
       }
       const peer = this.#peerVectorByDataset.get(dataset) ?? VersionVector.of([]);
-      const [range] = this.#vector(dataset).missingFrom(peer);
+      const [range] = this.#vector(dataset).missingFrom(peer).sort((a, b) => this.#rank(a.node) - this.#rank(b.node));
       if (range === undefined) continue;
       const entries = this.#stores.logs.read(dataset, range.node, range.from, range.to, limits.entriesMessageBytesMax);
       const last = entries.at(-1);
@@ -167,6 +167,11 @@ export class Encounter {
     }
     this.#caughtUp = !held;
     return undefined;
+  }
+
+  /** Coordinators' entries go first: they say who the other authors are. */
+  #rank(author: NodeId): number {
+    return this.#stores.membership.member(author)?.role === 'coordinator' ? 0 : 1;
   }
 
   #say(priority: PriorityClass, message: Message): void {

@@ -175,9 +175,10 @@ export class Engine {
   constructor(parts: EngineParts, now: Moment) {
     this.#parts = parts;
     this.#now = now;
-    this.#clock = new HybridClock(parts.index.greatestInstant());
+    this.#clock = new HybridClock(parts.index.greatestInstant(parts.identity.node, now.wallMs + limits.clockLeadMsMax));
     this.#contacts = new Contacts(parts.catalog, parts.random.fork(), now.monotonicMs);
-    const { membership } = parts;
+    const { membership, wants } = parts;
+    parts.journal.retain((root) => wants.wants(root));
     this.#endpoint = new SessionEndpoint({
       localStatic: parts.identity.channelKey,
       crypto: parts.crypto,
@@ -261,7 +262,11 @@ export class Engine {
 
   /** Something in the surroundings changed: peers without a session are tried at once. */
   hint(now: Moment): void {
-    this.#turn(now, () => this.#contacts.hint(this.#sessionByPeer, now.monotonicMs));
+    this.#turn(now, () => {
+      const reachable = { has: (peer: NodeId) => this.#sessionByPeer.has(peer) && !this.#suspendedPeers.has(peer) };
+      this.#contacts.hint(reachable, now.monotonicMs);
+      if (this.#join?.dueAt !== undefined) this.#join.dueAt = now.monotonicMs;
+    });
   }
 
   /** Writes an operation into the team's log. */
@@ -338,6 +343,7 @@ export class Engine {
     this.#drainEndpoint();
     this.#tryJoin();
     for (const { peer, address } of this.#contacts.due(now.monotonicMs)) this.#attempt(peer, address);
+    this.#wantLost();
     this.#issueReceipts();
     do {
       this.#again = false;
@@ -744,10 +750,23 @@ export class Engine {
     }
     for (const { path, content, head } of index.contentsOf(dataset, dot)) {
       if (!head) continue;
-      if (content.sizeBytes === 0) contents.complete(content);
+      if (content.sizeBytes === 0) contents.complete(content, []);
       else if (!contents.holds(content.root)) {
         this.#askEverybody();
         wants.add({ root: content.root, sizeBytes: content.sizeBytes, depth: content.depth, priority, dataset, path, author: dot.author, sequence: dot.sequence });
+      }
+    }
+  }
+
+  /** Contents that were here and are not any more (damaged in a pack, or changed in the working file they lay in) are wanted again where they are a head. */
+  #wantLost(): void {
+    const { contents, index, wants, membership } = this.#parts;
+    for (const content of contents.takeLost()) {
+      for (const { dataset, path, author, sequence } of index.headsWithRoot(content.root)) {
+        const priority = membership.dataset(dataset)?.priority ?? 'normal';
+        wants.add({ ...content, priority, dataset, path, author, sequence });
+        this.#receiptDue.add(dataset);
+        this.#askEverybody();
       }
     }
   }
@@ -804,6 +823,11 @@ export class Engine {
       has: (root: string) => talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || receivers.some((receiver) => receiver.askedFor(root) === 'coming'),
     };
     for (const wanted of this.#parts.wants.next(free, except)) {
+      if (this.#parts.contents.holds(wanted.root)) {
+        // It came by another way: somebody put the file in its place, for one.
+        this.contentAvailable(wanted.root);
+        continue;
+      }
       const bases = this.#parts.index
         .history(wanted.dataset, wanted.path)
         .flatMap((revision) => (revision.kind === 'file' && this.#parts.contents.holds(revision.content.root) ? [revision.content.root] : []));
@@ -884,7 +908,6 @@ export class Engine {
   }
 
   #contentComplete(root: Hash, transfer: OpenedTransfer): void {
-    this.#parts.wants.remove(root);
     this.#askEverybody();
     this.contentAvailable(root);
     this.#report({ type: 'content-complete', root: toHex(root), sizeBytes: transfer.content.sizeBytes, copiedBytes: transfer.copiedBytes });
@@ -892,6 +915,7 @@ export class Engine {
 
   /** A content became complete here, by whatever way: those who wait for it hear of it. Part of a turn. */
   contentAvailable(root: Hash): void {
+    this.#parts.wants.remove(root);
     for (const { sender, receiver } of this.#talkBySession.values()) {
       receiver.withdraw(root);
       sender.handleContentComplete(root);
