@@ -107,6 +107,14 @@ describe('patches', () => {
     }
   });
 
+  it('refuse a copy that goes beyond the target, and one of nothing, which would never end', () => {
+    const malformed = { ok: false, fault: { code: 'PATCH_MALFORMED', blame: 'peer' } };
+    const patch = encodePatch(noise.subarray(100_000, 105_000), noise, compressed);
+    expect(decodePatch(patch, noise, 4999, compressor)).toMatchObject(malformed);
+    // Ones decode to no literals, then a copy in step of length zero.
+    expect(decodePatch(Uint8Array.of(1, 0, ...new Array<number>(50).fill(0xff)), noise, 1000, compressor)).toMatchObject(malformed);
+  });
+
   it('refuse a model trained outside the base, or on records of no length', () => {
     const base = utf8('a short base');
     expect(decodePatch(Uint8Array.of(12, 13, 4), base, 4, compressor)).toMatchObject({ ok: false });
