@@ -1,8 +1,15 @@
 import type { Moment, MonotonicMs, WallMs } from '../core/time.ts';
 
+interface Item {
+  readonly at: number;
+  readonly order: number;
+  /** Absent when it was taken back: the item then leaves the heap when its turn comes, without time having passed for it. */
+  action: (() => void) | undefined;
+}
+
 /** Virtual time: what shall happen when, and a clock that jumps from one to the next. Things due at the same instant happen in the order in which they were put down. */
 export class VirtualAgenda {
-  readonly #heap: { readonly at: number; readonly order: number; readonly action: () => void }[] = [];
+  readonly #heap: Item[] = [];
   #nowMs = 0;
   #order = 0;
 
@@ -11,33 +18,52 @@ export class VirtualAgenda {
     return { monotonicMs: this.#nowMs as MonotonicMs, wallMs: (1_767_225_600_000 + this.#nowMs) as WallMs };
   }
 
-  /** Puts down an action; an instant that has passed means now. */
-  at(instant: MonotonicMs, action: () => void): void {
+  /** Puts down an action; an instant that has passed means now. It can be taken back. */
+  at(instant: MonotonicMs, action: () => void): { cancel(): void } {
     const heap = this.#heap;
-    const item = { at: Math.max(instant, this.#nowMs), order: this.#order++, action };
+    const item: Item = { at: Math.max(instant, this.#nowMs), order: this.#order++, action };
     let index = heap.length;
     heap.push(item);
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (!isBefore(item, heap[parent] as typeof item)) break;
-      heap[index] = heap[parent] as typeof item;
+      if (!isBefore(item, heap[parent] as Item)) break;
+      heap[index] = heap[parent] as Item;
       index = parent;
     }
     heap[index] = item;
+    return {
+      cancel: () => {
+        item.action = undefined;
+      },
+    };
+  }
+
+  /** When the next action is due, in milliseconds; `undefined` when nothing is left to happen. */
+  get nextAtMs(): number | undefined {
+    return this.#first()?.at;
+  }
+
+  /** Lets time pass until the next action is due and does it; false when there is none. */
+  runNext(): boolean {
+    const next = this.#first();
+    if (next === undefined) return false;
+    this.#takeFirst();
+    this.#nowMs = next.at;
+    next.action?.();
+    return true;
   }
 
   /** Lets time pass until `untilMs`, or until nothing is left to happen; false in the latter case. */
   runUntil(untilMs: number): boolean {
-    for (;;) {
-      const next = this.#heap[0];
-      if (next === undefined || next.at > untilMs) {
-        this.#nowMs = Math.max(this.#nowMs, untilMs);
-        return next !== undefined;
-      }
-      this.#takeFirst();
-      this.#nowMs = next.at;
-      next.action();
-    }
+    for (let next = this.#first(); next !== undefined && next.at <= untilMs; next = this.#first()) this.runNext();
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+    return this.#first() !== undefined;
+  }
+
+  /** The next item that was not taken back. */
+  #first(): Item | undefined {
+    while (this.#heap[0] !== undefined && this.#heap[0].action === undefined) this.#takeFirst();
+    return this.#heap[0];
   }
 
   #takeFirst(): void {
@@ -48,15 +74,15 @@ export class VirtualAgenda {
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as typeof last, heap[child] as typeof last)) child++;
-      if (!isBefore(heap[child] as typeof last, last)) break;
-      heap[index] = heap[child] as typeof last;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Item, heap[child] as Item)) child++;
+      if (!isBefore(heap[child] as Item, last)) break;
+      heap[index] = heap[child] as Item;
       index = child;
     }
     heap[index] = last;
   }
 }
 
-function isBefore(a: { at: number; order: number }, b: { at: number; order: number }): boolean {
+function isBefore(a: Item, b: Item): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

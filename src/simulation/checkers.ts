@@ -1,0 +1,151 @@
+import { toHex } from '../core/bytes.ts';
+import { decodeCbor } from '../core/cbor.ts';
+import type { NodeId } from '../core/identifiers.ts';
+import { decodeEntryBody } from '../datasets/entry-body.ts';
+import { VersionVector } from '../datasets/version-vector.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+
+/**
+ * What must be true of a world, found out without asking the nodes: from their catalogs, and from the log entries that all of them hold together.
+ *
+ * Each checker returns sentences about what is wrong; none means that nothing is.
+ */
+
+interface LogLine {
+  dataset: Uint8Array;
+  author: Uint8Array;
+  length: number;
+  head: Uint8Array;
+}
+
+interface HeadLine {
+  dataset: Uint8Array;
+  path: string;
+  author: Uint8Array;
+  sequence: number;
+  root: Uint8Array | null;
+  complete: number;
+}
+
+/** Where nodes differ in logs, heads, complete contents or rows: everything that must be equal once all of them have met. */
+export function differences(nodes: readonly SimulatedNode[]): string[] {
+  const found: string[] = [];
+  const [first, ...others] = nodes;
+  if (first === undefined) return found;
+  const expected = stateOf(first);
+  for (const other of others) {
+    const actual = stateOf(other);
+    for (const [key, value] of expected)
+      if (actual.get(key) !== value) found.push(`${first.name}: ${key} = ${value}; ${other.name}: ${actual.get(key) ?? 'nothing'}`);
+    for (const [key, value] of actual) if (!expected.has(key)) found.push(`${other.name}: ${key} = ${value}; ${first.name}: nothing`);
+  }
+  return found;
+}
+
+/** True when the nodes hold the same, and all of it completely. */
+export function converged(nodes: readonly SimulatedNode[]): boolean {
+  return differences(nodes).length === 0 && nodes.every((node) => incompleteHeads(node).length === 0);
+}
+
+/** Standing revisions whose bytes are not all there. */
+export function incompleteHeads(node: SimulatedNode): string[] {
+  return headsOf(node)
+    .filter((head) => head.root !== null && head.complete === 0)
+    .map((head) => `${node.name} lacks the content of ${head.path} as ${nameOf(head)} wrote it`);
+}
+
+/**
+ * Heads that do not follow from the log entries: a revision that nothing replaced is no head any more, or one that was replaced still is. Computed from the entries alone, by the rule of the
+ * revision graph: a revision stands until an entry that is here names it as superseded.
+ */
+export function wrongHeads(node: SimulatedNode): string[] {
+  const standing = new Set<string>();
+  const superseded = new Set<string>();
+  for (const row of node.catalog.iterate<{ dataset: Uint8Array; author: Uint8Array; sequence: number; body: Uint8Array }>(
+    'SELECT log.dataset, log.author, log_entry.sequence, log_entry.body FROM log_entry JOIN log ON log.id = log_entry.log',
+  )) {
+    const author = toHex(row.author) as NodeId;
+    const body = decodeEntryBody(row.body, author);
+    if (!body.ok || body.value.kind !== 'files') continue;
+    for (const change of body.value.changes) {
+      const place = `${toHex(row.dataset)} ${change.path}`;
+      standing.add(`${place} ${author}/${row.sequence}`);
+      for (const old of change.superseded) superseded.add(`${place} ${old.author}/${old.sequence}`);
+    }
+  }
+  const expected = [...standing].filter((revision) => !superseded.has(revision)).sort();
+  const actual = headsOf(node)
+    .map((head) => `${toHex(head.dataset)} ${head.path} ${nameOf(head)}`)
+    .sort();
+  const missing = expected.filter((revision) => !actual.includes(revision)).map((revision) => `${node.name} dropped the head ${revision}`);
+  const extra = actual
+    .filter((revision) => !expected.includes(revision))
+    .map((revision) => `${node.name} shows ${revision}, which was replaced`);
+  return [...missing, ...extra];
+}
+
+/**
+ * Promises that were not kept: every receipt of a node, wherever in the world it is found, says what that node holds durably. It must hold it, at any instant, also right after a power cut.
+ */
+export function brokenPromises(nodes: readonly SimulatedNode[]): string[] {
+  const found: string[] = [];
+  const nodeById = new Map(nodes.filter((node) => node.isRunning).map((node) => [node.node.id, node]));
+  for (const holder of nodes) {
+    for (const row of holder.catalog.all<{ node: Uint8Array; dataset: Uint8Array; vector: Uint8Array }>(
+      'SELECT node, dataset, vector FROM receipt',
+    )) {
+      const promiser = nodeById.get(toHex(row.node) as NodeId);
+      const decoded = decodeCbor(row.vector);
+      const vector = decoded.ok ? VersionVector.fromCbor(decoded.value) : decoded;
+      if (promiser === undefined || !vector.ok) continue;
+      const lengths = new Map(
+        logsOf(promiser).flatMap((log) => (toHex(log.dataset) === toHex(row.dataset) ? [[toHex(log.author), log.length]] : [])) as [
+          string,
+          number,
+        ][],
+      );
+      for (const [author, length] of lengths) {
+        const promised = vector.value.lengthOf(author as NodeId);
+        if (promised > length) found.push(`${promiser.name} promised ${promised} entries of ${author} and holds ${length}`);
+      }
+      for (const head of headsOf(promiser)) {
+        if (toHex(head.dataset) !== toHex(row.dataset) || head.root === null || head.complete !== 0) continue;
+        if (head.sequence <= vector.value.lengthOf(toHex(head.author) as NodeId))
+          found.push(`${promiser.name} promised the content of ${head.path}, and lacks it`);
+      }
+    }
+  }
+  return found;
+}
+
+function stateOf(node: SimulatedNode): Map<string, string> {
+  const state = new Map<string, string>();
+  for (const log of logsOf(node)) state.set(`log ${toHex(log.author)} of ${toHex(log.dataset)}`, `${log.length} ${toHex(log.head)}`);
+  for (const head of headsOf(node))
+    state.set(
+      `head ${head.path} by ${nameOf(head)}`,
+      head.root === null ? 'none' : `${toHex(head.root)} ${head.complete === 1 ? 'complete' : 'incomplete'}`,
+    );
+  for (const row of node.catalog.iterate<{ hash: Uint8Array; n: number; cells: string }>(
+    `SELECT hash, count(*) AS n, group_concat(time_us || ' ' || record || ' ' || cells, ';') AS cells
+     FROM (SELECT * FROM observation JOIN table_revision ON table_revision.id = observation.revision ORDER BY hash, time_us, record, cells) GROUP BY hash`,
+  )) {
+    state.set(`rows of ${toHex(row.hash)}`, `${row.n} ${row.cells}`);
+  }
+  return state;
+}
+
+function logsOf(node: SimulatedNode): LogLine[] {
+  return node.catalog.all<LogLine>('SELECT dataset, author, length, head FROM log WHERE length > 0 ORDER BY dataset, author');
+}
+
+function headsOf(node: SimulatedNode): HeadLine[] {
+  return node.catalog.all<HeadLine>(
+    `SELECT dataset, path, author, sequence, root, EXISTS (SELECT 1 FROM content_complete WHERE content_complete.root = file_revision.root) AS complete
+     FROM file_revision WHERE head = 1 ORDER BY dataset, path, author, sequence`,
+  );
+}
+
+function nameOf(head: HeadLine): string {
+  return `${toHex(head.author)}/${head.sequence}`;
+}

@@ -1,0 +1,279 @@
+import { rateControlFactory } from '../bandwidth/rate-control.ts';
+import { invariant } from '../core/assert.ts';
+import { GodwitError } from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import type { MonotonicMs } from '../core/time.ts';
+import type { ExportReport, SeriesTable } from '../formats/series-table.ts';
+import type { InstrumentTransport } from '../instruments/driver.ts';
+import { FieldNode, type FieldNodeEvent, type FieldNodeOptions } from '../node/field-node.ts';
+import type { Platform, SeriesExporter } from '../node/platform.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import { nodeCrypto } from '../runtime/node-crypto.ts';
+import { openSqliteCatalog } from '../runtime/sqlite-catalog.ts';
+import { zstdCompressor } from '../runtime/zstd-compressor.ts';
+import { DiskFaults } from './disk-faults.ts';
+import { MemoryChunkStore } from './memory-chunk-store.ts';
+import { MemoryFileTree } from './memory-file-tree.ts';
+import { SimulatedClock } from './simulated-clock.ts';
+import { SimulatedLinks } from './simulated-links.ts';
+import type { SimulatedNetwork } from './simulated-network.ts';
+import { SimulatedTimers } from './simulated-timers.ts';
+import type { Trace } from './trace.ts';
+
+/**
+ * A computer of a simulated world, and the real node that runs on it.
+ *
+ * What survives a power cut: what the catalog committed, what the chunk store and the directories had synced. Everything else is the process, which `kill` ends at one instant and `start`
+ * begins anew, through the node's own recovery.
+ */
+
+/** What a simulated computer is like. */
+export interface SimulatedNodeOptions extends FieldNodeOptions {
+  /** Milliseconds until written bytes are durable. Default 5. */
+  readonly syncMs?: number;
+  /** How its datagrams behave beside other traffic. Default `polite`. */
+  readonly manner?: 'polite' | 'fair';
+}
+
+/** What a node wrote when it was asked to export: there are no files in a world, so the tables themselves are kept. */
+export interface SimulatedExport {
+  readonly format: string;
+  readonly rows: readonly { readonly table: string; readonly timeUs: number; readonly cells: readonly (string | null)[] }[];
+}
+
+/** One life of the process, from its start to its end. */
+interface Run {
+  readonly links: SimulatedLinks;
+  readonly timers: SimulatedTimers;
+  node?: FieldNode;
+}
+
+export class SimulatedNode {
+  readonly name: string;
+  readonly clock: SimulatedClock;
+  readonly disk: DiskFaults;
+  /** Instruments that can be reached from here, by address. */
+  readonly instruments = new Map<string, () => InstrumentTransport>();
+  /** What was exported, by path. */
+  readonly exports = new Map<string, SimulatedExport>();
+  /** Everything the node reported, in all its runs. */
+  readonly events: FieldNodeEvent[] = [];
+  readonly #network: SimulatedNetwork;
+  readonly #random: Random;
+  readonly #trace: Trace;
+  readonly #options: SimulatedNodeOptions;
+  readonly #catalog: ObservedCatalog;
+  readonly #treeByDirectory = new Map<string, MemoryFileTree>();
+  #chunks: MemoryChunkStore;
+  #process: Run | undefined;
+  #runs = 0;
+  #packets = 0;
+  #killAtPacket: number | undefined;
+
+  constructor(name: string, network: SimulatedNetwork, random: Random, trace: Trace, options: SimulatedNodeOptions) {
+    this.name = name;
+    this.#network = network;
+    this.#random = random;
+    this.#trace = trace;
+    this.#options = options;
+    this.clock = new SimulatedClock(network.agenda);
+    this.disk = new DiskFaults(random.fork());
+    const { agenda } = network;
+    const syncMs = options.syncMs ?? 5;
+    this.disk.settle = () => new Promise((resolve) => void agenda.at((agenda.now.monotonicMs + syncMs) as MonotonicMs, resolve));
+    this.#catalog = new ObservedCatalog(openSqliteCatalog(':memory:'));
+    this.#chunks = new MemoryChunkStore({ sha256: nodeCrypto.sha256, faults: this.disk });
+  }
+
+  /** The running node. */
+  get node(): FieldNode {
+    invariant(this.#process?.node !== undefined, `${this.name} does not run`);
+    return this.#process.node;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.node !== undefined;
+  }
+
+  /** The catalog, for checkers: whatever the node knows, without asking the node. */
+  get catalog(): Catalog {
+    return this.#catalog;
+  }
+
+  /** Timers that will go off if nothing else happens. */
+  get pendingTimers(): number {
+    return this.#process?.timers.pending ?? 0;
+  }
+
+  /** Packets sent, in all runs. */
+  get packetsSent(): number {
+    return this.#packets;
+  }
+
+  /** A directory of this computer; made when it is first asked for. */
+  directory(path: string): MemoryFileTree {
+    const existing = this.#treeByDirectory.get(path);
+    if (existing !== undefined) return existing;
+    const tree = new MemoryFileTree({ nowNs: () => this.clock.nowNs(), faults: this.disk });
+    this.#treeByDirectory.set(path, tree);
+    return tree;
+  }
+
+  /** Begins a process: the node opens what an earlier one left. */
+  async start(): Promise<FieldNode> {
+    invariant(this.#process === undefined, `${this.name} runs already`);
+    const run = this.#runs++;
+    const process: Run = {
+      links: new SimulatedLinks(this.name, run, this.#network, (path, bytes) => this.#observePacket(path, bytes)),
+      timers: new SimulatedTimers(this.#network.agenda),
+    };
+    this.#process = process;
+    this.#note(`start ${run}`);
+    const entropy = this.#random.fork();
+    const platform: Platform = {
+      clock: this.clock,
+      timers: process.timers,
+      entropy,
+      crypto: nodeCrypto,
+      compressor: zstdCompressor,
+      catalog: this.#catalog,
+      chunks: this.#chunks,
+      links: process.links,
+      openTree: (directory) => this.#openTree(directory),
+      openTransport: async (address) => this.#openTransport(address),
+      instrumentTimer: {
+        monotonicMs: () => this.clock.now().monotonicMs,
+        wait: (durationMs, signal) => process.timers.wait(durationMs, signal),
+      },
+      exporters: { netcdf: this.#exporter('netcdf'), geopackage: this.#exporter('geopackage') },
+    };
+    const { syncMs: _, manner = 'polite', ...nodeOptions } = this.#options;
+    const node = await FieldNode.open(platform, rateControlFactory(manner), { name: this.name, ...nodeOptions });
+    process.node = node;
+    node.onEvent((event) => {
+      if (this.#process !== process) return;
+      this.events.push(event);
+      this.#note(`event ${JSON.stringify(event)}`);
+    });
+    return node;
+  }
+
+  /** The power fails now. What was not durable is gone, and nothing of the process says or does anything any more. */
+  kill(): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    this.#note('killed');
+    this.#process = undefined;
+    process.links.halt();
+    process.timers.halt();
+    this.#chunks.powerCut();
+    this.#chunks = this.#chunks.reopen();
+    for (const [directory, tree] of this.#treeByDirectory) {
+      tree.powerCut();
+      this.#treeByDirectory.set(directory, tree.reopen());
+    }
+  }
+
+  /**
+   * The power fails in the middle of things: just before this node sends the `packets`-th packet from now. What the node decided in the same moment and could not say any more is lost with it.
+   */
+  killAtPacket(packets: number): void {
+    this.#killAtPacket = this.#packets + packets;
+  }
+
+  /** Closes the node in order. */
+  async stop(): Promise<void> {
+    const process = this.#process;
+    if (process?.node === undefined) return;
+    this.#note('stop');
+    await process.node.close();
+    process.timers.halt();
+    this.#process = undefined;
+    this.#chunks = this.#chunks.reopen();
+  }
+
+  #openTree(directory: string): MemoryFileTree {
+    const tree = this.#treeByDirectory.get(directory);
+    if (tree === undefined)
+      throw new GodwitError('DIRECTORY_MISSING', `there is no directory ${directory} on ${this.name}`, { retryable: true });
+    return tree;
+  }
+
+  #openTransport(address: string): InstrumentTransport {
+    const open = this.instruments.get(address);
+    if (open === undefined) throw new GodwitError('INSTRUMENT_UNREACHABLE', `nothing answers at ${address}`, { retryable: true });
+    return open();
+  }
+
+  #exporter(format: string): SeriesExporter {
+    return async (path, tables) => {
+      const rows = tables.flatMap((table) => [...table.rows()].map(({ timeUs, cells }) => ({ table: table.table, timeUs, cells })));
+      this.exports.set(path, { format, rows });
+      return exportReport(tables, rows.length);
+    };
+  }
+
+  #observePacket(path: string, bytes: Uint8Array): void {
+    invariant(this.#catalog.depth === 0, `${this.name} says something before it is durable`);
+    this.#packets++;
+    if (this.#killAtPacket !== undefined && this.#packets >= this.#killAtPacket) {
+      this.#killAtPacket = undefined;
+      this.kill();
+      return;
+    }
+    this.#note(`${path} ${bytes.length}`);
+  }
+
+  #note(what: string): void {
+    this.#trace.add(this.#network.agenda.now.monotonicMs, this.name, what);
+  }
+}
+
+function exportReport(tables: readonly SeriesTable[], rows: number): ExportReport {
+  return { rows, bytes: tables.reduce((sum, table) => sum + table.rowCount * 8 * (1 + table.fields.length), 0), unreadableCells: 0 };
+}
+
+/** The catalog of a computer: it outlives the process that closes it, and knows whether a transaction is open. */
+class ObservedCatalog implements Catalog {
+  readonly #catalog: Catalog;
+  /** Transactions open now, one inside the other. */
+  depth = 0;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  migrate(...parameters: Parameters<Catalog['migrate']>): void {
+    this.#catalog.migrate(...parameters);
+  }
+
+  run(...parameters: Parameters<Catalog['run']>): number {
+    return this.#catalog.run(...parameters);
+  }
+
+  get<Row>(...parameters: Parameters<Catalog['get']>): Row | undefined {
+    return this.#catalog.get<Row>(...parameters);
+  }
+
+  all<Row>(...parameters: Parameters<Catalog['all']>): Row[] {
+    return this.#catalog.all<Row>(...parameters);
+  }
+
+  iterate<Row>(...parameters: Parameters<Catalog['iterate']>): IterableIterator<Row> {
+    return this.#catalog.iterate<Row>(...parameters);
+  }
+
+  transaction<T>(work: () => T): T {
+    this.depth++;
+    try {
+      return this.#catalog.transaction(work);
+    } finally {
+      this.depth--;
+    }
+  }
+
+  /** The process has let go of it; the computer keeps it. */
+  close(): void {
+    this.depth = 0;
+  }
+}
