@@ -241,7 +241,8 @@ export class Engine {
     if (this.#join?.dueAt !== undefined) next = earliest(next, { at: this.#join.dueAt, reason: 'try to join again' });
     for (const dataset of this.#receiptDue) {
       const issued = this.#receiptIssuedAt.get(dataset);
-      if (issued !== undefined) next = earliest(next, { at: later(issued, receiptPauseMs), reason: 'tell others what is held here' });
+      const at = issued === undefined ? this.#now.monotonicMs : later(issued, receiptPauseMs);
+      next = earliest(next, { at, reason: 'tell others what is held here' });
     }
     return next;
   }
@@ -439,6 +440,9 @@ export class Engine {
     talk.receiver.journal();
     this.#suspendedPeers.add(talk.peer);
     this.#contacts.failed(talk.peer, this.#now.monotonicMs);
+    // What was coming from there may be had from somebody else.
+    this.#askEverybody();
+    this.#again = true;
   }
 
   #resumed(session: SessionId): void {
@@ -521,6 +525,8 @@ export class Engine {
       delta: (past?.delta ?? 0) + saved.delta,
     });
     this.#talkBySession.delete(session);
+    this.#askEverybody();
+    this.#again = true;
     if (this.#sessionByPeer.get(talk.peer) !== session) return undefined;
     this.#sessionByPeer.delete(talk.peer);
     this.#suspendedPeers.delete(talk.peer);
@@ -818,9 +824,11 @@ export class Engine {
     const free = wantsAtOnce - talk.receiver.active;
     if (!talk.askAgain || free <= 0 || this.#holdUntil !== undefined || this.#suspendedPeers.has(talk.peer)) return;
     talk.askAgain = false;
-    const receivers = [...this.#talkBySession.values()].map(({ receiver }) => receiver);
+    const talks = [...this.#talkBySession.values()];
+    const silent = talks.filter(({ peer }) => this.#suspendedPeers.has(peer)).map(({ receiver }) => receiver);
+    const heard = talks.filter(({ peer }) => !this.#suspendedPeers.has(peer)).map(({ receiver }) => receiver);
     const except = {
-      has: (root: string) => talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || receivers.some((receiver) => receiver.askedFor(root) === 'coming'),
+      has: (root: string) => talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
     };
     for (const wanted of this.#parts.wants.next(free, except)) {
       if (this.#parts.contents.holds(wanted.root)) {
@@ -831,6 +839,8 @@ export class Engine {
       const bases = this.#parts.index
         .history(wanted.dataset, wanted.path)
         .flatMap((revision) => (revision.kind === 'file' && this.#parts.contents.holds(revision.content.root) ? [revision.content.root] : []));
+      // A content arrives from one peer at a time: what a silent one began is taken over, from where its journal ends.
+      for (const receiver of silent) receiver.withdraw(wanted.root);
       talk.receiver.start(wanted, bases.slice(0, 4));
     }
   }

@@ -20,6 +20,8 @@ export class NodeDriver {
   readonly #running = new Set<Promise<void>>();
   #timer: { readonly at: number; cancel(): void } | undefined;
   #draining = false;
+  /** Commands under way, one inside the other. */
+  #commands = 0;
   #closed = false;
 
   constructor(
@@ -46,9 +48,15 @@ export class NodeDriver {
     this.#drain();
   }
 
-  /** Gives the engine a command and carries out what follows from it. */
+  /** Gives the engine a command and carries out what follows from it. Of commands inside a command nothing leaves before the outermost has ended, because only then are they durable. */
   command<T>(call: (engine: Engine, now: Moment) => T): T {
-    const result = call(this.#engine, this.#platform.clock.now());
+    this.#commands++;
+    let result: T;
+    try {
+      result = call(this.#engine, this.#platform.clock.now());
+    } finally {
+      this.#commands--;
+    }
     this.#drain();
     return result;
   }
@@ -72,7 +80,7 @@ export class NodeDriver {
 
   #drain(): void {
     // A command given from within an event handler is drained by the loop that called the handler.
-    if (this.#draining || this.#closed) return;
+    if (this.#draining || this.#commands > 0 || this.#closed) return;
     this.#draining = true;
     try {
       for (let output = this.#engine.poll(); output !== undefined; output = this.#engine.poll()) {
