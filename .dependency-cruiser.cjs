@@ -1,4 +1,5 @@
 /** The layers of DESIGN section 3 as a rule: what each folder of src may import. Anything not listed here is refused. */
+const machines = ['datasets', 'forwarding', 'bandwidth', 'mesh', 'session', 'observations', 'instruments'];
 const mayImport = {
   core: [],
   ports: ['core'],
@@ -10,13 +11,26 @@ const mayImport = {
   session: ['core', 'ports'],
   observations: ['core', 'ports', 'formats'],
   instruments: ['core', 'ports', 'formats'],
-  node: ['core', 'ports', 'formats', 'datasets', 'forwarding', 'bandwidth', 'mesh', 'session', 'observations', 'instruments'],
+  node: ['core', 'ports', 'formats', ...machines],
   runtime: ['core', 'ports', 'formats'],
-  simulation: ['core', 'ports', 'formats', 'datasets', 'forwarding', 'bandwidth', 'mesh', 'session', 'observations', 'instruments', 'node'],
+  simulation: ['core', 'ports', 'formats', ...machines, 'node'],
   agent: ['core', 'ports', 'node', 'runtime'],
 };
 
-/** Packages each folder may use; every other folder uses none. */
+/** Single files of other folders that a folder may import as well. */
+const mayImportFiles = {
+  // The simulator runs the real SQL on an in-memory database, and hashes, signs and compresses as a node in the field does.
+  simulation: ['runtime/sqlite-catalog', 'runtime/node-crypto', 'runtime/zstd-compressor'],
+  agent: ['open-node'],
+};
+
+/** The composition root: files directly in src, each with the folders and files it puts together. Nothing but the agent imports them. */
+const roots = {
+  index: ['core', 'ports', 'formats', ...machines, 'node', 'open-node'],
+  'open-node': ['core', 'ports', 'formats', ...machines, 'node', 'runtime'],
+};
+
+/** Packages each folder may use; every other folder, and the composition root, uses none. */
 const packages = {
   core: ['cborg'],
   session: ['valibot'],
@@ -26,36 +40,50 @@ const packages = {
   forwarding: ['valibot'],
   mesh: ['valibot'],
   node: ['valibot'],
+  agent: ['valibot'],
   runtime: ['h5wasm'],
 };
 
-const withNode = ['runtime', 'agent'];
+/** Folders and files that may import Node's own modules. */
+const withNode = ['runtime', 'agent', 'open-node'];
 
 const forbidden = [
   { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
   { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/', pathNot: '\\.d\\.ts$' }, to: {} },
+  { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  { name: 'src-stands-alone', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|demo|bench|tools)/' } },
 ];
-for (const [folder, allowed] of Object.entries(mayImport)) {
-  const folders = [folder, ...allowed].join('|');
-  // The simulator may run the real SQL on an in-memory database.
-  const exception =
-    folder === 'simulation' ? '|src/runtime/sqlite-catalog\\.ts$|src/runtime/node-crypto\\.ts$|src/runtime/zstd-compressor\\.ts$' : '';
-  forbidden.push({
-    name: `${folder}-imports`,
-    severity: 'error',
-    from: { path: `^src/${folder}/` },
-    to: { path: '^src/', pathNot: `^src/(${folders})/${exception}` },
-  });
-  const ownPackages = (packages[folder] ?? []).join('|');
-  forbidden.push({
-    name: `${folder}-packages`,
-    severity: 'error',
-    from: { path: `^src/${folder}/` },
-    to: { path: 'node_modules', ...(ownPackages ? { pathNot: `node_modules/(${ownPackages})/` } : {}) },
-  });
-  if (!withNode.includes(folder)) {
-    forbidden.push({ name: `${folder}-is-pure`, severity: 'error', from: { path: `^src/${folder}/` }, to: { dependencyTypes: ['core'] } });
-  }
+
+/** Refuses everything but the targets listed, which are folders of src or files without their extension, to the modules whose paths match. */
+function restrict(name, path, targets) {
+  const allowed = targets.map((target) => (target in mayImport ? `${target}/` : `${target}\\.ts$`)).join('|');
+  const own = (packages[name] ?? []).join('|');
+  forbidden.push(
+    { name: `${name}-imports`, severity: 'error', from: { path }, to: { path: '^src/', ...(allowed && { pathNot: `^src/(${allowed})` }) } },
+    {
+      name: `${name}-packages`,
+      severity: 'error',
+      from: { path },
+      to: { path: 'node_modules', ...(own && { pathNot: `node_modules/(${own})/` }) },
+    },
+  );
+  if (!withNode.includes(name))
+    forbidden.push({ name: `${name}-is-pure`, severity: 'error', from: { path }, to: { dependencyTypes: ['core'] } });
 }
 
-module.exports = { forbidden, options: { tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' } } };
+for (const [folder, folders] of Object.entries(mayImport))
+  restrict(folder, `^src/${folder}/`, [folder, ...folders, ...(mayImportFiles[folder] ?? [])]);
+for (const [file, targets] of Object.entries(roots)) restrict(file, `^src/${file}\\.ts$`, targets);
+
+// A folder or file that nobody gave a place among the layers.
+const placed = [...Object.keys(mayImport).map((folder) => `${folder}/`), ...Object.keys(roots).map((file) => `${file}\\.ts$`)].join('|');
+forbidden.push({ name: 'no-place-among-the-layers', severity: 'error', from: { path: '^src/', pathNot: `^src/(${placed})` }, to: {} });
+
+module.exports = {
+  forbidden,
+  options: {
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['node', 'import', 'types', 'default'] },
+  },
+};

@@ -1,0 +1,15 @@
+/**
+ * The ports: what a node asks of the world it runs in. Whoever puts a node on another platform, or under test, implements these.
+ */
+export type { Hash } from '../core/identifiers.ts';
+export type { Moment, MonotonicMs } from '../core/time.ts';
+export type { Catalog, Schema, SqlValue } from './catalog.ts';
+export type { ChunkStore, PackPlace, PackRecord } from './chunk-store.ts';
+export type { Clock } from './clock.ts';
+export type { CompressOptions, Compressor, DecompressOptions } from './compressor.ts';
+export type { Crypto, IncrementalHash, KeyPair } from './crypto.ts';
+export type { Entropy } from './entropy.ts';
+export type { FileAttributes, FileKind, FileReader, FileStat, FileTree, UnusableEntry } from './file-tree.ts';
+export type { LinkDriver, LinkSink, Listener } from './links.ts';
+export type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl, RateControlFactory } from './rate-control.ts';
+export type { Timers } from './timers.ts';
