@@ -28,6 +28,7 @@ import {
   type HandshakePacket,
   protocolVersion,
   type TransportPacket,
+  withAttempt,
 } from './packets.ts';
 import type { DataItem } from './send-queue.ts';
 import { closeCodes, Session } from './session.ts';
@@ -121,6 +122,7 @@ interface Entry {
 /** An answered handshake whose initiator has not yet shown that it understood the answer. */
 interface PendingAnswer {
   readonly answer: Answer;
+  /** Hash of the first message, which tells its repetitions from others. */
   readonly hello: string;
   readonly path: Path;
   readonly kind: PathKind;
@@ -129,8 +131,6 @@ interface PendingAnswer {
   replies: number;
 }
 
-/** Bytes at the beginning of a first message (its ephemeral key) that tell it from every other. */
-const helloNameBytes = 32;
 /** A stream without a session is closed after this long. */
 const unusedStreamMs = handshakeMsMax;
 const noEstimate: PathEstimate = { lossRatio: 0, confidence: 0 };
@@ -470,7 +470,8 @@ export class SessionEndpoint {
       }
       return;
     }
-    const hello = toHex(packet.message.subarray(0, helloNameBytes));
+    // The whole message: a shortened copy of a good one must not be given the answer to it.
+    const hello = toHex(this.#options.crypto.sha256(packet.message));
     const known = this.#answerByConnection.get(this.#connectionByHello.get(hello) ?? -1);
     if (known !== undefined) {
       this.#reply(known, packet, path, kind, bytes);
@@ -496,9 +497,7 @@ export class SessionEndpoint {
 
   /** Sends an answer, once for every time the question is heard. It carries the attempt it answers. */
   #reply(pending: PendingAnswer, hello: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
-    const reply = pending.answer.reply.slice();
-    // The attempt stands behind the first byte and the connection id; nothing authenticates it, and only a round-trip time depends on it.
-    reply[4] = hello.attempt;
+    const reply = withAttempt(pending.answer.reply, hello.attempt);
     pending.replies++;
     pending.account.handshakeReceived(linkBytes(kind, bytes));
     pending.account.handshakeSent(linkBytes(kind, reply.length));

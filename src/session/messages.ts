@@ -131,7 +131,10 @@ const entriesShape = v.strictTuple([
 const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
 const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
-const receiptsShape = v.strictTuple([v.literal(7), list(v.strictTuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax)]);
+const receiptsShape = v.strictTuple([
+  v.literal(7),
+  list(v.strictTuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax),
+]);
 const joinShape = v.strictTuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
 const welcomeShape = v.strictTuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
 const progressShape = v.strictTuple([v.literal(11), uint, uint]);

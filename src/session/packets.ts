@@ -48,8 +48,8 @@ export const joinTagBytes = 8;
 export const joinPaddingBytes = 48;
 /** Bytes of the longest packet on a stream. */
 export const streamPacketBytesMax = 65_535;
-/** Bytes of a first message's ephemeral key, which tells its repetitions from a new one. */
-const ephemeralBytes = 32;
+/** Every handshake message begins with at least a key or its encryption. */
+const handshakeMessageBytesMin = 32;
 
 /** What a handshake packet is: the T of its first byte. */
 export const handshakeTypes = { memberHello: 0, memberReply: 1, joinHello: 2, joinReply: 3, joinProof: 4, refusal: 7 } as const;
@@ -110,6 +110,13 @@ export function encodeHandshakePacket(packet: {
   return bytes;
 }
 
+/** The same handshake packet as the answer to another attempt. Nothing authenticates the attempt; only a round-trip time depends on it. */
+export function withAttempt(packet: Uint8Array, attempt: number): Uint8Array {
+  const copy = packet.slice();
+  copy[1 + connectionIdBytes] = attempt;
+  return copy;
+}
+
 /** First byte of a handshake packet of our version. */
 export function handshakeFirstByte(type: HandshakeType): number {
   return longForm | (handshakeTypes[type] << 4) | protocolVersion;
@@ -152,7 +159,7 @@ export function decodePacket(bytes: Uint8Array): Outcome<HandshakePacket | Trans
   }
   const attempt = hasAttempt(type) ? reader.uint(1) : 0;
   const message = reader.rest();
-  if (attempt === undefined || message.length < ephemeralBytes) return malformed('too short for a handshake message');
+  if (attempt === undefined || message.length < handshakeMessageBytesMin) return malformed('too short for a handshake message');
   return success({ form: 'handshake', type, version, connectionId, attempt, message });
 }
 

@@ -42,14 +42,14 @@ export function sessionPair(
   kind: PathKind,
   model: LinkModel,
   back: LinkModel = model,
-  options: { readonly secretOfA?: Uint8Array; readonly knownToB?: boolean } = {},
+  options: { readonly knownToB?: boolean } = {},
 ): SessionPair {
   const random = seededRandom(seed);
   const agenda = new VirtualAgenda();
   const wires = new VirtualWires(agenda);
   const keysA = nodeCrypto.x25519KeyPair(random.bytes(32));
   const keysB = nodeCrypto.x25519KeyPair(random.bytes(32));
-  const makeEnd = (own: typeof keysA, known: readonly Uint8Array[], secret: Uint8Array): TestEnd => {
+  const makeEnd = (own: typeof keysA, known: readonly Uint8Array[]): TestEnd => {
     const outputs: EndpointOutput[] = [];
     const end: TestEnd = {
       publicKey: own.publicKey,
@@ -63,7 +63,7 @@ export function sessionPair(
         random: random.fork(),
         rateControl: rateControlFactory('polite'),
         credentials: {
-          memberSecrets: () => [secret],
+          memberSecrets: () => [teamSecret],
           inviteSecret: (tag) => (toHex(tag) === toHex(inviteTag) ? inviteSecret : undefined),
           memberByKey: (key) => (known.some((other) => toHex(other) === toHex(key)) ? (toHex(key) as NodeId) : undefined),
         },
@@ -76,16 +76,15 @@ export function sessionPair(
     };
     return end;
   };
-  const secretOfA = options.secretOfA ?? teamSecret;
-  const a = makeEnd(keysA, [keysB.publicKey], secretOfA);
-  const b = makeEnd(keysB, options.knownToB === false ? [] : [keysA.publicKey], teamSecret);
+  const a = makeEnd(keysA, [keysB.publicKey]);
+  const b = makeEnd(keysB, options.knownToB === false ? [] : [keysA.publicKey]);
   const lay = (path: string, pathKind: PathKind, there: LinkModel, andBack: LinkModel = there) => {
     const links = [new VirtualLink(there, random.fork()), new VirtualLink(andBack, random.fork())] as const;
     wires.connect(path, pathKind, [a, b], links);
     return links;
   };
   const links = lay('wire', kind, model, back);
-  return { agenda, wires, a, b, links, lay, restartA: () => makeEnd(keysA, [keysB.publicKey], secretOfA) };
+  return { agenda, wires, a, b, links, lay, restartA: () => makeEnd(keysA, [keysB.publicKey]) };
 }
 
 /** A dials B over 'wire'. */
