@@ -86,12 +86,20 @@ export class AgentProcess {
 
   #start(): [ChildProcess, Promise<unknown>] {
     this.#starts++;
-    const child = spawn(process.execPath, [agentMain, this.#directory, '--name', this.name, '--stdin-bound'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [agentMain, this.#directory, '--name', this.name, '--stdin-bound'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     // A process that was just killed cannot be written to; its requests are put again to the next one.
     child.stdin?.on('error', () => {});
     const ready = new Promise<void>((resolve) => {
       createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }).on('line', (line) => {
-        const message = JSON.parse(line) as { ready?: unknown; event?: Record<string, unknown>; id?: number; result?: unknown; error?: { code: string; message: string } };
+        const message = JSON.parse(line) as {
+          ready?: unknown;
+          event?: Record<string, unknown>;
+          id?: number;
+          result?: unknown;
+          error?: { code: string; message: string };
+        };
         if (message.ready !== undefined) resolve();
         else if (message.event !== undefined) this.#onEvent(message.event);
         else if (message.id !== undefined) this.#answer(message.id, message.result, message.error);

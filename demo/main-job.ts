@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -75,11 +86,11 @@ const seenEvents = { completed: 0, copiedBytes: 0 };
 
 function startAgent(name: string): AgentProcess {
   const agent = new AgentProcess(name, place(name, 'node'), (event) => {
-    if (event['type'] === 'content-complete') {
+    if (event.type === 'content-complete') {
       seenEvents.completed++;
-      seenEvents.copiedBytes += event['copiedBytes'] as number;
+      seenEvents.copiedBytes += event.copiedBytes as number;
     }
-    if (event['type'] === 'problem' || event['type'] === 'fault') say(`     ${name}: ${JSON.stringify(event)}`);
+    if (event.type === 'problem' || event.type === 'fault') say(`     ${name}: ${JSON.stringify(event)}`);
   });
   ending.push(() => agent.close());
   return agent;
@@ -100,7 +111,8 @@ async function startLogger(): Promise<{ readonly port: number; readonly process:
 
 const loggerRecords = 300;
 const firstDays = 3;
-const brokenLogger = '"TOA5","Storbreen","CR1000X","38412","CR1000X.Std.07.02","CPU:Storbreen.CR1X","41235","Met_1min"\n"TIMESTAMP","RECORD","AirT_C"\n"TS","RN"\n"","","Avg"\n';
+const brokenLogger =
+  '"TOA5","Storbreen","CR1000X","38412","CR1000X.Std.07.02","CPU:Storbreen.CR1X","41235","Met_1min"\n"TIMESTAMP","RECORD","AirT_C"\n"TS","RN"\n"","","Avg"\n';
 
 async function traffic(agent: AgentProcess, peer: string): Promise<PeerTraffic> {
   const found = (await agent.request<PeerTraffic[]>('traffic')).find((each) => each.peer === peer);
@@ -187,16 +199,32 @@ async function main(): Promise<Record<string, unknown>> {
   await field.request('createDataset', { name: 'observations', kind: 'series' });
   await field.request('createDataset', { name: 'site-files', kind: 'files' });
   await field.request('attach', { dataset: 'site-files', directory: folder });
-  const profile = { stationId: 'storbreen', utcOffsetMinutes: 60, position: { latitude: 61.6, longitude: 8.13, altitudeM: 1570, method: 'survey' } };
+  const profile = {
+    stationId: 'storbreen',
+    utcOffsetMinutes: 60,
+    position: { latitude: 61.6, longitude: 8.13, altitudeM: 1570, method: 'survey' },
+  };
   await field.request('ingest', { dataset: 'observations', directory: loggerFiles, profile: { ...profile, intervalUs: 60_000_000 } });
   await field.request('ingest', { dataset: 'observations', directory: hobo, profile: { utcOffsetMinutes: 60 }, complete: true });
   await field.request('addDuty', {
-    duty: { kind: 'collect', dataset: 'observations', driver: 'campbell-pakbus', address: `tcp://127.0.0.1:${logger.port}`, configuration: { address: 1, responseTimeoutMs: 400 }, profile, tables: ['Weather'], everyMs: 3_600_000 },
+    duty: {
+      kind: 'collect',
+      dataset: 'observations',
+      driver: 'campbell-pakbus',
+      address: `tcp://127.0.0.1:${logger.port}`,
+      configuration: { address: 1, responseTimeoutMs: 400 },
+      profile,
+      tables: ['Weather'],
+      everyMs: 3_600_000,
+    },
   });
   const rowsFirst = firstDays * rowsPerDay + hoboReadings + loggerRecords;
   await until('the logger is collected', async () => (await rowsAt(field)) === rowsFirst);
   const quarantined = await field.request<{ code: string; source: string }[]>('quarantined', { dataset: 'observations' });
-  check('the broken logger file is in quarantine with a reason', quarantined.length === 1 && quarantined[0]?.source === 'Storbreen_broken.dat');
+  check(
+    'the broken logger file is in quarantine with a reason',
+    quarantined.length === 1 && quarantined[0]?.source === 'Storbreen_broken.dat',
+  );
 
   const published = await field.request<{ published: string[]; problems: unknown[] }>('scan', { dataset: 'site-files', settleMs: 0 });
   check('the folder is published whole', published.published.length === listing(folder).length && published.problems.length === 0);
@@ -217,7 +245,9 @@ async function main(): Promise<Record<string, unknown>> {
   await until('camp has taken custody of everything', () => isDelivered(field, 'hq', 'custody'));
   const firstPass = valleyBytes() - start;
   check('cut and killed, the large file cost little more than its size', firstPass < largeBytes * 1.25 + 4_000_000);
-  say(`     ${(firstPass / 1e6).toFixed(1)} MB for ${(largeBytes / 1e6).toFixed(1)} MB and everything else; hq has ${await rowsAt(hq)} rows`);
+  say(
+    `     ${(firstPass / 1e6).toFixed(1)} MB for ${(largeBytes / 1e6).toFixed(1)} MB and everything else; hq has ${await rowsAt(hq)} rows`,
+  );
 
   say('camp drives to headquarters');
   valley.cut();
@@ -225,7 +255,10 @@ async function main(): Promise<Record<string, unknown>> {
   await hq.request('hint');
   await until('hq knows the datasets', async () => (await hq.request<unknown[]>('datasets')).length === 2);
   await hq.request('attach', { dataset: 'site-files', directory: hqFolder });
-  await until('hq has every row and every file', async () => (await rowsAt(hq)) === rowsFirst && folderDifferences(folder, hqFolder).length === 0);
+  await until(
+    'hq has every row and every file',
+    async () => (await rowsAt(hq)) === rowsFirst && folderDifferences(folder, hqFolder).length === 0,
+  );
   check('hq, never reachable from the field, has every observation', (await rowsAt(hq)) === rowsFirst);
   check('hq has every file with its bytes, time and mode', folderDifferences(folder, hqFolder).length === 0);
   road.cut();
@@ -257,7 +290,11 @@ async function main(): Promise<Record<string, unknown>> {
   });
   await until('hq has the new rows', async () => (await rowsAt(hq)) === rowsThen);
   await hq.request('idle');
-  await until('camp holds the merge', async () => (await hq.request<Delivery[]>('deliveries', { dataset: 'site-files' })).some((each) => each.name === 'camp' && each.state === 'delivered'));
+  await until('camp holds the merge', async () =>
+    (await hq.request<Delivery[]>('deliveries', { dataset: 'site-files' })).some(
+      (each) => each.name === 'camp' && each.state === 'delivered',
+    ),
+  );
   road.cut();
   valley.restore();
   await field.request('hint');
@@ -267,7 +304,10 @@ async function main(): Promise<Record<string, unknown>> {
   await until('the receipts of hq are back at the field', () => isDelivered(field, 'hq', 'delivered'));
   check('the field knows that headquarters has everything', await isDelivered(field, 'hq', 'delivered'));
   const conflicts = await hq.request<{ path: string; resolution?: string }[]>('conflicts', { dataset: 'site-files' });
-  check('the conflict is on record, ended by merge', conflicts.length === 1 && conflicts[0]?.path === 'pit-notes.csv' && conflicts[0].resolution === 'merge');
+  check(
+    'the conflict is on record, ended by merge',
+    conflicts.length === 1 && conflicts[0]?.path === 'pit-notes.csv' && conflicts[0].resolution === 'merge',
+  );
   check('the folders agree to the byte, times and modes included', folderDifferences(folder, hqFolder).length === 0);
 
   say('headquarters writes what analysts open');
@@ -294,7 +334,11 @@ async function main(): Promise<Record<string, unknown>> {
   };
 }
 
-async function openRelay(listen: string, target: string, shape: { rateBitsPerSecond: number; delayMs: number; loss?: number }): Promise<LinkRelay> {
+async function openRelay(
+  listen: string,
+  target: string,
+  shape: { rateBitsPerSecond: number; delayMs: number; loss?: number },
+): Promise<LinkRelay> {
   const relay = await openLinkRelay({ listen, target, seed: 1, ...shape });
   ending.push(() => relay.close());
   return relay;
@@ -303,8 +347,14 @@ async function openRelay(listen: string, target: string, shape: { rateBitsPerSec
 function geopackageRows(path: string): number {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    const tables = database.prepare(`SELECT table_name FROM gpkg_contents WHERE data_type = 'attributes'`).all() as { table_name: string }[];
-    return tables.reduce((sum, { table_name: name }) => sum + (database.prepare(`SELECT count(*) AS n FROM "${name.replaceAll('"', '""')}"`).get() as { n: number }).n, 0);
+    const tables = database.prepare(`SELECT table_name FROM gpkg_contents WHERE data_type = 'attributes'`).all() as {
+      table_name: string;
+    }[];
+    return tables.reduce(
+      (sum, { table_name: name }) =>
+        sum + (database.prepare(`SELECT count(*) AS n FROM "${name.replaceAll('"', '""')}"`).get() as { n: number }).n,
+      0,
+    );
   } finally {
     database.close();
   }
@@ -323,5 +373,14 @@ try {
 }
 const ok = failure === undefined && checks.length > 0 && checks.every((each) => each.held);
 const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
-console.log(JSON.stringify({ ok, ...outcome, checks: checks.length, failed: checks.filter((each) => !each.held).map((each) => each.what), ...(failure === undefined ? {} : { failure }), seconds }));
+console.log(
+  JSON.stringify({
+    ok,
+    ...outcome,
+    checks: checks.length,
+    failed: checks.filter((each) => !each.held).map((each) => each.what),
+    ...(failure === undefined ? {} : { failure }),
+    seconds,
+  }),
+);
 process.exitCode = ok ? 0 : 1;

@@ -65,7 +65,14 @@ export function writeHobowareExports(directory: string): number {
 export const largeBytes = 56 * 1024 * 1024;
 
 /** The notes that are edited in two places. */
-export const notes = ['id,site,depth_m,density,observer', '1,pit 1,0.4,312,KN', '2,pit 2,0.7,355,KN', '3,pit 3,1.1,390,MR', '4,pit 4,1.6,421,MR', ''].join('\n');
+export const notes = [
+  'id,site,depth_m,density,observer',
+  '1,pit 1,0.4,312,KN',
+  '2,pit 2,0.7,355,KN',
+  '3,pit 3,1.1,390,MR',
+  '4,pit 4,1.6,421,MR',
+  '',
+].join('\n');
 
 /** Writes the folder that is published: a large recording, an archived logger file, notes, small files with times and modes of their own, a link. */
 export function writeFolder(directory: string): void {

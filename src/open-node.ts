@@ -34,7 +34,7 @@ export interface OpenNodeOptions extends FieldNodeOptions {
  * console.log(node.createInvite());
  */
 export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
-  const { directory, manner = (process.env['GODWIT_MANNER'] ?? 'polite') as 'fair', ...nodeOptions } = options;
+  const { directory, manner = (process.env.GODWIT_MANNER ?? 'polite') as 'fair', ...nodeOptions } = options;
   makeDirectory(directory);
   const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
   try {

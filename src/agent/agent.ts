@@ -11,7 +11,12 @@ import { perform, plain } from './requests.ts';
  * `{"id": 7, "error": {"code", "message", "retryable"}}`, and events `{"event": {…}}` as they happen. Requests run side by side; answers come in the order in which they are ready. The agent goes
  * on with its standing duties when standard input is closed by a service manager, unless `--stdin-bound` was given: then it ends with its parent.
  */
-export async function runAgent(node: FieldNode, input: Readable, output: Writable, options: { readonly stdinBound: boolean; readonly signal: AbortSignal }): Promise<void> {
+export async function runAgent(
+  node: FieldNode,
+  input: Readable,
+  output: Writable,
+  options: { readonly stdinBound: boolean; readonly signal: AbortSignal },
+): Promise<void> {
   const write = (line: unknown): void => {
     output.write(`${JSON.stringify(plain(line))}\n`);
   };

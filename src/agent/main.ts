@@ -7,7 +7,10 @@ import { runAgent } from './agent.ts';
 const usage = 'usage: godwit DIRECTORY [--name NAME] [--stdin-bound]';
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { name: { type: 'string' }, 'stdin-bound': { type: 'boolean', default: false } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { name: { type: 'string' }, 'stdin-bound': { type: 'boolean', default: false } },
+  });
   const [directory] = positionals;
   if (directory === undefined || positionals.length > 1) {
     process.stderr.write(`${usage}\n`);
@@ -23,8 +26,10 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (error instanceof GodwitError) process.stderr.write(`${JSON.stringify({ error: { code: error.code, message: error.message, retryable: error.retryable } })}\n`);
-  else if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) process.stderr.write(`${error.message}\n${usage}\n`);
+  if (error instanceof GodwitError)
+    process.stderr.write(`${JSON.stringify({ error: { code: error.code, message: error.message, retryable: error.retryable } })}\n`);
+  else if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+    process.stderr.write(`${error.message}\n${usage}\n`);
   else throw error;
   process.exitCode = 1;
 }

@@ -18,7 +18,10 @@ interface Request<S extends v.GenericSchema> {
   run(node: FieldNode, parameters: v.InferOutput<S>): unknown;
 }
 
-function request<S extends v.GenericSchema>(parameters: S, run: (node: FieldNode, parameters: v.InferOutput<S>) => unknown): Request<v.GenericSchema> {
+function request<S extends v.GenericSchema>(
+  parameters: S,
+  run: (node: FieldNode, parameters: v.InferOutput<S>) => unknown,
+): Request<v.GenericSchema> {
   return { parameters, run: (node, value) => run(node, value as v.InferOutput<S>) };
 }
 
@@ -26,17 +29,35 @@ const nothing = v.optional(v.object({}));
 
 /** Every request by its name. */
 export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
-  status: request(nothing, (node) => ({ id: node.id, name: node.name, team: node.team ?? null, peers: node.connectedPeers(), outstanding: node.outstanding() })),
+  status: request(nothing, (node) => ({
+    id: node.id,
+    name: node.name,
+    team: node.team ?? null,
+    peers: node.connectedPeers(),
+    outstanding: node.outstanding(),
+  })),
   createTeam: request(v.object({ name: text }), (node, { name }) => node.team ?? node.createTeam(name)),
   createInvite: request(
-    v.object({ role: v.optional(v.picklist(['coordinator', 'member', 'reader', 'carrier'])), validMs: v.optional(v.number()), addresses: v.optional(v.array(text)) }),
+    v.object({
+      role: v.optional(v.picklist(['coordinator', 'member', 'reader', 'carrier'])),
+      validMs: v.optional(v.number()),
+      addresses: v.optional(v.array(text)),
+    }),
     (node, { role, validMs, addresses }) =>
-      node.createInvite({ ...(role === undefined ? {} : { role }), ...(validMs === undefined ? {} : { validMs }), ...(addresses === undefined ? {} : { addresses }) }),
+      node.createInvite({
+        ...(role === undefined ? {} : { role }),
+        ...(validMs === undefined ? {} : { validMs }),
+        ...(addresses === undefined ? {} : { addresses }),
+      }),
   ),
   join: request(v.object({ code: text }), (node, { code }) => node.join(code)),
   members: request(nothing, (node) => node.members().map(({ node: id, name, role }) => ({ node: id, name, role }))),
-  listen: request(v.object({ address: text, keep: v.optional(v.boolean()) }), (node, { address, keep }) => node.listen(address, { keep: keep ?? false })),
-  addContact: request(v.object({ member: text, addresses: v.array(text) }), (node, { member, addresses }) => node.addContact(member as NodeId, addresses)),
+  listen: request(v.object({ address: text, keep: v.optional(v.boolean()) }), (node, { address, keep }) =>
+    node.listen(address, { keep: keep ?? false }),
+  ),
+  addContact: request(v.object({ member: text, addresses: v.array(text) }), (node, { member, addresses }) =>
+    node.addContact(member as NodeId, addresses),
+  ),
   hint: request(nothing, (node) => node.hint()),
   datasets: request(nothing, (node) => node.datasets()),
   createDataset: request(
@@ -47,25 +68,54 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
       conflictPolicy: v.optional(v.picklist(['merge', 'latest', 'keep-both', 'ask'])),
     }),
     (node, { name, kind, priority, conflictPolicy }) =>
-      node.createDataset({ name, kind, ...(priority === undefined ? {} : { priority }), ...(conflictPolicy === undefined ? {} : { conflictPolicy }) }),
+      node.createDataset({
+        name,
+        kind,
+        ...(priority === undefined ? {} : { priority }),
+        ...(conflictPolicy === undefined ? {} : { conflictPolicy }),
+      }),
   ),
-  attach: request(v.object({ dataset: text, directory: text }), (node, { dataset: name, directory }) => node.attach(idOf(node, name), directory)),
-  scan: request(v.object({ dataset: text, settleMs: v.optional(v.number()), rehash: v.optional(v.boolean()), allowEmptied: v.optional(v.boolean()) }), (node, { dataset: name, ...options }) =>
-    node.scan(idOf(node, name), withoutUndefined(options)),
+  attach: request(v.object({ dataset: text, directory: text }), (node, { dataset: name, directory }) =>
+    node.attach(idOf(node, name), directory),
+  ),
+  scan: request(
+    v.object({ dataset: text, settleMs: v.optional(v.number()), rehash: v.optional(v.boolean()), allowEmptied: v.optional(v.boolean()) }),
+    (node, { dataset: name, ...options }) => node.scan(idOf(node, name), withoutUndefined(options)),
   ),
   files: request(dataset, (node, { dataset: name }) =>
-    Array.from(node.files(idOf(node, name)), ({ path, revision, complete, inConflict }) => ({ path, complete, inConflict, revision: plain(revision) })),
+    Array.from(node.files(idOf(node, name)), ({ path, revision, complete, inConflict }) => ({
+      path,
+      complete,
+      inConflict,
+      revision: plain(revision),
+    })),
   ),
-  conflicts: request(v.object({ dataset: text, open: v.optional(v.boolean()) }), (node, { dataset: name, open }) => node.conflicts(idOf(node, name), { open: open ?? false })),
+  conflicts: request(v.object({ dataset: text, open: v.optional(v.boolean()) }), (node, { dataset: name, open }) =>
+    node.conflicts(idOf(node, name), { open: open ?? false }),
+  ),
   deliveries: request(dataset, (node, { dataset: name }) => node.deliveries(idOf(node, name))),
-  outstanding: request(v.object({ dataset: v.optional(text) }), (node, { dataset: name }) => node.outstanding(name === undefined ? undefined : idOf(node, name))),
+  outstanding: request(v.object({ dataset: v.optional(text) }), (node, { dataset: name }) =>
+    node.outstanding(name === undefined ? undefined : idOf(node, name)),
+  ),
   ingest: request(
-    v.object({ dataset: text, directory: text, profile: v.optional(v.record(text, v.unknown())), paths: v.optional(v.array(text)), complete: v.optional(v.boolean()) }),
+    v.object({
+      dataset: text,
+      directory: text,
+      profile: v.optional(v.record(text, v.unknown())),
+      paths: v.optional(v.array(text)),
+      complete: v.optional(v.boolean()),
+    }),
     (node, { dataset: name, directory, profile, paths, complete }) =>
-      node.ingest(idOf(node, name), directory, { profile: (profile ?? {}) as SiteProfile, ...(paths === undefined ? {} : { paths }), complete: complete ?? false }),
+      node.ingest(idOf(node, name), directory, {
+        profile: (profile ?? {}) as SiteProfile,
+        ...(paths === undefined ? {} : { paths }),
+        complete: complete ?? false,
+      }),
   ),
   counts: request(dataset, (node, { dataset: name }) => Object.fromEntries(node.ingestCounts(idOf(node, name)))),
-  quarantined: request(dataset, (node, { dataset: name }) => node.quarantined(idOf(node, name)).map(({ bytes, ...piece }) => ({ ...piece, bytes: bytes.length }))),
+  quarantined: request(dataset, (node, { dataset: name }) =>
+    node.quarantined(idOf(node, name)).map(({ bytes, ...piece }) => ({ ...piece, bytes: bytes.length })),
+  ),
   tables: request(dataset, (node, { dataset: name }) =>
     node.tables(idOf(node, name)).map(({ revision, ...extent }) => ({ ...extent, revision: { ...revision, id: toHex(revision.id) } })),
   ),
@@ -73,7 +123,10 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
   duties: request(nothing, (node) => node.duties()),
   removeDuty: request(v.object({ id: v.number() }), (node, { id }) => node.removeDuty(id)),
   traffic: request(nothing, (node) => node.traffic()),
-  export: request(v.object({ dataset: text, format: v.picklist(['netcdf', 'geopackage']), path: text }), (node, { dataset: name, format, path }) => node.export(idOf(node, name), format, path)),
+  export: request(
+    v.object({ dataset: text, format: v.picklist(['netcdf', 'geopackage']), path: text }),
+    (node, { dataset: name, format, path }) => node.export(idOf(node, name), format, path),
+  ),
   idle: request(nothing, (node) => node.idle()),
 };
 
@@ -88,7 +141,10 @@ export async function perform(node: FieldNode, method: string, parameters: unkno
   const shaped = v.safeParse(found.parameters, parameters);
   if (!shaped.success) {
     const [issue] = shaped.issues;
-    throw new GodwitError('REQUEST_MALFORMED', `The parameters of "${method}" do not fit: ${v.getDotPath(issue) ?? 'params'}: ${issue.message}`);
+    throw new GodwitError(
+      'REQUEST_MALFORMED',
+      `The parameters of "${method}" do not fit: ${v.getDotPath(issue) ?? 'params'}: ${issue.message}`,
+    );
   }
   return (await found.run(node, shaped.output)) ?? null;
 }
@@ -98,7 +154,7 @@ function idOf(node: FieldNode, nameOrId: string): DatasetId {
 }
 
 function withDatasetId(node: FieldNode, duty: Record<string, unknown>): Record<string, unknown> {
-  return typeof duty['dataset'] === 'string' ? { ...duty, dataset: idOf(node, duty['dataset']) } : duty;
+  return typeof duty.dataset === 'string' ? { ...duty, dataset: idOf(node, duty.dataset) } : duty;
 }
 
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
@@ -110,6 +166,7 @@ export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return toHex(value);
   if (typeof value === 'bigint') return String(value);
   if (Array.isArray(value)) return value.map(plain);
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));
   return value;
 }

@@ -4,7 +4,7 @@ import type { ContentStore } from '../datasets/content-store.ts';
 import type { FileChange, FileState } from '../datasets/entry-body.ts';
 import { compareHeads, dotText, type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
 import type { Dot } from '../datasets/log.ts';
-import { mergeThreeWay } from '../datasets/merge/merge-three-way.ts';
+import { mergeBytesMax, mergeThreeWay } from '../datasets/merge/merge-three-way.ts';
 import type { ConflictPolicy } from './membership.ts';
 
 /**
@@ -19,11 +19,14 @@ export type Resolution =
   /** A content that is needed has not arrived yet. */
   | { readonly kind: 'later' };
 
-/** Larger files are not merged but kept side by side. */
-const mergeBytesMax = 64 * 1024 * 1024;
-
 /** Works out how the conflict of a path ends. */
-export async function resolveConflict(dataset: DatasetId, path: string, policy: ConflictPolicy, index: FileIndex, contents: ContentStore): Promise<Resolution> {
+export async function resolveConflict(
+  dataset: DatasetId,
+  path: string,
+  policy: ConflictPolicy,
+  index: FileIndex,
+  contents: ContentStore,
+): Promise<Resolution> {
   const heads = index.heads(dataset, path);
   const distinct = heads.filter((head, at) => heads.findIndex((other) => sameState(other, head)) === at);
   if (distinct.length < 2) return { kind: 'later' };
@@ -58,16 +61,23 @@ async function mergeHeads(
   if (!contents.holds(left.content.root) || !contents.holds(right.content.root)) return { kind: 'later' };
   const leftBytes = await contents.bytes(left.content, mergeBytesMax);
   const rightBytes = await contents.bytes(right.content, mergeBytesMax);
-  if (leftBytes === undefined || rightBytes === undefined) return { kind: 'stays', detail: JSON.stringify({ reason: `files over ${mergeBytesMax} bytes are not merged` }) };
+  if (leftBytes === undefined || rightBytes === undefined)
+    return { kind: 'stays', detail: JSON.stringify({ reason: `files over ${mergeBytesMax} bytes are not merged` }) };
   const base = ancestor?.kind === 'file' ? await contents.bytes(ancestor.content, mergeBytesMax) : undefined;
   const merged = mergeThreeWay({ base, left: leftBytes, right: rightBytes, path });
   if (merged.outcome !== 'merged') return { kind: 'stays', detail: JSON.stringify(merged) };
   const content = await contents.addBytes(merged.bytes);
   const [newer] = [left, right].sort(compareHeads) as [FileRevision & { kind: 'file' }];
-  const superseded = heads.filter((head) => sameState(head, left) || sameState(head, right)).map(({ author, sequence }) => ({ author, sequence }));
-  const mtimeNs = left.mtimeNs > right.mtimeNs ? left.mtimeNs : right.mtimeNs;
+  const superseded = heads
+    .filter((head) => sameState(head, left) || sameState(head, right))
+    .map(({ author, sequence }) => ({ author, sequence }));
+  const mtimeNs = Math.max(left.mtimeNs, right.mtimeNs);
   const { mode, attributes } = newer;
-  return { kind: 'changes', resolution: 'merge', changes: [{ path, superseded, kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) }] };
+  return {
+    kind: 'changes',
+    resolution: 'merge',
+    changes: [{ path, superseded, kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) }],
+  };
 }
 
 /** The head shown first keeps the path; every other one gets a name that says whose it is. */

@@ -18,8 +18,20 @@ import { ObjectAssembly } from './object-assembly.ts';
 
 /** What the receiver needs done. Answered by `opened`, `stored` and `finished`. */
 export type ReceiverTask =
-  | { readonly type: 'open'; readonly number: number; readonly wanted: WantedContent; readonly bases: readonly Hash[]; readonly planObject: Uint8Array }
-  | { readonly type: 'store'; readonly number: number; readonly transfer: OpenedTransfer; readonly group: number; readonly encoded: Uint8Array }
+  | {
+      readonly type: 'open';
+      readonly number: number;
+      readonly wanted: WantedContent;
+      readonly bases: readonly Hash[];
+      readonly planObject: Uint8Array;
+    }
+  | {
+      readonly type: 'store';
+      readonly number: number;
+      readonly transfer: OpenedTransfer;
+      readonly group: number;
+      readonly encoded: Uint8Array;
+    }
   | { readonly type: 'finish'; readonly number: number; readonly transfer: OpenedTransfer; readonly hashes: readonly Hash[] };
 
 /** What the receiver says. */

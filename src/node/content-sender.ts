@@ -71,7 +71,15 @@ export class ContentSender {
       this.#lacks.push(want.number);
       return;
     }
-    this.#sendingByNumber.set(want.number, { want, groups: [].values(), exhausted: false, encoding: 0, begunBytes: 0, storedBytes: 0, ready: [] });
+    this.#sendingByNumber.set(want.number, {
+      want,
+      groups: [].values(),
+      exhausted: false,
+      encoding: 0,
+      begunBytes: 0,
+      storedBytes: 0,
+      ready: [],
+    });
     this.#tasks.push({ type: 'prepare', want });
   }
 
@@ -118,7 +126,9 @@ export class ContentSender {
     this.#copiedBytes += transfer.copiedBytes;
     const known = want.resume !== undefined && toHex(want.resume.planId) === toHex(transfer.planId) ? want.resume : undefined;
     if (known === undefined) sending.ready.push({ object: 0, bytes: transfer.planObject, offset: 0 });
-    const held = new Set(known?.held.flatMap(({ first, count }) => Array.from({ length: Math.min(count, transfer.groups.length) }, (_, i) => first + i)));
+    const held = new Set(
+      known?.held.flatMap(({ first, count }) => Array.from({ length: Math.min(count, transfer.groups.length) }, (_, i) => first + i)),
+    );
     for (const group of held) this.#resumedBytes += transfer.groups[group]?.targetBytes ?? 0;
     sending.groups = transfer.groups.keys().filter((group) => !held.has(group));
     this.#encodeAhead(sending);
@@ -197,7 +207,11 @@ export class ContentSender {
   #encodeAhead(sending: Sending): void {
     const { transfer } = sending;
     if (transfer === undefined) return;
-    while (!sending.exhausted && sending.encoding + sending.ready.length < encodedAhead && sending.begunBytes - sending.storedBytes < windowBytes) {
+    while (
+      !sending.exhausted &&
+      sending.encoding + sending.ready.length < encodedAhead &&
+      sending.begunBytes - sending.storedBytes < windowBytes
+    ) {
       const next = sending.groups.next();
       if (next.done) {
         sending.exhausted = true;

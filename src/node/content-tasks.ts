@@ -7,6 +7,7 @@ import { decodeGroup, type EncodingEffort, encodeGroup } from '../datasets/delta
 import { type ChunkRef, type ContentRef, checkContentRef, equalContent, ManifestBuilder } from '../datasets/manifest.ts';
 import { freshChunks, planTransfer, type TransferPlan, targetChunks, verifyPlan } from '../datasets/transfer-plan.ts';
 import { type PlanGroup, planGroups } from '../datasets/transfer-plan-groups.ts';
+import { findSources } from '../datasets/transfer-plan-sources.ts';
 import { decodePlan, encodePlan } from '../datasets/transfer-plan-wire.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
@@ -77,7 +78,7 @@ export class ContentTasks {
       base = refs;
       break;
     }
-    const plan = planTransfer(target, base);
+    const plan = await findSources(planTransfer(target, base), base, (chunk) => this.#contents.read(chunk.hash));
     const groups = planGroups(plan, base);
     const withHashes = base.length === 0 ? groups.length > 1 : groups.length > groupsWithoutHashesMax;
     const planObject = concatBytes(Uint8Array.of(baseNumber), encodePlan(plan, base, { withHashes, compressor: this.#compressor }));
@@ -94,7 +95,7 @@ export class ContentTasks {
       this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
       return undefined;
     }
-    // A base whose bytes are gone here still helped to plan; the group then simply goes without a dictionary.
+    // A base whose bytes are gone here still helped to plan; the group then goes in an encoding that needs none.
     const base = (await this.#readAll(chunksOfRuns(transfer.base, baseRuns))) ?? [];
     return encodeGroup(target, base, { compressor: this.#compressor, effort });
   }
@@ -107,7 +108,8 @@ export class ContentTasks {
     const sane = checkContentRef(content, this.#crypto);
     if (!sane.ok) return sane;
     const baseNumber = planObject[0];
-    if (baseNumber === undefined || baseNumber > bases.length) return failure('BASE_UNKNOWN', 'peer', 'a transfer plan builds on a base that was not offered');
+    if (baseNumber === undefined || baseNumber > bases.length)
+      return failure('BASE_UNKNOWN', 'peer', 'a transfer plan builds on a base that was not offered');
     let base: readonly ChunkRef[] = [];
     const baseContent = baseNumber > 0 ? this.#contents.content(bases[baseNumber - 1] as Hash) : undefined;
     if (baseNumber > 0) {
@@ -122,7 +124,16 @@ export class ContentTasks {
       if (!verified.ok) return verified;
     }
     const groups = planGroups(plan.value, base);
-    return success({ content, planObject, planId: this.#planId(planObject), plan: plan.value, groups, base, ...(baseContent === undefined ? {} : { baseContent }), copiedBytes: copiedBytes(content, groups) });
+    return success({
+      content,
+      planObject,
+      planId: this.#planId(planObject),
+      plan: plan.value,
+      groups,
+      base,
+      ...(baseContent === undefined ? {} : { baseContent }),
+      copiedBytes: copiedBytes(content, groups),
+    });
   }
 
   /**
@@ -144,7 +155,7 @@ export class ContentTasks {
       const bytes = decoded.value.subarray(offset, offset + chunk.lengthBytes);
       offset += chunk.lengthBytes;
       const hash = this.#crypto.sha256(bytes) as Hash;
-      if (chunk.hash !== undefined && chunk.hash.some((byte, index) => byte !== hash[index])) {
+      if (chunk.hash?.some((byte, index) => byte !== hash[index])) {
         return failure('CHUNK_WRONG', 'peer', 'a chunk that arrived does not have the hash its plan names');
       }
       records.push({ hash, bytes });
@@ -165,7 +176,8 @@ export class ContentTasks {
     const builder = new ManifestBuilder(this.#crypto);
     for (const chunk of chunks) builder.add(chunk);
     const { content, nodes } = builder.finish();
-    if (!equalContent(content, transfer.content)) return failure('CONTENT_WRONG', 'peer', 'what arrived is not the content that was signed');
+    if (!equalContent(content, transfer.content))
+      return failure('CONTENT_WRONG', 'peer', 'what arrived is not the content that was signed');
     const stored = await this.#guardDisk(() => this.#contents.put(nodes));
     if (!stored.ok) return stored;
     if (this.#contents.complete(content, chunks)) return success(undefined);

@@ -97,7 +97,9 @@ export class Duties {
   }
 
   list(): { readonly id: number; readonly duty: Duty }[] {
-    return this.#catalog.all<{ id: number; duty: string }>('SELECT id, duty FROM duty ORDER BY id').map((row) => ({ id: row.id, duty: parseDuty(JSON.parse(row.duty)) }));
+    return this.#catalog
+      .all<{ id: number; duty: string }>('SELECT id, duty FROM duty ORDER BY id')
+      .map((row) => ({ id: row.id, duty: parseDuty(JSON.parse(row.duty)) }));
   }
 
   close(): void {

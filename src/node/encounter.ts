@@ -150,7 +150,9 @@ export class Encounter {
         continue;
       }
       const peer = this.#peerVectorByDataset.get(dataset) ?? VersionVector.of([]);
-      const [range] = this.#vector(dataset).missingFrom(peer).sort((a, b) => this.#rank(a.node) - this.#rank(b.node));
+      const [range] = this.#vector(dataset)
+        .missingFrom(peer)
+        .sort((a, b) => this.#rank(a.node) - this.#rank(b.node));
       if (range === undefined) continue;
       const entries = this.#stores.logs.read(dataset, range.node, range.from, range.to, limits.entriesMessageBytesMax);
       const last = entries.at(-1);
@@ -201,7 +203,9 @@ export class Encounter {
 
   #logsDigest(): Uint8Array {
     const { crypto } = this.#stores;
-    const parts = [...this.#ourVectors()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([dataset, vector]) => concatBytes(identifierToBytes(dataset), vectorDigest(vector, crypto)));
+    const parts = [...this.#ourVectors()]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([dataset, vector]) => concatBytes(identifierToBytes(dataset), vectorDigest(vector, crypto)));
     return crypto.sha256(concatBytes(...parts)).slice(0, 16);
   }
 }

@@ -24,9 +24,9 @@ import type { RateControlFactory } from '../ports/rate-control.ts';
 import { SessionEndpoint, type SessionId } from '../session/endpoint.ts';
 import type { PurposeBytes } from '../session/ledger.ts';
 import { decodeMessage, encodeMessage, type Message } from '../session/messages.ts';
-import type { OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
+import type { OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import { Encounter } from './encounter.ts';
 import type { Identity } from './identity.ts';
 import { type Invite, inviteKeys } from './invite.ts';
@@ -155,10 +155,16 @@ export class Engine {
   readonly #diallingBySession = new Map<SessionId, NodeId>();
   readonly #suspendedPeers = new Set<NodeId>();
   /** Answered handshakes of nodes that have not said who they are yet. */
-  readonly #joining = new Map<SessionId, { readonly handshakeHash: Uint8Array; readonly remoteStatic: Uint8Array; readonly inviteTag?: Uint8Array }>();
+  readonly #joining = new Map<
+    SessionId,
+    { readonly handshakeHash: Uint8Array; readonly remoteStatic: Uint8Array; readonly inviteTag?: Uint8Array }
+  >();
   readonly #peerByDialling = new Map<string, NodeId | 'join'>();
   readonly #taskByToken = new Map<number, { session: SessionId; task: SenderTask | ReceiverTask }>();
-  readonly #pastTraffic = new Map<NodeId, { sent: Record<string, number>; received: Record<string, number>; resume: number; delta: number }>();
+  readonly #pastTraffic = new Map<
+    NodeId,
+    { sent: Record<string, number>; received: Record<string, number>; resume: number; delta: number }
+  >();
   #nextToken = 1;
   #join: { readonly invite: Invite; session?: SessionId; dueAt?: MonotonicMs; attempt: number } | undefined;
   /** Datasets about which a receipt may be due, and when each was last issued. */
@@ -237,7 +243,8 @@ export class Engine {
   nextDeadline(): Deadline | undefined {
     let next = earliest(this.#endpoint.nextDeadline(), this.#contacts.nextDeadline());
     for (const { receiver } of this.#talkBySession.values()) next = earliest(next, receiver.nextDeadline());
-    if (this.#holdUntil !== undefined && this.#talkBySession.size > 0) next = earliest(next, { at: this.#holdUntil, reason: 'ask again after a disk failure' });
+    if (this.#holdUntil !== undefined && this.#talkBySession.size > 0)
+      next = earliest(next, { at: this.#holdUntil, reason: 'ask again after a disk failure' });
     if (this.#join?.dueAt !== undefined) next = earliest(next, { at: this.#join.dueAt, reason: 'try to join again' });
     for (const dataset of this.#receiptDue) {
       const issued = this.#receiptIssuedAt.get(dataset);
@@ -276,7 +283,13 @@ export class Engine {
   }
 
   /** Writes a revision of files; `recorded` runs in the same transaction. */
-  appendChanges(dataset: DatasetId, changes: readonly FileChange[], header: Omit<EntryHeader, 'instant'>, now: Moment, recorded?: (dot: Dot) => void): Dot {
+  appendChanges(
+    dataset: DatasetId,
+    changes: readonly FileChange[],
+    header: Omit<EntryHeader, 'instant'>,
+    now: Moment,
+    recorded?: (dot: Dot) => void,
+  ): Dot {
     return this.#turn(now, () => {
       const dot = this.#append(dataset, { kind: 'files', changes, ...header, instant: this.#clock.issue(now.wallMs) });
       recorded?.(dot);
@@ -369,7 +382,9 @@ export class Engine {
           break;
         case 'data':
           this.#again = true;
-          this.#talkBySession.get(output.session)?.receiver.handleData(output.transfer, output.offset, output.bytes, output.last, this.#now.monotonicMs);
+          this.#talkBySession
+            .get(output.session)
+            ?.receiver.handleData(output.transfer, output.offset, output.bytes, output.last, this.#now.monotonicMs);
           break;
         case 'suspended':
           this.#suspended(output.session);
@@ -432,7 +447,6 @@ export class Engine {
     if (purpose === 'join') this.#joinAttemptFailed();
     else if (purpose !== undefined) this.#contacts.failed(purpose, this.#now.monotonicMs);
   }
-
 
   #suspended(session: SessionId): void {
     const talk = this.#talkBySession.get(session);
@@ -503,7 +517,8 @@ export class Engine {
     const dialling = this.#diallingBySession.get(session);
     this.#diallingBySession.delete(session);
     this.#addressBySession.delete(session);
-    if (dialling !== undefined && (!this.#sessionByPeer.has(dialling) || this.#suspendedPeers.has(dialling))) this.#contacts.failed(dialling, this.#now.monotonicMs);
+    if (dialling !== undefined && (!this.#sessionByPeer.has(dialling) || this.#suspendedPeers.has(dialling)))
+      this.#contacts.failed(dialling, this.#now.monotonicMs);
     const peer = this.#endTalk(session);
     if (peer === undefined) return;
     this.#contacts.failed(peer, this.#now.monotonicMs);
@@ -544,7 +559,11 @@ export class Engine {
       this.#join = undefined;
       this.#report({
         type: 'join-failed',
-        fault: { code: 'INVITE_WITHOUT_ADDRESS', blame: 'caller', message: 'The invite names no address; ask for one made while the inviting node is listening.' },
+        fault: {
+          code: 'INVITE_WITHOUT_ADDRESS',
+          blame: 'caller',
+          message: 'The invite names no address; ask for one made while the inviting node is listening.',
+        },
       });
       return;
     }
@@ -584,12 +603,23 @@ export class Engine {
     const proven = crypto.ed25519Verify(identifierToBytes(message.node), concatBytes(joinDomain, joining.handshakeHash), message.proof);
     const role = proven ? membership.redeemInvite(joining.inviteTag, message.node, this.#now.wallMs) : undefined;
     if (role === undefined) {
-      this.#say(session, 'critical', { type: 'refused', code: 'INVITE_USED', message: 'The invite was used by another node, or has expired; ask for a new one.' });
+      this.#say(session, 'critical', {
+        type: 'refused',
+        code: 'INVITE_USED',
+        message: 'The invite was used by another node, or has expired; ask for a new one.',
+      });
       return;
     }
     this.#joining.delete(session);
     if (membership.member(message.node) === undefined) {
-      this.#appendOperation({ type: 'member', node: message.node, channelKey: joining.remoteStatic, binding: message.binding, role, name: message.name });
+      this.#appendOperation({
+        type: 'member',
+        node: message.node,
+        channelKey: joining.remoteStatic,
+        binding: message.binding,
+        role,
+        name: message.name,
+      });
     }
     this.#say(session, 'critical', { type: 'welcome', founding, secret, member: this.#parts.identity.node });
     this.#beginTalk(session, message.node);
@@ -704,7 +734,12 @@ export class Engine {
   #appendOperation(operation: MembershipOperation): void {
     const dataset = this.#parts.membership.logDataset;
     if (dataset === undefined) throw new GodwitError('NO_TEAM', 'This node belongs to no team yet; create one or join one with an invite.');
-    this.#append(dataset, { kind: 'membership', payload: encodeOperation(operation), instant: this.#clock.issue(this.#now.wallMs), clockQuality: 'unknown' });
+    this.#append(dataset, {
+      kind: 'membership',
+      payload: encodeOperation(operation),
+      instant: this.#clock.issue(this.#now.wallMs),
+      clockQuality: 'unknown',
+    });
   }
 
   #entriesStored(dataset: DatasetId, entries: readonly LogEntry[], from: NodeId): void {
@@ -759,7 +794,16 @@ export class Engine {
       if (content.sizeBytes === 0) contents.complete(content, []);
       else if (!contents.holds(content.root)) {
         this.#askEverybody();
-        wants.add({ root: content.root, sizeBytes: content.sizeBytes, depth: content.depth, priority, dataset, path, author: dot.author, sequence: dot.sequence });
+        wants.add({
+          root: content.root,
+          sizeBytes: content.sizeBytes,
+          depth: content.depth,
+          priority,
+          dataset,
+          path,
+          author: dot.author,
+          sequence: dot.sequence,
+        });
       }
     }
   }
@@ -791,7 +835,10 @@ export class Engine {
       if (last !== undefined && later(last, receiptPauseMs) > now) continue;
       this.#receiptDue.delete(dataset);
       this.#receiptIssuedAt.set(dataset, now);
-      const held = [...logs.lengths(dataset)].map(([author, length]): [NodeId, number] => [author, (wants.firstIncomplete(dataset, author) ?? length + 1) - 1]);
+      const held = [...logs.lengths(dataset)].map(([author, length]): [NodeId, number] => [
+        author,
+        (wants.firstIncomplete(dataset, author) ?? length + 1) - 1,
+      ]);
       const vector = VersionVector.of(held.filter(([, length]) => length > 0));
       const receipt = receipts.issue(identity.node, identity.signingKey, dataset, vector, this.#clock.issue(this.#now.wallMs));
       if (receipt !== undefined) issued.push(receipt);
@@ -803,7 +850,11 @@ export class Engine {
 
   #pump(session: SessionId, talk: Talk): void {
     const room = (priority: PriorityClass): number => this.#endpoint.roomBytes(session, priority);
-    for (let next = talk.encounter.poll((priority) => room(priority) > 0); next !== undefined; next = talk.encounter.poll((priority) => room(priority) > 0)) {
+    for (
+      let next = talk.encounter.poll((priority) => room(priority) > 0);
+      next !== undefined;
+      next = talk.encounter.poll((priority) => room(priority) > 0)
+    ) {
       this.#say(session, next.priority, next.message);
     }
     this.#ask(talk);
@@ -828,7 +879,8 @@ export class Engine {
     const silent = talks.filter(({ peer }) => this.#suspendedPeers.has(peer)).map(({ receiver }) => receiver);
     const heard = talks.filter(({ peer }) => !this.#suspendedPeers.has(peer)).map(({ receiver }) => receiver);
     const except = {
-      has: (root: string) => talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
+      has: (root: string) =>
+        talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
     };
     for (const wanted of this.#parts.wants.next(free, except)) {
       if (this.#parts.contents.holds(wanted.root)) {
@@ -838,7 +890,9 @@ export class Engine {
       }
       const bases = this.#parts.index
         .history(wanted.dataset, wanted.path)
-        .flatMap((revision) => (revision.kind === 'file' && this.#parts.contents.holds(revision.content.root) ? [revision.content.root] : []));
+        .flatMap((revision) =>
+          revision.kind === 'file' && this.#parts.contents.holds(revision.content.root) ? [revision.content.root] : [],
+        );
       // A content arrives from one peer at a time: what a silent one began is taken over, from where its journal ends.
       for (const receiver of silent) receiver.withdraw(wanted.root);
       talk.receiver.start(wanted, bases.slice(0, 4));
@@ -938,7 +992,8 @@ export class Engine {
 
   #say(session: SessionId, priority: PriorityClass, message: Message): void {
     // A full queue means a peer that takes nothing while we owe it much. Everything said is derived from the catalog, so beginning again later loses nothing.
-    if (!this.#endpoint.sendMessage(session, priority, encodeMessage(message), this.#now)) this.#endpoint.close(session, 'message queue full', this.#now);
+    if (!this.#endpoint.sendMessage(session, priority, encodeMessage(message), this.#now))
+      this.#endpoint.close(session, 'message queue full', this.#now);
   }
 }
 

@@ -9,8 +9,8 @@ import { type Conflict, FileIndex, type FileRevision } from '../datasets/file-in
 import { type Dot, LogStore } from '../datasets/log.ts';
 import { ReceiptBook } from '../datasets/receipts.ts';
 import { type MaterialiseOutcome, type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
-import type { ExportReport } from '../formats/series-table.ts';
 import { hobowareCsvFormat } from '../formats/hoboware-csv/hoboware-csv-format.ts';
+import type { ExportReport } from '../formats/series-table.ts';
 import { toa5Format } from '../formats/toa5/toa5-format.ts';
 import { TransferJournal } from '../forwarding/transfer-journal.ts';
 import { WantList } from '../forwarding/want-list.ts';
@@ -160,11 +160,17 @@ export class FieldNode {
         self: this.#identity.node,
         wallMs: () => clock.now().wallMs,
         atomically: (work) => this.#driver.command((each, now) => each.atomically(now, work)),
-        append: (dataset, kind, payload) => this.#driver.command((each, now) => each.appendPayload(dataset, kind, payload, this.#header(), now)),
+        append: (dataset, kind, payload) =>
+          this.#driver.command((each, now) => each.appendPayload(dataset, kind, payload, this.#header(), now)),
       },
     });
     this.#chores = new Chores((what, error) => this.#problem(what, error));
-    this.#duties = new Duties(catalog, platform.timers, (duty) => this.#perform(duty), (duty, error) => this.#problem(`duty ${JSON.stringify(duty)}`, error));
+    this.#duties = new Duties(
+      catalog,
+      platform.timers,
+      (duty) => this.#perform(duty),
+      (duty, error) => this.#problem(`duty ${JSON.stringify(duty)}`, error),
+    );
   }
 
   /** Opens the node that the platform's catalog holds, or makes a new one. After a power cut it recovers by itself. */
@@ -208,7 +214,8 @@ export class FieldNode {
    * @throws GodwitError `ALREADY_IN_TEAM`
    */
   createTeam(name: string): TeamId {
-    if (this.#membership.team !== undefined) throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
+    if (this.#membership.team !== undefined)
+      throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
     const { entropy, clock, catalog } = this.#platform;
     catalog.transaction(() =>
       this.#membership.found({
@@ -231,7 +238,8 @@ export class FieldNode {
   createInvite(options: { readonly role?: Role; readonly validMs?: number; readonly addresses?: readonly string[] } = {}): string {
     const { crypto, entropy, clock } = this.#platform;
     const team = this.#requireTeam();
-    if (this.#membership.member(this.id)?.role !== 'coordinator') throw new GodwitError('NOT_COORDINATOR', 'Only a coordinator can invite; ask one of them for a code.');
+    if (this.#membership.member(this.id)?.role !== 'coordinator')
+      throw new GodwitError('NOT_COORDINATOR', 'Only a coordinator can invite; ask one of them for a code.');
     const secret = entropy.bytes(16);
     const expiresMs = clock.now().wallMs + (options.validMs ?? defaultInviteMs);
     this.#membership.addInvite({ ...inviteKeys(secret, crypto.hmacSha256), secret, role: options.role ?? 'member', expiresMs });
@@ -248,7 +256,8 @@ export class FieldNode {
     const invite = decodeInvite(code, this.#platform.crypto.sha256);
     if (!invite.ok) throw GodwitError.from(invite.fault);
     if (this.#membership.team === invite.value.team) return invite.value.team;
-    if (this.#membership.team !== undefined) throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
+    if (this.#membership.team !== undefined)
+      throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
     return new Promise((resolve, reject) => {
       const stop = this.onEvent((event) => {
         if (event.type === 'joined') resolve(event.team);
@@ -294,10 +303,17 @@ export class FieldNode {
    *
    * @throws GodwitError `NO_TEAM`, `NOT_A_WRITER`
    */
-  createDataset(options: { readonly name: string; readonly kind: DatasetKind; readonly priority?: PriorityClass; readonly conflictPolicy?: ConflictPolicy }): DatasetId {
+  createDataset(options: {
+    readonly name: string;
+    readonly kind: DatasetKind;
+    readonly priority?: PriorityClass;
+    readonly conflictPolicy?: ConflictPolicy;
+  }): DatasetId {
     this.#requireTeam();
     this.#requireWriter();
-    const known = this.#membership.datasets().find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.id);
+    const known = this.#membership
+      .datasets()
+      .find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.id);
     if (known !== undefined) return known.id;
     const id = identifier<DatasetId>(this.#platform.entropy.bytes(32));
     const { name, kind, priority = kind === 'series' ? 'normal' : 'bulk', conflictPolicy = 'merge' } = options;
@@ -309,7 +325,8 @@ export class FieldNode {
   dataset(nameOrId: string): DatasetDefinition {
     const id = parseIdentifier<DatasetId>(nameOrId);
     const found = id === undefined ? this.#membership.datasets().find((each) => each.name === nameOrId) : this.#membership.dataset(id);
-    if (found === undefined) throw new GodwitError('DATASET_UNKNOWN', `There is no dataset "${nameOrId}" in this team (yet).`, { retryable: true });
+    if (found === undefined)
+      throw new GodwitError('DATASET_UNKNOWN', `There is no dataset "${nameOrId}" in this team (yet).`, { retryable: true });
     return found;
   }
 
@@ -333,10 +350,13 @@ export class FieldNode {
       const published: string[] = [];
       const problems: TreeProblem[] = [];
       for await (const batch of tree.scan(this.#platform.clock.now().wallMs, options, problems)) {
-        this.#driver.command((engine, now) => engine.appendChanges(dataset, batch.changes, this.#header(), now, (dot) => batch.recorded(dot)));
+        this.#driver.command((engine, now) =>
+          engine.appendChanges(dataset, batch.changes, this.#header(), now, (dot) => batch.recorded(dot)),
+        );
         for (const change of batch.changes) {
           published.push(change.path);
-          if (change.kind === 'file') this.#driver.command((engine, now) => engine.atomically(now, () => engine.contentAvailable(change.content.root)));
+          if (change.kind === 'file')
+            this.#driver.command((engine, now) => engine.atomically(now, () => engine.contentAvailable(change.content.root)));
         }
       }
       return { published, problems };
@@ -368,7 +388,8 @@ export class FieldNode {
   async *read(dataset: DatasetId, path: string, revision?: Dot): AsyncGenerator<Uint8Array, void, void> {
     const wanted = revision === undefined ? this.#index.heads(dataset, path)[0] : this.#index.revision(dataset, path, revision);
     if (wanted?.kind !== 'file') throw new GodwitError('FILE_MISSING', `There is no file "${path}" in this dataset.`);
-    if (!this.#contents.holds(wanted.content.root)) throw new GodwitError('CONTENT_INCOMPLETE', `The bytes of "${path}" have not all arrived yet.`, { retryable: true });
+    if (!this.#contents.holds(wanted.content.root))
+      throw new GodwitError('CONTENT_INCOMPLETE', `The bytes of "${path}" have not all arrived yet.`, { retryable: true });
     yield* this.#contents.stream(wanted.content);
   }
 
@@ -380,9 +401,12 @@ export class FieldNode {
   resolveConflict(dataset: DatasetId, path: string, keep: Dot): void {
     const heads = this.#index.heads(dataset, path);
     const kept = heads.find((head) => head.author === keep.author && head.sequence === keep.sequence);
-    if (kept === undefined || !this.#index.inConflict(dataset, path)) throw new GodwitError('CONFLICT_UNKNOWN', `"${path}" has no such head in conflict.`);
+    if (kept === undefined || !this.#index.inConflict(dataset, path))
+      throw new GodwitError('CONFLICT_UNKNOWN', `"${path}" has no such head in conflict.`);
     const superseded = heads.map(({ author, sequence }) => ({ author, sequence }));
-    this.#driver.command((engine, now) => engine.appendChanges(dataset, [{ ...kept, path, superseded } as FileChange], this.#header(), now));
+    this.#driver.command((engine, now) =>
+      engine.appendChanges(dataset, [{ ...kept, path, superseded } as FileChange], this.#header(), now),
+    );
   }
 
   /** What is still on its way to this node. */
@@ -394,7 +418,9 @@ export class FieldNode {
   deliveries(dataset: DatasetId): Delivery[] {
     const total = this.#logs.length(dataset, this.id);
     const others = this.#membership.members().filter((member) => member.node !== this.id);
-    const held = new Map(others.map((member) => [member.node, Math.min(total, this.#receipts.of(member.node, dataset)?.vector.lengthOf(this.id) ?? 0)]));
+    const held = new Map(
+      others.map((member) => [member.node, Math.min(total, this.#receipts.of(member.node, dataset)?.vector.lengthOf(this.id) ?? 0)]),
+    );
     return others.map(({ node, name }) => {
       const own = held.get(node) ?? 0;
       const carried = others.some((other) => other.node !== node && held.get(other.node) === total);
@@ -410,7 +436,11 @@ export class FieldNode {
    *
    * @throws GodwitError `DATASET_UNKNOWN`, `DIRECTORY_MISSING`, `DISK_FULL`
    */
-  async ingest(dataset: DatasetId, directory: string, options: { readonly profile?: SiteProfile; readonly complete?: boolean; readonly paths?: readonly string[] } = {}): Promise<IngestReport[]> {
+  async ingest(
+    dataset: DatasetId,
+    directory: string,
+    options: { readonly profile?: SiteProfile; readonly complete?: boolean; readonly paths?: readonly string[] } = {},
+  ): Promise<IngestReport[]> {
     this.#requireKind(dataset, 'series');
     this.#requireWriter();
     return this.#chores.exclusive(`ingest ${directory}`, async () => {
@@ -433,7 +463,13 @@ export class FieldNode {
   async collect<C>(
     dataset: DatasetId,
     driver: DeviceDriver<C>,
-    options: { readonly address: string; readonly configuration: C; readonly profile: SiteProfile; readonly tables?: readonly string[]; readonly signal?: AbortSignal },
+    options: {
+      readonly address: string;
+      readonly configuration: C;
+      readonly profile: SiteProfile;
+      readonly tables?: readonly string[];
+      readonly signal?: AbortSignal;
+    },
   ): Promise<IngestReport[]> {
     this.#requireKind(dataset, 'series');
     this.#requireWriter();
@@ -545,7 +581,8 @@ export class FieldNode {
 
   #handle(event: NodeEvent): void {
     if (event.type === 'path-changed') this.#materialiseLater(event.dataset, event.path);
-    if (event.type === 'conflict') this.#chores.add(`conflict ${event.dataset} ${event.path}`, () => this.#endConflict(event.dataset, event.path));
+    if (event.type === 'conflict')
+      this.#chores.add(`conflict ${event.dataset} ${event.path}`, () => this.#endConflict(event.dataset, event.path));
     this.#emit(event);
   }
 
@@ -595,7 +632,12 @@ export class FieldNode {
         if (driver === undefined) throw new GodwitError('DRIVER_UNKNOWN', `There is no instrument driver "${duty.driver}".`);
         const { address, configuration = {}, tables } = duty;
         const profile = duty.profile as SiteProfile;
-        await this.collect(duty.dataset as DatasetId, driver, { address, configuration, profile, ...(tables === undefined ? {} : { tables }) });
+        await this.collect(duty.dataset as DatasetId, driver, {
+          address,
+          configuration,
+          profile,
+          ...(tables === undefined ? {} : { tables }),
+        });
       }
     }
   }
@@ -618,12 +660,20 @@ export class FieldNode {
   }
 
   *#paths(dataset: DatasetId): IterableIterator<string> {
-    for (let page = this.#index.paths(dataset, '', listPage); page.length > 0; page = this.#index.paths(dataset, page.at(-1) as string, listPage)) yield* page;
+    for (
+      let page = this.#index.paths(dataset, '', listPage);
+      page.length > 0;
+      page = this.#index.paths(dataset, page.at(-1) as string, listPage)
+    )
+      yield* page;
   }
 
   #restoreTrees(): void {
     const { catalog } = this.#platform;
-    catalog.migrate({ component: 'attachments', steps: ['CREATE TABLE attachment (dataset TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT, WITHOUT ROWID;'] });
+    catalog.migrate({
+      component: 'attachments',
+      steps: ['CREATE TABLE attachment (dataset TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT, WITHOUT ROWID;'],
+    });
     for (const row of catalog.all<{ dataset: DatasetId; directory: string }>('SELECT dataset, directory FROM attachment')) {
       try {
         this.#openTree(row.dataset, row.directory);
@@ -648,12 +698,21 @@ export class FieldNode {
 
   #requireWriter(): void {
     this.#requireTeam();
-    if (!this.#membership.mayWrite(this.id)) throw new GodwitError('NOT_A_WRITER', 'This node may read the team\'s datasets but not write to them; ask a coordinator for the role "member".', { retryable: true });
+    if (!this.#membership.mayWrite(this.id))
+      throw new GodwitError(
+        'NOT_A_WRITER',
+        'This node may read the team\'s datasets but not write to them; ask a coordinator for the role "member".',
+        { retryable: true },
+      );
   }
 
   #requireKind(dataset: DatasetId, kind: DatasetKind): void {
     const definition = this.dataset(dataset);
-    if (definition.kind !== kind) throw new GodwitError('DATASET_KIND', `The dataset "${definition.name}" holds ${definition.kind}, and this needs one of kind ${kind}.`);
+    if (definition.kind !== kind)
+      throw new GodwitError(
+        'DATASET_KIND',
+        `The dataset "${definition.name}" holds ${definition.kind}, and this needs one of kind ${kind}.`,
+      );
   }
 
   #requireTree(dataset: DatasetId): WorkingTree {

@@ -93,7 +93,13 @@ export class Ingest {
    *
    * A file that cannot be used as a whole (no format, a broken header, no zone) is quarantined with a reason and reported; it is tried again when it changed or the profile did.
    */
-  async ingestFile(dataset: DatasetId, tree: FileTree, path: string, profile: SiteProfile, options: { readonly complete?: boolean } = {}): Promise<IngestReport> {
+  async ingestFile(
+    dataset: DatasetId,
+    tree: FileTree,
+    path: string,
+    profile: SiteProfile,
+    options: { readonly complete?: boolean } = {},
+  ): Promise<IngestReport> {
     const stat = await tree.stat(path);
     if (stat === undefined) throw new GodwitError('FILE_MISSING', `There is no file "${path}" to read.`);
     const { ledger } = this.#parts;
@@ -106,13 +112,32 @@ export class Ingest {
     const reader = await tree.open(path);
     try {
       const head = await reader.read(0, headBytes);
-      const resume = last !== undefined && last.sizeBytes <= stat.sizeBytes && this.#prefixHash(head.subarray(0, last.prefixBytes)) === last.prefixHash ? last : undefined;
+      const resume =
+        last !== undefined && last.sizeBytes <= stat.sizeBytes && this.#prefixHash(head.subarray(0, last.prefixBytes)) === last.prefixHash
+          ? last
+          : undefined;
       const format = this.#parts.formats.find((each) => each.id === resume?.format) ?? this.#recognise(head, path);
-      if (format === undefined) return this.#rejectFile(dataset, source, stat.sizeBytes, head, 'FORMAT_UNKNOWN', 'No known instrument format begins like this file.');
+      if (format === undefined)
+        return this.#rejectFile(
+          dataset,
+          source,
+          stat.sizeBytes,
+          head,
+          'FORMAT_UNKNOWN',
+          'No known instrument format begins like this file.',
+        );
       const run = new FileRun(this.#parts, dataset, source, profile, format, resume?.position);
       const cursorAt = (position: ReaderPosition): FileCursor => {
         const prefixBytes = Math.min(headBytes, head.length);
-        return { kind: 'file', format: format.id, position, prefixHash: this.#prefixHash(head.subarray(0, prefixBytes)), prefixBytes, sizeBytes: stat.sizeBytes, mtimeNs: String(stat.mtimeNs) };
+        return {
+          kind: 'file',
+          format: format.id,
+          position,
+          prefixHash: this.#prefixHash(head.subarray(0, prefixBytes)),
+          prefixBytes,
+          sizeBytes: stat.sizeBytes,
+          mtimeNs: String(stat.mtimeNs),
+        };
       };
       return await run.read(reader, stat.sizeBytes, complete, cursorAt);
     } finally {
@@ -135,14 +160,30 @@ export class Ingest {
       const found = deviceTable(identity, batch);
       const offsetMinutes = profile.utcOffsetMinutes;
       if (offsetMinutes === undefined) throw zoneUnknown(source);
-      const revision = this.#revisionOf(found, { ...profile, ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}) });
+      const revision = this.#revisionOf(found, {
+        ...profile,
+        ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}),
+      });
       const raw = await contents.addBytes(batch.raw);
-      const rows = batch.records.map((record) => ({ timeUs: toUtcUs(record.stamp, offsetMinutes), recordNumber: record.recordNumber, cells: record.cells }));
+      const rows = batch.records.map((record) => ({
+        timeUs: toUtcUs(record.stamp, offsetMinutes),
+        recordNumber: record.recordNumber,
+        cells: record.cells,
+      }));
       host.atomically(() => {
         this.#storeRows(dataset, revision, rows, [], { name: key, root: raw.root, offset: 0, lengthBytes: batch.raw.length }, tally, key);
         if (batch.missing !== undefined) {
           tally.gaps++;
-          host.append(dataset, 'gap', encodeGap({ table: revision.id, fromRecord: batch.missing.from, toRecord: batch.missing.to, reason: 'overwritten in the logger before it was collected' }));
+          host.append(
+            dataset,
+            'gap',
+            encodeGap({
+              table: revision.id,
+              fromRecord: batch.missing.from,
+              toRecord: batch.missing.to,
+              reason: 'overwritten in the logger before it was collected',
+            }),
+          );
         }
         ledger.setCursor(dataset, key, { kind: 'device', ...batch.cursor });
       });
@@ -152,7 +193,9 @@ export class Ingest {
 
   #recognise(head: Uint8Array, path: string): RecordFormat | undefined {
     const name = path.slice(path.lastIndexOf('/') + 1);
-    const ranked = this.#parts.formats.map((format) => ({ format, confidence: format.sniff(head, name) })).sort((a, b) => b.confidence - a.confidence);
+    const ranked = this.#parts.formats
+      .map((format) => ({ format, confidence: format.sniff(head, name) }))
+      .sort((a, b) => b.confidence - a.confidence);
     const [best] = ranked;
     return best !== undefined && best.confidence > 0 ? best.format : undefined;
   }
@@ -161,7 +204,16 @@ export class Ingest {
     const { ledger, host } = this.#parts;
     const tally = new Tally();
     host.atomically(() => {
-      const fresh = ledger.quarantine(dataset, { source, offset: 0, lengthBytes: sizeBytes, scope: 'file', code, message, bytes: head, atMs: host.wallMs() });
+      const fresh = ledger.quarantine(dataset, {
+        source,
+        offset: 0,
+        lengthBytes: sizeBytes,
+        scope: 'file',
+        code,
+        message,
+        bytes: head,
+        atMs: host.wallMs(),
+      });
       if (fresh) {
         tally.quarantine(code);
         ledger.count(dataset, source, tally.counts());
@@ -178,7 +230,15 @@ export class Ingest {
     return revisionOf(found, profile, this.#parts.crypto);
   }
 
-  #storeRows(dataset: DatasetId, revision: TableRevision, rows: readonly SegmentRow[], events: readonly LoggerEvent[], source: RowSource, tally: Tally, key: string): void {
+  #storeRows(
+    dataset: DatasetId,
+    revision: TableRevision,
+    rows: readonly SegmentRow[],
+    events: readonly LoggerEvent[],
+    source: RowSource,
+    tally: Tally,
+    key: string,
+  ): void {
     storeRows(this.#parts, dataset, revision, rows, events, source, tally, key);
   }
 }
@@ -196,7 +256,14 @@ class FileRun {
   #revision: TableRevision | undefined;
   #needsZone = false;
 
-  constructor(parts: IngestParts, dataset: DatasetId, source: string, profile: SiteProfile, format: RecordFormat, resume: ReaderPosition | undefined) {
+  constructor(
+    parts: IngestParts,
+    dataset: DatasetId,
+    source: string,
+    profile: SiteProfile,
+    format: RecordFormat,
+    resume: ReaderPosition | undefined,
+  ) {
     this.#parts = parts;
     this.#dataset = dataset;
     this.#source = source;
@@ -207,7 +274,12 @@ class FileRun {
     if (resume?.table !== undefined) this.#revision = revisionOf(resume.table, profile, parts.crypto);
   }
 
-  async read(file: FileReader, sizeBytes: number, complete: boolean, cursorAt: (position: ReaderPosition) => FileCursor): Promise<IngestReport> {
+  async read(
+    file: FileReader,
+    sizeBytes: number,
+    complete: boolean,
+    cursorAt: (position: ReaderPosition) => FileCursor,
+  ): Promise<IngestReport> {
     let offset = this.#from;
     while (offset < sizeBytes) {
       const bytes = await file.read(offset, Math.min(readBytes, sizeBytes - offset));
@@ -230,7 +302,8 @@ class FileRun {
     const end = lastItem === undefined ? first : lastItem.range.offset + lastItem.range.length;
     if (end > first) await contents.addBytes(await file.read(first, end - first));
     const defects = new Map<ParsedItem, Uint8Array>();
-    for (const item of items) if (item.type === 'defect') defects.set(item, await file.read(item.range.offset, Math.min(item.range.length, 65_536)));
+    for (const item of items)
+      if (item.type === 'defect') defects.set(item, await file.read(item.range.offset, Math.min(item.range.length, 65_536)));
     host.atomically(() => {
       let step = newStep();
       for (const item of items) {
@@ -262,7 +335,16 @@ class FileRun {
     const { ledger, host } = this.#parts;
     for (const { item, bytes } of step.defects) {
       const { range, scope, code, message } = item;
-      const piece = { source: this.#source, offset: range.offset, lengthBytes: range.length, scope, code, message, bytes, atMs: host.wallMs() };
+      const piece = {
+        source: this.#source,
+        offset: range.offset,
+        lengthBytes: range.length,
+        scope,
+        code,
+        message,
+        bytes,
+        atMs: host.wallMs(),
+      };
       if (ledger.quarantine(this.#dataset, piece)) {
         const before = this.#tally.counts();
         this.#tally.quarantine(code);
@@ -279,7 +361,16 @@ class FileRun {
     const { ledger, host } = this.#parts;
     const { code, message } = zoneUnknown(this.#source);
     host.atomically(() => {
-      const piece = { source: this.#source, offset: 0, lengthBytes: sizeBytes, scope: 'file' as const, code, message, bytes: new Uint8Array(0), atMs: host.wallMs() };
+      const piece = {
+        source: this.#source,
+        offset: 0,
+        lengthBytes: sizeBytes,
+        scope: 'file' as const,
+        code,
+        message,
+        bytes: new Uint8Array(0),
+        atMs: host.wallMs(),
+      };
       if (ledger.quarantine(this.#dataset, piece)) {
         this.#tally.quarantine(code);
         ledger.count(this.#dataset, this.#source, this.#tally.counts());
@@ -327,7 +418,12 @@ class Tally {
 
   add(more: IngestCounts, events: number): void {
     const { read, stored, duplicate, quarantined } = this.#counts;
-    this.#counts = { read: read + more.read, stored: stored + more.stored, duplicate: duplicate + more.duplicate, quarantined: quarantined + more.quarantined };
+    this.#counts = {
+      read: read + more.read,
+      stored: stored + more.stored,
+      duplicate: duplicate + more.duplicate,
+      quarantined: quarantined + more.quarantined,
+    };
     this.events += events;
   }
 
@@ -346,7 +442,15 @@ class Tally {
 }
 
 function report(source: string, format: string | undefined, tally: Tally, pendingBytes: number): IngestReport {
-  return { source, ...(format === undefined ? {} : { format }), ...tally.counts(), pendingBytes, events: tally.events, gaps: tally.gaps, defects: tally.defects() };
+  return {
+    source,
+    ...(format === undefined ? {} : { format }),
+    ...tally.counts(),
+    pendingBytes,
+    events: tally.events,
+    gaps: tally.gaps,
+    defects: tally.defects(),
+  };
 }
 
 function difference(after: IngestCounts, before: IngestCounts): IngestCounts {
@@ -379,7 +483,12 @@ function revisionOf(found: TableDefinition, profile: SiteProfile, crypto: Crypto
   const { position, intervalUs } = profile;
   return tableRevision(
     found,
-    { stationId: profile.stationId ?? found.station, stationName, ...(position === undefined ? {} : { position }), ...(intervalUs === undefined ? {} : { intervalUs }) },
+    {
+      stationId: profile.stationId ?? found.station,
+      stationName,
+      ...(position === undefined ? {} : { position }),
+      ...(intervalUs === undefined ? {} : { intervalUs }),
+    },
     crypto,
   );
 }
@@ -392,12 +501,19 @@ function deviceTable(identity: Awaited<ReturnType<DeviceSession['identify']>>, b
     table: batch.table.name,
     model: identity.model,
     serial: identity.serial,
-    attributes: { OS: identity.operatingSystem, PROGRAM: identity.programName, PROGRAM_SIGNATURE: identity.programSignature, TABLE_SIGNATURE: batch.table.revision },
+    attributes: {
+      OS: identity.operatingSystem,
+      PROGRAM: identity.programName,
+      PROGRAM_SIGNATURE: identity.programSignature,
+      TABLE_SIGNATURE: batch.table.revision,
+    },
     fields: batch.table.fields,
   };
 }
 
 function zoneUnknown(source: string): GodwitError {
-  return new GodwitError('ZONE_UNKNOWN', `"${source}" does not say its zone; give the logger's utcOffsetMinutes in the site profile, and it will be read.`);
+  return new GodwitError(
+    'ZONE_UNKNOWN',
+    `"${source}" does not say its zone; give the logger's utcOffsetMinutes in the site profile, and it will be read.`,
+  );
 }
-

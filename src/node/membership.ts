@@ -94,7 +94,16 @@ const bytes = (length: number) =>
     v.check((value) => value.length === length),
   );
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
-const statementShape = v.strictTuple([v.literal(1), name, bytes(32), bytes(32), bytes(64), name, v.pipe(v.number(), v.integer()), bytes(16)]);
+const statementShape = v.strictTuple([
+  v.literal(1),
+  name,
+  bytes(32),
+  bytes(32),
+  bytes(64),
+  name,
+  v.pipe(v.number(), v.integer()),
+  bytes(16),
+]);
 const memberShape = v.strictTuple([v.literal('member'), bytes(32), bytes(32), bytes(64), v.picklist(roles), name]);
 const datasetShape = v.strictTuple([
   v.literal('dataset'),

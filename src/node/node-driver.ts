@@ -41,7 +41,8 @@ export class NodeDriver {
   start(): void {
     this.#platform.links.start({
       received: (path, kind, bytes) => this.#feed((now) => this.#engine.handle({ type: 'received', path, kind, bytes }, now)),
-      opened: (path, address) => this.#feed((now) => this.#engine.handle({ type: 'path-opened', path, ...(address === undefined ? {} : { address }) }, now)),
+      opened: (path, address) =>
+        this.#feed((now) => this.#engine.handle({ type: 'path-opened', path, ...(address === undefined ? {} : { address }) }, now)),
       closed: (path) => this.#feed((now) => this.#engine.handle({ type: 'path-closed', path }, now)),
       dialFailed: (address) => this.#feed((now) => this.#engine.handle({ type: 'dial-failed', address }, now)),
     });
@@ -137,11 +138,21 @@ export class NodeDriver {
     switch (task.type) {
       case 'prepare': {
         const { want } = task.task;
-        return { type: 'prepare', transfer: await this.#tasks.prepare({ root: want.root, sizeBytes: want.sizeBytes, depth: want.depth }, want.bases) };
+        return {
+          type: 'prepare',
+          transfer: await this.#tasks.prepare({ root: want.root, sizeBytes: want.sizeBytes, depth: want.depth }, want.bases),
+        };
       }
       case 'encode': {
         const rate = task.rateBytesPerSecond;
-        const effort = rate === undefined ? 'normal' : rate < highEffortBelowBytesPerSecond ? 'high' : rate > fastEffortAboveBytesPerSecond ? 'fast' : 'normal';
+        const effort =
+          rate === undefined
+            ? 'normal'
+            : rate < highEffortBelowBytesPerSecond
+              ? 'high'
+              : rate > fastEffortAboveBytesPerSecond
+                ? 'fast'
+                : 'normal';
         return { type: 'encode', bytes: await this.#tasks.encode(task.task.transfer, task.task.group, effort) };
       }
       case 'open': {

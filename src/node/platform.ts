@@ -1,3 +1,4 @@
+import type { WallMs } from '../core/time.ts';
 import type { ExportReport, SeriesTable } from '../formats/series-table.ts';
 import type { InstrumentTimer, InstrumentTransport } from '../instruments/driver.ts';
 import type { Catalog } from '../ports/catalog.ts';
@@ -9,7 +10,6 @@ import type { Entropy } from '../ports/entropy.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { LinkDriver } from '../ports/links.ts';
 import type { Timers } from '../ports/timers.ts';
-import type { WallMs } from '../core/time.ts';
 
 /**
  * Everything a node needs of the world. The Node runtime supplies one (`src/index.ts`), the simulator another.
@@ -36,4 +36,8 @@ export interface Platform {
 export type ExportFormat = 'netcdf' | 'geopackage';
 
 /** Writes tables to `path`, replacing it as one step. Throws `EXPORT_FAILED`, `DISK_FULL` or `DIRECTORY_UNWRITABLE`; the old file stands then. */
-export type SeriesExporter = (path: string, tables: readonly SeriesTable[], options: { readonly createdMs: WallMs }) => Promise<ExportReport>;
+export type SeriesExporter = (
+  path: string,
+  tables: readonly SeriesTable[],
+  options: { readonly createdMs: WallMs },
+) => Promise<ExportReport>;

@@ -48,6 +48,10 @@ function seriesTable(observations: ObservationStore, dataset: DatasetId, { revis
 /** A row that nobody has checked says so in every field; an empty cell and a logger's own NAN are missing. */
 function withFlags(row: StoredRow, numeric: readonly boolean[]): SeriesRow {
   const { timeUs, recordNumber, cells } = row;
-  const flags = row.flags ?? Uint8Array.from(cells, (cell, index) => (cell === null || cell === '' || (numeric[index] && cell.toUpperCase() === 'NAN') ? missing : notEvaluated));
+  const flags =
+    row.flags ??
+    Uint8Array.from(cells, (cell, index) =>
+      cell === null || cell === '' || (numeric[index] && cell.toUpperCase() === 'NAN') ? missing : notEvaluated,
+    );
   return { timeUs, ...(recordNumber === undefined ? {} : { recordNumber }), cells, flags };
 }

@@ -95,12 +95,21 @@ export class IngestLedger {
   }
 
   cursor<C extends FileCursor | DeviceCursor>(dataset: DatasetId, source: string): C | undefined {
-    const row = this.#catalog.get<{ cursor: string }>('SELECT cursor FROM ingest_cursor WHERE dataset = ? AND source = ?', identifierToBytes(dataset), source);
+    const row = this.#catalog.get<{ cursor: string }>(
+      'SELECT cursor FROM ingest_cursor WHERE dataset = ? AND source = ?',
+      identifierToBytes(dataset),
+      source,
+    );
     return row && (JSON.parse(row.cursor) as C);
   }
 
   setCursor(dataset: DatasetId, source: string, cursor: FileCursor | DeviceCursor): void {
-    this.#catalog.run('INSERT OR REPLACE INTO ingest_cursor (dataset, source, cursor) VALUES (?, ?, ?)', identifierToBytes(dataset), source, JSON.stringify(cursor));
+    this.#catalog.run(
+      'INSERT OR REPLACE INTO ingest_cursor (dataset, source, cursor) VALUES (?, ?, ?)',
+      identifierToBytes(dataset),
+      source,
+      JSON.stringify(cursor),
+    );
   }
 
   /** Adds to the counts of a source. */
@@ -124,7 +133,9 @@ export class IngestLedger {
       'SELECT source, records_read, stored, duplicate, quarantined FROM ingest_count WHERE dataset = ? ORDER BY source',
       identifierToBytes(dataset),
     );
-    return new Map(rows.map(({ source, records_read: read, stored, duplicate, quarantined }) => [source, { read, stored, duplicate, quarantined }]));
+    return new Map(
+      rows.map(({ source, records_read: read, stored, duplicate, quarantined }) => [source, { read, stored, duplicate, quarantined }]),
+    );
   }
 
   /** Puts a piece into quarantine. False when the same piece is there already. */
@@ -147,7 +158,16 @@ export class IngestLedger {
   /** Everything in quarantine, oldest first. */
   quarantined(dataset: DatasetId): QuarantinedPiece[] {
     return this.#catalog
-      .all<{ source: string; offset: number; length_bytes: number; scope: 'record' | 'file'; code: string; message: string; bytes: Uint8Array; at_ms: number }>(
+      .all<{
+        source: string;
+        offset: number;
+        length_bytes: number;
+        scope: 'record' | 'file';
+        code: string;
+        message: string;
+        bytes: Uint8Array;
+        at_ms: number;
+      }>(
         'SELECT source, offset, length_bytes, scope, code, message, bytes, at_ms FROM quarantine WHERE dataset = ? ORDER BY id',
         identifierToBytes(dataset),
       )

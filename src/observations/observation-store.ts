@@ -121,14 +121,24 @@ const hash = v.pipe(
   v.check((bytes) => bytes.length === identifierBytes),
 );
 const text = v.pipe(v.string(), v.maxLength(4096));
-const segmentShape = v.strictTuple([hash, v.instance(Uint8Array), v.strictTuple([text, v.nullable(hash), integer, integer]), v.pipe(v.array(v.strictTuple([integer, text, text])), v.maxLength(65_536))]);
+const segmentShape = v.strictTuple([
+  hash,
+  v.instance(Uint8Array),
+  v.strictTuple([text, v.nullable(hash), integer, integer]),
+  v.pipe(v.array(v.strictTuple([integer, text, text])), v.maxLength(65_536)),
+]);
 const gapShape = v.strictTuple([hash, integer, integer, text]);
 
 /** Log payload of a batch. */
 export function encodeRowBatch(batch: RowBatch, fieldCount: number, compressor: Compressor): CborValue {
   const { name, root, offset, lengthBytes } = batch.source;
   const segment = encodeSegment({ rows: batch.rows, fieldCount }, compressor);
-  return [batch.table, segment, [name, root ?? null, offset, lengthBytes], batch.events.map((event) => [event.timeUs, event.name, event.detail])];
+  return [
+    batch.table,
+    segment,
+    [name, root ?? null, offset, lengthBytes],
+    batch.events.map((event) => [event.timeUs, event.name, event.detail]),
+  ];
 }
 
 /** Log payload of a gap. */
@@ -172,7 +182,12 @@ export class ObservationStore {
   }
 
   /** Enters a log entry of kind `table`, `segment` or `gap`. Idempotent. Fails with `TABLE_MALFORMED`, `SEGMENT_…`, `TABLE_UNKNOWN` or `GAP_MALFORMED` (peer). */
-  apply(dataset: DatasetId, author: NodeId, kind: 'table' | 'segment' | 'gap', payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {
+  apply(
+    dataset: DatasetId,
+    author: NodeId,
+    kind: 'table' | 'segment' | 'gap',
+    payload: CborValue,
+  ): Outcome<{ readonly stored: number; readonly duplicate: number }> {
     if (kind === 'table') {
       const revision = decodeTableRevision(payload, this.#crypto);
       if (!revision.ok) return revision;
@@ -185,7 +200,10 @@ export class ObservationStore {
   /** True when this author has defined the table revision: logs arrive in any order, so each author's rows follow a definition in the author's own log. */
   isDefinedBy(dataset: DatasetId, author: NodeId, table: Hash): boolean {
     const key = this.#key(dataset, table);
-    return key !== undefined && this.#catalog.get('SELECT 1 FROM table_author WHERE revision = ? AND author = ?', key, identifierToBytes(author)) !== undefined;
+    return (
+      key !== undefined &&
+      this.#catalog.get('SELECT 1 FROM table_author WHERE revision = ? AND author = ?', key, identifierToBytes(author)) !== undefined
+    );
   }
 
   /** True when exactly this row is stored. */
@@ -205,7 +223,10 @@ export class ObservationStore {
   /** Every table revision of a dataset with the extent of its rows, by station and table. */
   tables(dataset: DatasetId): TableSummary[] {
     return this.#catalog
-      .all<{ id: number; payload: Uint8Array }>('SELECT id, payload FROM table_revision WHERE dataset = ? ORDER BY station, name, id', identifierToBytes(dataset))
+      .all<{ id: number; payload: Uint8Array }>(
+        'SELECT id, payload FROM table_revision WHERE dataset = ? ORDER BY station, name, id',
+        identifierToBytes(dataset),
+      )
       .flatMap((row) => {
         const revision = this.#revision(row.payload);
         const extent = this.#catalog.get<{ n: number; first: number | null; last: number | null }>(
@@ -246,7 +267,10 @@ export class ObservationStore {
     const key = this.#key(dataset, table);
     if (key === undefined) return [];
     return this.#catalog
-      .all<{ time_us: number; name: string; detail: string }>('SELECT time_us, name, detail FROM logger_event WHERE revision = ? ORDER BY time_us, name', key)
+      .all<{ time_us: number; name: string; detail: string }>(
+        'SELECT time_us, name, detail FROM logger_event WHERE revision = ? ORDER BY time_us, name',
+        key,
+      )
       .map((row) => ({ timeUs: row.time_us, name: row.name, detail: row.detail }));
   }
 
@@ -255,7 +279,10 @@ export class ObservationStore {
     const key = this.#key(dataset, table);
     if (key === undefined) return [];
     return this.#catalog
-      .all<{ from_record: number; to_record: number; reason: string }>('SELECT from_record, to_record, reason FROM gap WHERE revision = ? ORDER BY from_record', key)
+      .all<{ from_record: number; to_record: number; reason: string }>(
+        'SELECT from_record, to_record, reason FROM gap WHERE revision = ? ORDER BY from_record',
+        key,
+      )
       .map((row) => ({ table, fromRecord: row.from_record, toRecord: row.to_record, reason: row.reason }));
   }
 
@@ -269,7 +296,8 @@ export class ObservationStore {
       encodeCbor(encodeTableRevision(revision)),
     );
     const key = this.#key(dataset, revision.id);
-    if (key !== undefined) this.#catalog.run('INSERT OR IGNORE INTO table_author (revision, author) VALUES (?, ?)', key, identifierToBytes(author));
+    if (key !== undefined)
+      this.#catalog.run('INSERT OR IGNORE INTO table_author (revision, author) VALUES (?, ?)', key, identifierToBytes(author));
   }
 
   #applySegment(dataset: DatasetId, payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {
@@ -292,7 +320,13 @@ export class ObservationStore {
       );
     }
     for (const [timeUs, name, detail] of events) {
-      this.#catalog.run('INSERT OR IGNORE INTO logger_event (revision, time_us, name, detail) VALUES (?, ?, ?, ?)', key, timeUs, name, detail);
+      this.#catalog.run(
+        'INSERT OR IGNORE INTO logger_event (revision, time_us, name, detail) VALUES (?, ?, ?, ?)',
+        key,
+        timeUs,
+        name,
+        detail,
+      );
     }
     return success({ stored, duplicate: batch.value.rows.length - stored });
   }
@@ -303,7 +337,13 @@ export class ObservationStore {
     const [table, fromRecord, toRecord, reason] = shaped.output;
     const key = this.#key(dataset, table as Hash);
     if (key === undefined) return failure('TABLE_UNKNOWN', 'peer', 'a gap came before the definition of its table');
-    this.#catalog.run('INSERT OR IGNORE INTO gap (revision, from_record, to_record, reason) VALUES (?, ?, ?, ?)', key, fromRecord, toRecord, reason);
+    this.#catalog.run(
+      'INSERT OR IGNORE INTO gap (revision, from_record, to_record, reason) VALUES (?, ?, ?, ?)',
+      key,
+      fromRecord,
+      toRecord,
+      reason,
+    );
     return success({ stored: 0, duplicate: 0 });
   }
 
@@ -311,7 +351,11 @@ export class ObservationStore {
     const name = `${dataset} ${toHex(table)}`;
     const known = this.#keyByRevision.get(name);
     if (known !== undefined) return known;
-    const row = this.#catalog.get<{ id: number }>('SELECT id FROM table_revision WHERE dataset = ? AND hash = ?', identifierToBytes(dataset), table);
+    const row = this.#catalog.get<{ id: number }>(
+      'SELECT id FROM table_revision WHERE dataset = ? AND hash = ?',
+      identifierToBytes(dataset),
+      table,
+    );
     if (row !== undefined) this.#keyByRevision.set(name, row.id);
     return row?.id;
   }

@@ -39,13 +39,28 @@ const text = v.pipe(v.string(), v.maxLength(4096));
 const finite = v.pipe(v.number(), v.finite());
 const kinds = ['number', 'text', 'time', 'boolean'] as const;
 const fieldShape = v.strictTuple([text, text, text, v.picklist(kinds), v.nullable(text)]);
-const definitionShape = v.strictTuple([text, text, text, text, text, v.pipe(v.array(fieldShape), v.maxLength(limits.fieldsPerTableMax)), text]);
+const definitionShape = v.strictTuple([
+  text,
+  text,
+  text,
+  text,
+  text,
+  v.pipe(v.array(fieldShape), v.maxLength(limits.fieldsPerTableMax)),
+  text,
+]);
 const payloadShape = v.strictTuple([
   definitionShape,
   text,
   v.record(text, text),
   v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1))),
-  v.nullable(v.strictTuple([v.pipe(finite, v.minValue(-90), v.maxValue(90)), v.pipe(finite, v.minValue(-180), v.maxValue(180)), v.nullable(finite), text])),
+  v.nullable(
+    v.strictTuple([
+      v.pipe(finite, v.minValue(-90), v.maxValue(90)),
+      v.pipe(finite, v.minValue(-180), v.maxValue(180)),
+      v.nullable(finite),
+      text,
+    ]),
+  ),
 ]);
 
 /** Attribute that belongs to a revision's identity: another program makes another revision. */
@@ -88,14 +103,30 @@ export function decodeTableRevision(payload: CborValue, crypto: Crypto): Outcome
     table,
     model,
     serial,
-    fields: fields.map(([name, unit, processing, kind, sensorSerial]) => ({ name, unit, processing, kind, ...(sensorSerial === null ? {} : { sensorSerial }) })),
+    fields: fields.map(([name, unit, processing, kind, sensorSerial]) => ({
+      name,
+      unit,
+      processing,
+      kind,
+      ...(sensorSerial === null ? {} : { sensorSerial }),
+    })),
     attributes,
     ...(intervalUs === null ? {} : { intervalUs }),
-    ...(place === null ? {} : { position: { latitude: place[0], longitude: place[1], ...(place[2] === null ? {} : { altitudeM: place[2] }), method: place[3] } }),
+    ...(place === null
+      ? {}
+      : { position: { latitude: place[0], longitude: place[1], ...(place[2] === null ? {} : { altitudeM: place[2] }), method: place[3] } }),
   });
 }
 
 function definitionOf(revision: Omit<TableRevision, 'id'>): CborValue {
   const fields = revision.fields.map((field) => [field.name, field.unit, field.processing, field.kind, field.sensorSerial ?? null]);
-  return [revision.stationId, revision.format, revision.table, revision.model, revision.serial, fields, revision.attributes[signatureAttribute] ?? ''];
+  return [
+    revision.stationId,
+    revision.format,
+    revision.table,
+    revision.model,
+    revision.serial,
+    fields,
+    revision.attributes[signatureAttribute] ?? '',
+  ];
 }
