@@ -207,7 +207,8 @@ export class DatagramRateControl implements RateControl {
     // Without the loss that is always there this much would have arrived.
     const carried = window.bytes / window.arrivalSpanMs / (1 - Math.min(lossMadeUpMax, this.#loss.baseShare));
     this.#followRate(carried, rate, queueMs > target / 2, queueMs > 2 * target);
-    this.#steer(queueMs, target, now);
+    // What a decision does shows a round trip later, in the window after the one that is filling then.
+    this.#steer(queueMs, target, (this.#minRttMs ?? 100) + window.arrivalSpanMs, now);
   }
 
   /** The least queueing delay of the last window, or of the last few where jitter makes a single one unreliable. */
@@ -239,8 +240,8 @@ export class DatagramRateControl implements RateControl {
     this.#rate = sorted[sorted.length >> 1] as number;
   }
 
-  /** Chooses the gain until the next measurement. */
-  #steer(queueMs: number, target: number, now: MonotonicMs): void {
+  /** Chooses the gain until the next measurement. `effectMs` is how long it takes a decision to show. */
+  #steer(queueMs: number, target: number, effectMs: number, now: MonotonicMs): void {
     const rtt = this.#minRttMs ?? 100;
     const short = queueMs < target;
     if (queueMs < target / 8) this.#emptyAt = now;
@@ -263,12 +264,12 @@ export class DatagramRateControl implements RateControl {
       this.#restUntil = later(now, restMs + 2 * rtt);
       this.#loss.clear();
     }
-    if (!short) this.#gain = Math.max(gainMin, 1 - (queueMs - target) / Math.max(2 * rtt, 100));
+    if (!short) this.#gain = Math.max(gainMin, 1 - (queueMs - target) / (2 * effectMs));
     if (!short || queueMs > target / 2 || now < this.#restUntil) {
       this.#gainStep = gainStepMin;
       this.#stepAt = now;
-    } else if (now - this.#stepAt > 1.5 * rtt + 50) {
-      // The effect of a step shows after a round trip; a queue that is still empty then asks for a larger one.
+    } else if (now - this.#stepAt > 1.5 * effectMs) {
+      // A queue that is still empty when a step has shown its effect asks for a larger one.
       this.#gainStep = Math.min(gainStepMax, this.#gainStep * 2);
       this.#stepAt = now;
     }
