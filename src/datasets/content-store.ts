@@ -1,19 +1,21 @@
+import { invariant } from '../core/assert.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import type { FileReader, FileTree } from '../ports/file-tree.ts';
-import { ChunkSplitter, chunkParametersFor } from './chunking.ts';
-import { type ChunkRef, type ContentRef, ManifestBuilder, type ManifestNode, readManifest } from './manifest.ts';
+import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
+import { type ChunkParameters, ChunkSplitter, chunkParametersFor } from './chunking.ts';
+import { type ChunkRef, type ContentRef, ManifestBuilder, readManifest, totalBytes } from './manifest.ts';
 
 /**
  * Where the bytes are. A chunk has homes: a record in a pack, or a place in a working file. A pack's bytes are on stable storage before the catalog names them; a working file belongs to
  * people, so what is read from it counts only after its hash was checked, and a home that fails the check is forgotten.
  *
- * A content is *complete* when every chunk and manifest node of it had a home at one time. Reading is still checked: completeness says what need not be fetched, the hash says what may be
- * shown.
+ * A content is *complete* while every chunk of it has a home. When a working file changes or goes, the contents that relied on it become *doubtful* in the same transaction, until `recheck` has
+ * looked through their manifests: complete again where every chunk has another home, *lost* otherwise. A content that cannot be read any more is lost as well. Whoever needs a lost content asks for
+ * it anew (`takeLost`). Reading is checked all the same: completeness says what need not be fetched, the hash says what may be shown.
  */
 
 export const contentSchema: Schema = {
@@ -35,24 +37,58 @@ export const contentSchema: Schema = {
        PRIMARY KEY (hash, tree, path, offset)
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX chunk_in_file_by_path ON chunk_in_file (tree, path);
-     CREATE TABLE content_complete (
+     CREATE TABLE content (
        root BLOB PRIMARY KEY,
        size_bytes INTEGER NOT NULL,
-       depth INTEGER NOT NULL
+       depth INTEGER NOT NULL,
+       state TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX content_in_trouble ON content (state) WHERE state <> 'complete';
+     CREATE TABLE content_in_file (
+       tree TEXT NOT NULL,
+       path TEXT NOT NULL,
+       root BLOB NOT NULL,
+       PRIMARY KEY (tree, path, root)
      ) STRICT, WITHOUT ROWID;`,
   ],
 };
 
 /** Files up to this size are copied into packs when they are published, so that their old versions remain as merge and delta bases. */
 const copyBytesMax = 4 * 1024 * 1024;
+/** Contents up to this size are cut into chunks of the smallest average, whatever they grew from. */
+const smallestChunksBytesMax = 256 * 1024 * 1024;
 /** How much of a file is read at a time, and about how much is appended to a pack at a time. */
 const readBytes = 1024 * 1024;
 const appendBytesMax = 8 * 1024 * 1024;
+
+/** Faults of a working file that say its bytes are not there any more. Any other (a disk that is not mounted, no permission) may pass, and the home is kept. */
+const goneCodes: readonly string[] = ['FILE_MISSING', 'NOT_A_FILE', 'PATH_REFUSED'];
 
 interface ChunkRow {
   pack: number;
   offset: number;
   record_bytes: number;
+}
+
+interface HomeRow {
+  tree: string;
+  path: string;
+  offset: number;
+  length_bytes: number;
+}
+
+interface ContentRow {
+  root: Uint8Array;
+  size_bytes: number;
+  depth: number;
+}
+
+/** How the content of a working file is taken. */
+export interface AddFileOptions {
+  /** The content that stood in the file before: its chunk lengths are kept, so that a file that grows past a step of `chunkParametersFor` still shares its chunks with its own past. */
+  readonly previous?: ContentRef;
+  /** Take a file that changes while it is read: the bytes that were read are the content. Without it such a file is refused. */
+  readonly changing?: boolean;
 }
 
 /** All content this node holds. */
@@ -69,13 +105,18 @@ export class ContentStore {
     catalog.migrate(contentSchema);
   }
 
-  /** Cuts off what a power cut left behind the last record that the catalog names. Called once, before anything is appended. */
+  /** Cuts off what a power cut left behind the last record that the catalog names, and looks through the contents it left in doubt. Called once, before anything is appended. */
   async recover(): Promise<void> {
-    for (const { pack, lengthBytes } of await this.#chunks.packs()) {
-      const named =
-        this.#catalog.get<{ end: number | null }>('SELECT max(offset + record_bytes) AS end FROM chunk WHERE pack = ?', pack)?.end ?? 0;
-      if (named < lengthBytes) await this.#chunks.truncateAfter(pack, named);
+    const namedByPack = new Map<number, number>();
+    for (const { pack } of await this.#chunks.packs()) namedByPack.set(pack, 0);
+    for (const row of this.#catalog.all<{ pack: number; end: number }>(
+      'SELECT pack, max(offset + record_bytes) AS end FROM chunk GROUP BY pack',
+    )) {
+      namedByPack.set(row.pack, row.end);
     }
+    // Every pack is named to the store, also one that is shorter than the catalog says or missing: no place in it may be used a second time.
+    for (const [pack, end] of namedByPack) await this.#chunks.truncateAfter(pack, end);
+    await this.recheck();
   }
 
   /** Makes the files of a working tree readable as homes. `id` is stable over restarts. */
@@ -93,16 +134,13 @@ export class ContentStore {
 
   /** True when the content is complete here. */
   holds(root: Hash): boolean {
-    return this.#catalog.get('SELECT 1 FROM content_complete WHERE root = ?', root) !== undefined;
+    return this.content(root) !== undefined;
   }
 
   /** The content that is complete here under this root. */
   content(root: Hash): ContentRef | undefined {
-    const row = this.#catalog.get<{ size_bytes: number; depth: number }>(
-      'SELECT size_bytes, depth FROM content_complete WHERE root = ?',
-      root,
-    );
-    return row && { root, sizeBytes: row.size_bytes, depth: row.depth };
+    const row = this.#catalog.get<ContentRow>(`SELECT root, size_bytes, depth FROM content WHERE root = ? AND state = 'complete'`, root);
+    return row && contentOf(row);
   }
 
   /**
@@ -111,7 +149,9 @@ export class ContentStore {
    * @throws GodwitError `DISK_FULL` or `STORAGE_FAILED` from the chunk store; nothing is named then, and the caller may try again.
    */
   async put(records: readonly PackRecord[]): Promise<void> {
-    const fresh = records.filter((record) => this.#catalog.get('SELECT 1 FROM chunk WHERE hash = ?', record.hash) === undefined);
+    const freshByHash = new Map<string, PackRecord>();
+    for (const record of records) if (!this.#isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
+    const fresh = [...freshByHash.values()];
     if (fresh.length === 0) return;
     const places = await this.#chunks.append(fresh);
     this.#catalog.transaction(() => {
@@ -129,17 +169,50 @@ export class ContentStore {
     });
   }
 
-  /** Notes that a content is complete: all its chunks and nodes have homes. */
-  complete(content: ContentRef): void {
-    this.#catalog.run(
-      'INSERT OR IGNORE INTO content_complete (root, size_bytes, depth) VALUES (?, ?, ?)',
-      content.root,
-      content.sizeBytes,
-      content.depth,
-    );
+  /**
+   * Notes that a content is complete, once every one of its chunks has a home; false, and nothing is noted, when one has none. `chunks` are the content's, in order; its manifest nodes are in packs
+   * already. Synchronous; part of the caller's transaction.
+   */
+  complete(content: ContentRef, chunks: readonly ChunkRef[]): boolean {
+    invariant(totalBytes(chunks) === content.sizeBytes, 'a content is completed with chunks that are not all of it');
+    return this.#catalog.transaction(() => {
+      const files = new Map<string, { tree: string; path: string }>();
+      for (const { hash } of chunks) {
+        if (this.#isPacked(hash)) continue;
+        const homes = this.#homes(hash);
+        if (homes.length === 0) return false;
+        for (const { tree, path } of homes) files.set(`${tree}\0${path}`, { tree, path });
+      }
+      this.#setComplete(content);
+      for (const { tree, path } of files.values()) {
+        this.#catalog.run('INSERT OR IGNORE INTO content_in_file (tree, path, root) VALUES (?, ?, ?)', tree, path, content.root);
+      }
+      return true;
+    });
   }
 
-  /** The verified bytes of a chunk or node from whichever home still has them, or `undefined`. */
+  // Queries for trouble repeat the condition of the partial index, because SQLite uses one only for the very same words.
+
+  /** Looks through every content in doubt: it is complete again, or lost. Called after working files changed; what a power cut interrupts is done by `recover`. */
+  async recheck(): Promise<void> {
+    for (const row of this.#catalog.all<ContentRow>(
+      `SELECT root, size_bytes, depth FROM content WHERE state <> 'complete' AND state = 'doubtful'`,
+    )) {
+      const content = contentOf(row);
+      // `refs` itself declares a content lost whose manifest cannot be read.
+      const chunks = await this.refs(content).catch(ignoreGodwitError);
+      if (chunks !== undefined && !this.complete(content, chunks)) this.#lose(content);
+    }
+  }
+
+  /** Contents that were complete and are not any more, each told once: whoever still needs one wants it again. Part of the caller's transaction. */
+  takeLost(): ContentRef[] {
+    const lost = this.#catalog.all<ContentRow>(`SELECT root, size_bytes, depth FROM content WHERE state <> 'complete' AND state = 'lost'`);
+    for (const { root } of lost) this.#catalog.run('DELETE FROM content WHERE root = ?', root);
+    return lost.map(contentOf);
+  }
+
+  /** The verified bytes of a chunk or node from whichever home still has them, or `undefined`. A home that turns out to hold something else is forgotten. */
   async read(hash: Hash): Promise<Uint8Array | undefined> {
     const row = this.#catalog.get<ChunkRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
     if (row !== undefined) {
@@ -147,50 +220,62 @@ export class ContentStore {
       if (bytes !== undefined) return bytes;
       this.#catalog.run('DELETE FROM chunk WHERE hash = ? AND pack = ? AND offset = ?', hash, row.pack, row.offset);
     }
-    for (const home of this.#catalog.all<{ tree: string; path: string; offset: number; length_bytes: number }>(
-      'SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?',
-      hash,
-    )) {
+    for (const home of this.#homes(hash)) {
       const bytes = await this.#readHome(home);
+      if (bytes === 'unavailable') continue;
       if (bytes !== undefined && equalBytes(this.#crypto.sha256(bytes), hash)) return bytes;
-      if (this.#treeById.has(home.tree)) {
-        this.#catalog.run(
-          'DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?',
-          hash,
-          home.tree,
-          home.path,
-          home.offset,
-        );
-      }
+      this.#catalog.run(
+        'DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?',
+        hash,
+        home.tree,
+        home.path,
+        home.offset,
+      );
     }
     return undefined;
   }
 
-  /** All chunk references of a content whose manifest is here. Throws as `readManifest` does when a node is missing or damaged. */
+  /**
+   * All chunk references of a content whose manifest is here.
+   *
+   * @throws GodwitError as `readManifest` does when a node is missing or damaged; the content is then lost
+   */
   async refs(content: ContentRef): Promise<ChunkRef[]> {
-    return Array.fromAsync(readManifest(content, (hash) => this.read(hash), this.#crypto));
+    return Array.fromAsync(this.#manifest(content));
   }
 
   /**
    * The bytes of a content, chunk by chunk, each verified.
    *
-   * @throws GodwitError `CONTENT_DAMAGED` when a chunk can no longer be read: the content is then no longer complete and will be fetched again.
+   * @throws GodwitError `CONTENT_DAMAGED` (retryable) when a chunk can no longer be read: the content is then lost and will be fetched again; `CONTENT_UNAVAILABLE` (retryable) when a chunk lies in a
+   * directory that cannot be read at the moment
    */
   async *stream(content: ContentRef): AsyncGenerator<Uint8Array, void, void> {
-    for await (const ref of readManifest(content, (hash) => this.read(hash), this.#crypto)) {
+    for await (const ref of this.#manifest(content)) {
       const bytes = await this.read(ref.hash);
-      if (bytes === undefined) {
-        this.#catalog.run('DELETE FROM content_complete WHERE root = ?', content.root);
+      if (bytes?.length === ref.lengthBytes) {
+        yield bytes;
+        continue;
+      }
+      if (bytes === undefined && this.has(ref.hash)) {
         throw new GodwitError(
-          'CONTENT_DAMAGED',
-          `Chunk ${toHex(ref.hash)} can no longer be read; it will be fetched again from a node that has it.`,
-          {
-            retryable: true,
-          },
+          'CONTENT_UNAVAILABLE',
+          `Chunk ${toHex(ref.hash)} lies in a directory that cannot be read; connect its disk.`,
+          { retryable: true },
         );
       }
-      yield bytes;
+      this.#lose(content);
+      throw new GodwitError(
+        'CONTENT_DAMAGED',
+        `Chunk ${toHex(ref.hash)} can no longer be read; it will be fetched again from a node that has it.`,
+        { retryable: true },
+      );
     }
+  }
+
+  /** Declares a complete content lost when a chunk that it names has no home any more. For readers that go by references; `stream` and `refs` do it themselves. */
+  loseIfDamaged(content: ContentRef, chunks: readonly ChunkRef[]): void {
+    if (chunks.some(({ hash }) => !this.has(hash))) this.#lose(content);
   }
 
   /** A content of at most `bytesMax` bytes in one array, or `undefined` when it is larger or not complete. */
@@ -207,90 +292,195 @@ export class ContentStore {
 
   /** Stores bytes as content in packs. */
   async addBytes(bytes: Uint8Array): Promise<ContentRef> {
-    const reader: Pick<FileReader, 'read'> = { read: async (offset, length) => bytes.slice(offset, offset + length) };
-    return this.#add(reader, bytes.length, undefined);
+    const read: FileReader['read'] = async (offset, length) => bytes.slice(offset, offset + length);
+    const { content, chunks } = await this.#add(read, bytes.length, chunkParametersFor(bytes.length), true);
+    this.complete(content, chunks);
+    return content;
   }
 
   /**
-   * Stores the content of an open working file: hashes and cuts it in one pass, keeps small files in packs and leaves large ones where they are. Reads exactly `sizeBytes`.
+   * Stores the content of an open working file: hashes and cuts it in one pass, keeps small files in packs and leaves large ones where they are. Reads exactly the bytes that `stat` speaks of.
+   * What was known of the file before is replaced in the same step that makes the new content complete.
    *
-   * @throws GodwitError `FILE_CHANGED` (retryable) when the file turns out shorter.
+   * @throws GodwitError `FILE_CHANGED` (retryable) when the file turns out shorter, or is not the one that `stat` describes by the time it was read
    */
-  async addFile(tree: string, path: string, reader: FileReader, sizeBytes: number): Promise<ContentRef> {
-    return this.#add(reader, sizeBytes, sizeBytes <= copyBytesMax ? undefined : { tree, path });
+  async addFile(tree: string, reader: FileReader, stat: FileStat, options: AddFileOptions = {}): Promise<ContentRef> {
+    const { path, sizeBytes } = stat;
+    const inPacks = sizeBytes <= copyBytesMax;
+    const parameters = chunkParametersFor(sizeBytes, await this.#meanChunkBytes(options.previous, sizeBytes));
+    const { content, chunks } = await this.#add((offset, length) => reader.read(offset, length), sizeBytes, parameters, inPacks);
+    if (options.changing !== true && !isSameFile(stat, await reader.stat())) {
+      throw new GodwitError('FILE_CHANGED', 'A file changed while it was read; it will be read again.', { retryable: true });
+    }
+    this.replaceFile(tree, path, content, chunks);
+    return content;
   }
 
-  /** Forgets the homes in a working file that is gone or about to be replaced. */
+  /**
+   * Notes that a working file holds this content now, and no longer what it held: the homes in it are replaced, and contents that relied on the old ones are in doubt until `recheck`. Synchronous;
+   * part of the caller's transaction.
+   */
+  replaceFile(tree: string, path: string, content: ContentRef, chunks: readonly ChunkRef[]): void {
+    this.#catalog.transaction(() => {
+      this.forgetFile(tree, path);
+      let offset = 0;
+      let isHome = false;
+      for (const { hash, lengthBytes } of chunks) {
+        // A chunk in a pack needs no second home.
+        if (!this.#isPacked(hash)) {
+          isHome = true;
+          this.#catalog.run(
+            'INSERT OR IGNORE INTO chunk_in_file (hash, tree, path, offset, length_bytes) VALUES (?, ?, ?, ?, ?)',
+            hash,
+            tree,
+            path,
+            offset,
+            lengthBytes,
+          );
+        }
+        offset += lengthBytes;
+      }
+      this.#setComplete(content);
+      if (isHome) this.#catalog.run('INSERT INTO content_in_file (tree, path, root) VALUES (?, ?, ?)', tree, path, content.root);
+    });
+  }
+
+  /** Forgets the homes in a working file that is gone; contents that relied on them are in doubt until `recheck`. Synchronous; part of the caller's transaction. */
   forgetFile(tree: string, path: string): void {
-    this.#catalog.run('DELETE FROM chunk_in_file WHERE tree = ? AND path = ?', tree, path);
+    this.#catalog.transaction(() => {
+      this.#catalog.run(
+        `UPDATE content SET state = 'doubtful' WHERE state = 'complete' AND root IN (SELECT root FROM content_in_file WHERE tree = ? AND path = ?)`,
+        tree,
+        path,
+      );
+      this.#catalog.run('DELETE FROM content_in_file WHERE tree = ? AND path = ?', tree, path);
+      this.#catalog.run('DELETE FROM chunk_in_file WHERE tree = ? AND path = ?', tree, path);
+    });
   }
 
-  async #add(reader: Pick<FileReader, 'read'>, sizeBytes: number, home: { tree: string; path: string } | undefined): Promise<ContentRef> {
-    const splitter = new ChunkSplitter(chunkParametersFor(sizeBytes));
-    const manifest = new ManifestBuilder(this.#crypto);
+  /** Complete contents that rely on a working file. */
+  contentsIn(tree: string, path: string): ContentRef[] {
+    return this.#catalog
+      .all<ContentRow>(
+        `SELECT content.root, size_bytes, depth FROM content_in_file JOIN content USING (root) WHERE tree = ? AND path = ? AND state = 'complete'`,
+        tree,
+        path,
+      )
+      .map(contentOf);
+  }
+
+  /**
+   * Copies into packs what a content would lose with a working file: the chunks that have no home elsewhere, without those that will be in the file that takes its place.
+   *
+   * @throws GodwitError `DISK_FULL`, `STORAGE_FAILED`, or as `refs` does
+   */
+  async saveFromFile(tree: string, path: string, content: ContentRef, staying: readonly ChunkRef[]): Promise<void> {
+    const stayingHashes = new Set(staying.map(({ hash }) => toHex(hash)));
     let batch: PackRecord[] = [];
     let batchBytes = 0;
-    let homes: { hash: Hash; offset: number; length: number }[] = [];
-    let offset = 0;
-
-    const flush = async (): Promise<void> => {
+    for (const { hash } of await this.refs(content)) {
+      if (stayingHashes.has(toHex(hash)) || this.#isPacked(hash)) continue;
+      if (this.#homes(hash).some((home) => home.tree !== tree || home.path !== path)) continue;
+      const bytes = await this.read(hash);
+      if (bytes === undefined) continue;
+      batch.push({ hash, bytes });
+      batchBytes += bytes.length;
+      if (batchBytes < appendBytesMax) continue;
       await this.put(batch);
-      if (home !== undefined && homes.length > 0) {
-        this.#catalog.transaction(() => {
-          for (const place of homes) {
-            this.#catalog.run(
-              'INSERT OR IGNORE INTO chunk_in_file (hash, tree, path, offset, length_bytes) VALUES (?, ?, ?, ?, ?)',
-              place.hash,
-              home.tree,
-              home.path,
-              place.offset,
-              place.length,
-            );
-          }
-        });
-      }
       batch = [];
-      homes = [];
       batchBytes = 0;
-    };
-    const addNodes = (nodes: readonly ManifestNode[]): void => {
-      for (const node of nodes) {
-        batch.push(node);
-        batchBytes += node.bytes.length;
-      }
+    }
+    await this.put(batch);
+  }
+
+  async #add(
+    read: FileReader['read'],
+    sizeBytes: number,
+    parameters: ChunkParameters,
+    inPacks: boolean,
+  ): Promise<{ content: ContentRef; chunks: ChunkRef[] }> {
+    const splitter = new ChunkSplitter(parameters);
+    const manifest = new ManifestBuilder(this.#crypto);
+    // One reference a chunk, and chunks grow with the file: about 190,000 for 100 GB.
+    const chunks: ChunkRef[] = [];
+    let batch: PackRecord[] = [];
+    let batchBytes = 0;
+
+    const pack = (record: PackRecord): void => {
+      batch.push(record);
+      batchBytes += record.bytes.length;
     };
     const addChunk = (bytes: Uint8Array): void => {
-      const hash = this.#crypto.sha256(bytes) as Hash;
-      manifest.add({ hash, lengthBytes: bytes.length });
-      if (home === undefined) {
-        batch.push({ hash, bytes });
-        batchBytes += bytes.length;
-      } else {
-        homes.push({ hash, offset, length: bytes.length });
-      }
-      offset += bytes.length;
+      const chunk = { hash: this.#crypto.sha256(bytes) as Hash, lengthBytes: bytes.length };
+      chunks.push(chunk);
+      manifest.add(chunk);
+      if (inPacks) pack({ hash: chunk.hash, bytes });
     };
 
     let position = 0;
     while (position < sizeBytes) {
-      const bytes = await reader.read(position, Math.min(readBytes, sizeBytes - position));
-      if (bytes.length === 0) throw new GodwitError('FILE_CHANGED', 'A file became shorter while it was read.', { retryable: true });
+      const bytes = await read(position, Math.min(readBytes, sizeBytes - position));
+      if (bytes.length === 0)
+        throw new GodwitError('FILE_CHANGED', 'A file became shorter while it was read; it will be read again.', { retryable: true });
       position += bytes.length;
       for (const chunk of splitter.push(bytes)) addChunk(chunk);
-      addNodes(manifest.drain());
-      if (batchBytes >= appendBytesMax || homes.length >= 4096) await flush();
+      for (const node of manifest.drain()) pack(node);
+      if (batchBytes < appendBytesMax) continue;
+      await this.put(batch);
+      batch = [];
+      batchBytes = 0;
     }
     for (const chunk of splitter.end()) addChunk(chunk);
     const { content, nodes } = manifest.finish();
-    addNodes(nodes);
-    await flush();
-    this.complete(content);
-    return content;
+    for (const node of nodes) pack(node);
+    await this.put(batch);
+    return { content, chunks };
   }
 
-  async #readHome(home: { tree: string; path: string; offset: number; length_bytes: number }): Promise<Uint8Array | undefined> {
+  /** Mean chunk length of what a file held before, where it matters. */
+  async #meanChunkBytes(previous: ContentRef | undefined, sizeBytes: number): Promise<number | undefined> {
+    if (previous === undefined || !this.holds(previous.root)) return undefined;
+    if (Math.max(sizeBytes, previous.sizeBytes) <= smallestChunksBytesMax) return undefined;
+    const chunks = await this.refs(previous).catch(ignoreGodwitError);
+    return chunks === undefined || chunks.length === 0 ? undefined : previous.sizeBytes / chunks.length;
+  }
+
+  /** The references of a content. One whose manifest is gone is lost. */
+  async *#manifest(content: ContentRef): AsyncGenerator<ChunkRef, void, void> {
+    try {
+      yield* readManifest(content, (hash) => this.read(hash), this.#crypto);
+    } catch (error) {
+      if (error instanceof GodwitError && error.code.startsWith('MANIFEST_')) this.#lose(content);
+      throw error;
+    }
+  }
+
+  /** Declares a content lost that was complete. A reference to it that is not its own, with another size say, declares nothing. */
+  #lose(content: ContentRef): void {
+    const { root, sizeBytes, depth } = content;
+    this.#catalog.run(`UPDATE content SET state = 'lost' WHERE root = ? AND size_bytes = ? AND depth = ?`, root, sizeBytes, depth);
+  }
+
+  #setComplete({ root, sizeBytes, depth }: ContentRef): void {
+    this.#catalog.run(
+      `INSERT OR REPLACE INTO content (root, size_bytes, depth, state) VALUES (?, ?, ?, 'complete')`,
+      root,
+      sizeBytes,
+      depth,
+    );
+  }
+
+  #isPacked(hash: Hash): boolean {
+    return this.#catalog.get('SELECT 1 FROM chunk WHERE hash = ?', hash) !== undefined;
+  }
+
+  #homes(hash: Hash): HomeRow[] {
+    return this.#catalog.all<HomeRow>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
+  }
+
+  async #readHome(home: HomeRow): Promise<Uint8Array | 'unavailable' | undefined> {
     const tree = this.#treeById.get(home.tree);
-    if (tree === undefined) return undefined;
+    if (tree === undefined) return 'unavailable';
     try {
       const reader = await tree.open(home.path);
       try {
@@ -300,9 +490,21 @@ export class ContentStore {
         await reader.close();
       }
     } catch (error) {
-      // A working file that was moved, removed or locked is simply not a home at the moment.
-      if (error instanceof GodwitError) return undefined;
-      throw error;
+      if (!(error instanceof GodwitError)) throw error;
+      return goneCodes.includes(error.code) ? undefined : 'unavailable';
     }
   }
+}
+
+/** True when both describe one file that was not written to between. */
+export function isSameFile(a: FileStat, b: FileStat): boolean {
+  return a.kind === b.kind && a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.inode === b.inode;
+}
+
+function contentOf(row: ContentRow): ContentRef {
+  return { root: row.root as Hash, sizeBytes: row.size_bytes, depth: row.depth };
+}
+
+function ignoreGodwitError(error: unknown): undefined {
+  if (!(error instanceof GodwitError)) throw error;
 }

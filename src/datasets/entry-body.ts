@@ -1,9 +1,12 @@
 import * as v from 'valibot';
+import { equalBytes, fromHex, utf8 } from '../core/bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { GodwitError } from '../core/errors.ts';
 import { type Hash, identifier, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { ClockQuality } from '../core/time.ts';
+import { isTreePath } from '../core/tree-path.ts';
 import type { HybridInstant } from './hybrid-clock.ts';
 import type { Dot } from './log.ts';
 import type { ContentRef } from './manifest.ts';
@@ -23,7 +26,8 @@ import type { ContentRef } from './manifest.ts';
  *     symlink  [path, superseded, 1, target, mtime s, mtime ns]
  *     removal  [path, superseded, 2]
  *
- * `superseded` lists the heads that the author saw and replaces: a number is an entry of the author's own log, `[node (32), number]` one of another's.
+ * `superseded` lists the heads that the author saw and replaces: a number is an entry of the author's own log, `[node (32), number]` one of another's. A path comes once in an entry. Empty
+ * content has the root of empty content, and content of depth 0 is at most one chunk long. Numbers are integers up to 2^53 - 1.
  */
 
 /** What kind of payload an entry carries. The numbers are the wire's. */
@@ -80,7 +84,7 @@ export type EntryBody = EntryHeader &
     | { readonly kind: Exclude<EntryKind, 'files'>; readonly payload: CborValue }
   );
 
-const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
+const uint = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const hash32 = v.pipe(
   v.instance(Uint8Array),
   v.check((bytes) => bytes.length === identifierBytes),
@@ -98,54 +102,98 @@ const supersededShape = v.pipe(
   v.maxLength(limits.headsPerEntryMax),
 );
 const nanoseconds = v.pipe(uint, v.maxValue(999_999_999));
-const seconds = v.pipe(v.number(), v.integer());
-const attributesShape = v.record(
-  v.pipe(v.string(), v.maxLength(256)),
-  v.union([v.pipe(v.string(), v.maxLength(65_536)), finite, v.boolean()]),
+const seconds = v.pipe(v.number(), v.safeInteger());
+const fileFields = [
+  pathShape,
+  supersededShape,
+  v.literal(0),
+  hash32,
+  uint,
+  v.pipe(uint, v.maxValue(10)),
+  seconds,
+  nanoseconds,
+  v.pipe(uint, v.maxValue(0o7777)),
+] as const;
+const targetShape = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(4096),
+  v.check((target) => !target.includes('\0') && target.isWellFormed()),
 );
 const changeShape = v.union([
-  v.strictTuple([
-    pathShape,
-    supersededShape,
-    v.literal(0),
-    hash32,
-    uint,
-    v.pipe(uint, v.maxValue(16)),
-    seconds,
-    nanoseconds,
-    v.pipe(uint, v.maxValue(0o7777)),
-  ]),
-  v.strictTuple([
-    pathShape,
-    supersededShape,
-    v.literal(0),
-    hash32,
-    uint,
-    v.pipe(uint, v.maxValue(16)),
-    seconds,
-    nanoseconds,
-    v.pipe(uint, v.maxValue(0o7777)),
-    attributesShape,
-  ]),
-  v.strictTuple([pathShape, supersededShape, v.literal(1), v.pipe(v.string(), v.maxLength(4096)), seconds, nanoseconds]),
+  v.pipe(
+    v.strictTuple([...fileFields]),
+    v.check(([, , , root, sizeBytes, depth]) => isPlausibleContent(root, sizeBytes, depth)),
+  ),
+  v.pipe(
+    v.strictTuple([...fileFields, v.custom<Attributes>(areAttributes)]),
+    v.check(([, , , root, sizeBytes, depth]) => isPlausibleContent(root, sizeBytes, depth)),
+  ),
+  v.strictTuple([pathShape, supersededShape, v.literal(1), targetShape, seconds, nanoseconds]),
   v.strictTuple([pathShape, supersededShape, v.literal(2)]),
 ]);
 const headerShape = [uint, uint, uint, v.pipe(uint, v.maxValue(qualities.length - 1)), v.unknown()] as const;
 const bodyShape = v.union([v.strictTuple([...headerShape, positionShape]), v.strictTuple([...headerShape])]);
-const changesShape = v.pipe(v.array(changeShape), v.minLength(1), v.maxLength(limits.changesPerRevisionMax));
+// One path twice would mean two states under one name of a revision.
+const changesShape = v.pipe(
+  v.array(changeShape),
+  v.minLength(1),
+  v.maxLength(limits.changesPerRevisionMax),
+  v.check((changes) => new Set(changes.map(([path]) => path)).size === changes.length),
+);
 
-/**
- * True for a path that may stand in a dataset: relative, no empty, `.` or `..` names, no NUL, no backslash, at most `limits.pathBytesMax` bytes. What a platform cannot store under
- * such a path is the checkout's to solve; here it is only kept from leaving the tree.
- */
-export function isDatasetPath(path: string): boolean {
-  if (path === '' || path.length > limits.pathBytesMax || path.includes('\0') || path.includes('\\') || !path.isWellFormed()) return false;
-  return path.split('/').every((name) => name !== '' && name !== '.' && name !== '..');
+/** SHA-256 of nothing (FIPS 180-4), the root of every empty file. */
+const emptyRoot = fromHex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+
+/** What a content reference must look like for anybody ever to hold it: nothing but the empty content is complete without a byte having arrived. */
+function isPlausibleContent(root: Uint8Array, sizeBytes: number, depth: number): boolean {
+  if (sizeBytes === 0) return depth === 0 && equalBytes(root, emptyRoot);
+  return depth > 0 || sizeBytes <= limits.chunkBytesMax;
 }
 
-/** Bytes of a body, ready to be signed. `author` is the node whose log it goes into: its own dots are written short. */
+/**
+ * True for a path that may stand in a dataset: relative, no empty, `.` or `..` names, no NUL, no backslash, at most `limits.pathBytesMax` bytes in UTF-8. What a platform cannot store
+ * under such a path is the checkout's to solve; here it is only kept from leaving the tree.
+ */
+export function isDatasetPath(path: string): boolean {
+  return isTreePath(path) && !path.includes('\\') && utf8(path).length <= limits.pathBytesMax;
+}
+
+/** True for metadata that an entry may carry: an object whose names have at most 256 and whose texts at most 65,536 UTF-16 code units, numbers finite. */
+export function areAttributes(value: unknown): value is Attributes {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) return false;
+  return Object.entries(value).every(([name, each]) => {
+    if (name.length > 256 || !name.isWellFormed()) return false;
+    if (typeof each === 'string') return each.length <= 65_536 && each.isWellFormed();
+    return typeof each === 'boolean' || (typeof each === 'number' && Number.isFinite(each));
+  });
+}
+
+/** An upper bound of the bytes that a change takes in an entry, cheap to work out: what a publication adds up before it begins another entry. */
+export function changeBytesMax(change: FileChange): number {
+  // A UTF-16 code unit is at most three bytes of UTF-8; a dot of another author is at most 46 bytes; all fixed fields together are below 128.
+  let bytes = 128 + change.path.length * 3 + change.superseded.length * 46;
+  if (change.kind === 'symlink') bytes += change.target.length * 3;
+  if (change.kind === 'file' && change.attributes !== undefined) {
+    for (const [name, value] of Object.entries(change.attributes))
+      bytes += 16 + name.length * 3 + (typeof value === 'string' ? value.length * 3 : 0);
+  }
+  return bytes;
+}
+
+/**
+ * Bytes of a body, ready to be signed. `author` is the node whose log it goes into: its own dots are written short.
+ *
+ * @throws GodwitError `CHANGE_UNSUPPORTED` for changes that every other node would refuse: nothing of that kind may be signed, or it would be lost on the others without a word
+ */
 export function encodeEntryBody(body: EntryBody, author: NodeId): Uint8Array {
   const payload = body.kind === 'files' ? body.changes.map((change) => encodeChange(change, author)) : body.payload;
+  if (body.kind === 'files' && !v.is(changesShape, payload)) {
+    throw new GodwitError(
+      'CHANGE_UNSUPPORTED',
+      'A change names a path, a link target, metadata or a number of replaced revisions that no entry can carry.',
+    );
+  }
   const items: CborValue[] = [
     entryKinds[body.kind],
     body.instant.wallMs,

@@ -1,5 +1,6 @@
 import { toHex } from '../core/bytes.ts';
 import { type DatasetId, type Hash, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Attributes, EntryHeader, FileChange, FileState, Position } from './entry-body.ts';
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
@@ -73,7 +74,7 @@ export interface Conflict {
   /** Wall clock of this node when it noticed. */
   readonly detectedMs: number;
   readonly resolvedMs?: number;
-  /** How it ended: `merge`, `latest`, `keep-both`, or `edit` when a person wrote a revision over it. */
+  /** How it ended: `merge`, `latest`, `keep-both`, `edit` when a person wrote a revision over it, or `continued` when the heads changed and the conflict goes on in another record. */
   readonly resolution?: string;
   /** Why merging stopped, with the cells named, when it did. JSON. */
   readonly detail?: string;
@@ -127,13 +128,13 @@ export class FileIndex {
     catalog.migrate(fileIndexSchema);
   }
 
-  /** Enters the changes of one log entry. Idempotent. Returns the paths whose heads changed. */
+  /** Enters the changes of one log entry. Idempotent. Returns the paths that got a revision they did not have. */
   apply(dataset: DatasetId, dot: Dot, header: EntryHeader, changes: readonly FileChange[], wallMs: number): string[] {
     return this.#catalog.transaction(() => {
       const touched: string[] = [];
       for (const change of changes) {
         if (this.#insert(dataset, dot, header, change)) {
-          this.#trackConflict(dataset, change.path, wallMs);
+          this.#trackConflict(dataset, change.path, Math.floor(wallMs));
           touched.push(change.path);
         }
       }
@@ -198,11 +199,19 @@ export class FileIndex {
       }));
   }
 
-  /** Where a content is a head: the datasets and paths that wait for it. */
-  headsWithRoot(root: Hash): { dataset: DatasetId; path: string }[] {
+  /** The heads that have this content: datasets, paths and entries that wait for it. */
+  headsWithRoot(root: Hash): (Dot & { dataset: DatasetId; path: string })[] {
     return this.#catalog
-      .all<{ dataset: Uint8Array; path: string }>('SELECT DISTINCT dataset, path FROM file_revision WHERE root = ? AND head = 1', root)
-      .map((row) => ({ dataset: identifier<DatasetId>(row.dataset), path: row.path }));
+      .all<{ dataset: Uint8Array; path: string; author: Uint8Array; sequence: number }>(
+        'SELECT dataset, path, author, sequence FROM file_revision WHERE root = ? AND head = 1',
+        root,
+      )
+      .map((row) => ({
+        dataset: identifier<DatasetId>(row.dataset),
+        path: row.path,
+        author: identifier<NodeId>(row.author),
+        sequence: row.sequence,
+      }));
   }
 
   /**
@@ -225,7 +234,8 @@ export class FileIndex {
     };
     const ancestors = heads.map(ancestorsOf);
     const common = [...(ancestors[0] ?? [])].filter((key) => revisions.has(key) && ancestors.every((set) => set.has(key)));
-    const shadowed = new Set(common.flatMap((key) => [...ancestorsOf(revisions.get(key) as FileRevision)]));
+    // What is common has only common ancestors, so looking at the parents finds everything that is not among the nearest.
+    const shadowed = new Set(common.flatMap((key) => (revisions.get(key) as FileRevision).superseded.map(dotText)));
     return common
       .filter((key) => !shadowed.has(key))
       .map((key) => revisions.get(key) as FileRevision)
@@ -279,10 +289,15 @@ export class FileIndex {
     );
   }
 
-  /** The greatest instant of any revision, to restart the hybrid clock from. */
-  greatestInstant(): HybridInstant | undefined {
+  /**
+   * The greatest instant of a revision that `self` wrote, or that anybody wrote by a clock up to `wallMsMax`: what the hybrid clock restarts from. Others' instants beyond that were never
+   * followed, and a restart must not make up for it.
+   */
+  greatestInstant(self: NodeId, wallMsMax: number): HybridInstant | undefined {
     const row = this.#catalog.get<{ wall_ms: number; counter: number }>(
-      'SELECT wall_ms, counter FROM file_revision ORDER BY wall_ms DESC, counter DESC LIMIT 1',
+      'SELECT wall_ms, counter FROM file_revision WHERE wall_ms <= ? OR author = ? ORDER BY wall_ms DESC, counter DESC LIMIT 1',
+      Math.floor(wallMsMax),
+      identifierToBytes(self),
     );
     return row && { wallMs: row.wall_ms, counter: row.counter };
   }
@@ -320,6 +335,8 @@ export class FileIndex {
     );
     if (inserted === 0) return false;
     for (const old of change.superseded) {
+      // No entry replaces itself or what its author was yet to write; one that says so would leave the path without any head.
+      if (old.author === dot.author && old.sequence >= dot.sequence) continue;
       const oldAuthor = identifierToBytes(old.author);
       this.#catalog.run(
         'INSERT OR IGNORE INTO file_superseded VALUES (?, ?, ?, ?, ?, ?)',
@@ -343,17 +360,20 @@ export class FileIndex {
     const heads = this.heads(dataset, path);
     const inConflict = new Set(heads.map(stateKey)).size > 1;
     if (inConflict) {
-      const names = JSON.stringify(heads.map(dotText).sort());
+      // The record names a limited number of heads: each of them names the path, and a thousand heads must not make a thousand records of a thousand names.
+      const names = JSON.stringify(heads.map(dotText).sort().slice(0, limits.headsPerEntryMax));
       // A conflict that another head joins is one conflict more, not the old one rewritten: its history stays readable.
       this.#catalog.run(
-        `UPDATE file_conflict SET resolved_ms = ?, resolution = 'widened' WHERE dataset = ? AND path = ? AND resolved_ms IS NULL AND heads <> ?`,
+        `UPDATE file_conflict SET resolved_ms = ?, resolution = 'continued' WHERE dataset = ? AND path = ? AND resolved_ms IS NULL AND heads <> ?`,
         wallMs,
         identifierToBytes(dataset),
         path,
         names,
       );
+      // The same heads stand again when a revision between them arrives late: then the record is opened again.
       this.#catalog.run(
-        'INSERT OR IGNORE INTO file_conflict (dataset, path, detected_ms, heads) VALUES (?, ?, ?, ?)',
+        `INSERT INTO file_conflict (dataset, path, detected_ms, heads) VALUES (?, ?, ?, ?)
+         ON CONFLICT (dataset, path, heads) DO UPDATE SET resolved_ms = NULL, resolution = NULL WHERE resolved_ms IS NOT NULL`,
         identifierToBytes(dataset),
         path,
         wallMs,

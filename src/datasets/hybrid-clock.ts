@@ -4,8 +4,8 @@ import type { WallMs } from '../core/time.ts';
 /**
  * Hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): instants that follow the wall clock where it is sane and never contradict cause and effect.
  *
- * A revision written after another was seen carries a greater instant, even when its author's clock is years behind. It orders what version vectors leave open (which of two
- * concurrent heads the policy `latest` prefers, what is shown first); it never decides whether something is lost.
+ * A revision written after another was seen carries a greater instant, as long as the two authors' clocks are within a day of each other (`limits.clockLeadMsMax`). Instants order what version
+ * vectors leave open (which of two concurrent heads the policy `latest` prefers, what is shown first); they never decide whether something is lost.
  */
 export interface HybridInstant {
   /** Milliseconds since 1970 UTC. */
@@ -19,7 +19,7 @@ export function compareInstants(a: HybridInstant, b: HybridInstant): number {
   return a.wallMs - b.wallMs || a.counter - b.counter;
 }
 
-/** The clock of one node. Restored from the greatest instant it ever issued or saw. */
+/** The clock of one node. Restored from the greatest instant it issued or followed. */
 export class HybridClock {
   #last: HybridInstant;
 
@@ -27,7 +27,7 @@ export class HybridClock {
     this.#last = last;
   }
 
-  /** The instant of something that happens here now. Greater than every instant issued or observed before. */
+  /** The instant of something that happens here now. Greater than every instant issued or followed before. */
   issue(wallMs: WallMs): HybridInstant {
     const whole = Math.floor(wallMs);
     this.#last = whole > this.#last.wallMs ? { wallMs: whole, counter: 0 } : { wallMs: this.#last.wallMs, counter: this.#last.counter + 1 };

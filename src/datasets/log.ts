@@ -93,18 +93,19 @@ export class LogStore {
 
   /**
    * Takes an entry from a peer: verifies position and signature and stores it. `known` means we had it. Failures, all the peer's fault except the last:
-   * `LOG_GAP` (an entry before it is missing: ask again), `LOG_SIGNATURE`, `LOG_FORKED` (the author's log has two different entries here), `LOG_ENTRY_TOO_LARGE`, and
+   * `LOG_POSITION` (no entry has that number), `LOG_GAP` (an entry before it is missing: ask again), `LOG_SIGNATURE`, `LOG_FORKED` (the author's log has two different entries here), `LOG_ENTRY_TOO_LARGE`, and
    * `LOG_AUTHORS_FULL` (our limit of authors).
    */
   accept(dataset: DatasetId, entry: LogEntry): Outcome<'stored' | 'known'> {
     const { author, sequence, body, signature } = entry;
     if (body.length > limits.logEntryBytesMax) return failure('LOG_ENTRY_TOO_LARGE', 'peer', `entry ${sequence} has ${body.length} bytes`);
+    if (!Number.isSafeInteger(sequence) || sequence < 1) return failure('LOG_POSITION', 'peer', `no log has an entry ${sequence}`);
     return this.#catalog.transaction(() => {
       const log = this.#find(dataset, author);
       const length = log?.length ?? 0;
       if (log?.forked) return failure('LOG_FORKED', 'peer', `the log of ${author} is forked`);
       if (sequence > length + 1) return failure('LOG_GAP', 'peer', `entry ${sequence} came while ${length} are here`);
-      if (sequence <= length) return this.#compareKnown(dataset, log as LogRow, entry);
+      if (log !== undefined && sequence <= length) return this.#compareKnown(dataset, log, entry);
       if (log === undefined && this.#authorCount(dataset) >= limits.authorsPerDatasetMax) {
         return failure('LOG_AUTHORS_FULL', 'local', `the dataset has ${limits.authorsPerDatasetMax} authors already`);
       }

@@ -1,6 +1,7 @@
 import { concatBytes, utf8 } from '../core/bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
 import { type DatasetId, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
@@ -62,18 +63,28 @@ export class ReceiptBook {
     catalog.migrate(receiptSchema);
   }
 
-  /** Signs and keeps our own receipt; `undefined` when it would say the same as the last one. */
+  /**
+   * Signs and keeps our own receipt; `undefined` when it would say the same as the last one. Its instant is the given one, or just behind the last receipt's if that is later: others only take
+   * what is newer, and a wall clock that was set back must not silence a node.
+   */
   issue(node: NodeId, secretKey: Uint8Array, dataset: DatasetId, vector: VersionVector, instant: HybridInstant): HeldReceipt | undefined {
     const last = this.of(node, dataset);
     if (last !== undefined && last.vector.compare(vector) === 'equal') return undefined;
-    const unsigned = { node, dataset, vector, instant };
+    const isLater = last === undefined || compareInstants(instant, last.instant) > 0;
+    const unsigned = {
+      node,
+      dataset,
+      vector,
+      instant: isLater ? instant : { wallMs: last.instant.wallMs, counter: last.instant.counter + 1 },
+    };
     const receipt = { ...unsigned, signature: this.#crypto.ed25519Sign(secretKey, signedBytes(unsigned)) };
     this.#store(receipt);
     return receipt;
   }
 
   /**
-   * Takes a receipt that some node relayed. `stored` when it is newer than what we had. Fails with `RECEIPT_SIGNATURE` or `RECEIPT_MALFORMED` (peer).
+   * Takes a receipt that some node relayed. `stored` when it is newer than what we had. Fails with `RECEIPT_SIGNATURE` or `RECEIPT_MALFORMED` (peer), and with `RECEIPTS_FULL` (local) for a
+   * node that sent receipts for more datasets than a team may have.
    */
   accept(claim: {
     readonly node: NodeId;
@@ -85,6 +96,7 @@ export class ReceiptBook {
   }): Outcome<'stored' | 'known'> {
     const vector = VersionVector.fromCbor(claim.vector);
     if (!vector.ok) return failure('RECEIPT_MALFORMED', 'peer', vector.fault.message);
+    if (!isCount(claim.wallMs) || !isCount(claim.counter)) return failure('RECEIPT_MALFORMED', 'peer', 'a receipt has no usable instant');
     const receipt: HeldReceipt = {
       node: claim.node,
       dataset: claim.dataset,
@@ -96,6 +108,9 @@ export class ReceiptBook {
     if (last !== undefined && compareInstants(last.instant, receipt.instant) >= 0) return success('known');
     if (!this.#crypto.ed25519Verify(identifierToBytes(receipt.node), signedBytes(receipt), receipt.signature)) {
       return failure('RECEIPT_SIGNATURE', 'peer', `a receipt of ${receipt.node} is not signed by it`);
+    }
+    if (last === undefined && this.#countOf(receipt.node) >= limits.datasetsPerTeamMax) {
+      return failure('RECEIPTS_FULL', 'local', `${receipt.node} has receipts for ${limits.datasetsPerTeamMax} datasets already`);
     }
     this.#store(receipt);
     return success('stored');
@@ -127,6 +142,10 @@ export class ReceiptBook {
     return hash.digest().slice(0, 16);
   }
 
+  #countOf(node: NodeId): number {
+    return this.#catalog.get<{ n: number }>('SELECT count(*) AS n FROM receipt WHERE node = ?', identifierToBytes(node))?.n ?? 0;
+  }
+
   #store(receipt: HeldReceipt): void {
     this.#catalog.run(
       'INSERT OR REPLACE INTO receipt (node, dataset, vector, wall_ms, counter, signature) VALUES (?, ?, ?, ?, ?, ?)',
@@ -138,6 +157,10 @@ export class ReceiptBook {
       receipt.signature,
     );
   }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function signedBytes(receipt: Omit<HeldReceipt, 'signature'>): Uint8Array {

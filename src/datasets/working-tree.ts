@@ -6,16 +6,20 @@ import type { WallMs } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { FileStat, FileTree, UnusableEntry } from '../ports/file-tree.ts';
 import type { ContentStore } from './content-store.ts';
-import { type Attributes, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
-import { dotText, type FileIndex, type FileRevision, sameState } from './file-index.ts';
+import { type Attributes, areAttributes, changeBytesMax, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
+import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
 import type { Dot } from './log.ts';
-import type { ContentRef } from './manifest.ts';
+import type { ChunkRef } from './manifest.ts';
 
 /**
  * A directory that people and programs use, kept in step with a dataset.
  *
  * For every path the catalog remembers which revision stands on disk and what the platform said of the file then (size, times, inode). A file is read again only when that differs, and it is
  * overwritten only when it does not: what somebody changed on disk and nobody has published yet is never replaced, but published first, beside whatever arrived meanwhile.
+ *
+ * A power cut between a change on disk and the note of it in the catalog leaves a file that looks changed. It is read again, found to be what a head says, and adopted without a new revision.
+ *
+ * Large files are the homes of their own chunks. Before one is replaced or removed, what others still need of it is written to where they want it, or copied into packs.
  */
 
 export const workingTreeSchema: Schema = {
@@ -41,6 +45,7 @@ export const workingTreeSchema: Schema = {
        dataset BLOB NOT NULL,
        path TEXT NOT NULL,
        since_ms INTEGER NOT NULL,
+       scan INTEGER NOT NULL,
        PRIMARY KEY (dataset, path)
      ) STRICT, WITHOUT ROWID;
      CREATE TABLE tree_scan (dataset BLOB PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
@@ -51,17 +56,20 @@ export const workingTreeSchema: Schema = {
 export interface ScanOptions {
   /** Read and hash every file again, whatever its times say. Default false. */
   readonly rehash?: boolean;
-  /** A file modified less than this before the scan is left for the next one, in milliseconds. Default 2,000; 0 takes files as they are. */
+  /**
+   * A file modified less than this before the scan is left for the next one, in milliseconds. Default 2,000, the coarsest step of file times in use (FAT): with less, a file that is written twice
+   * within a step may keep its first content until it is touched again. 0 takes files as they are.
+   */
   readonly settleMs?: number;
   /** A file that never settles is published as it stands after this long, in milliseconds. Default 60,000. */
   readonly unsettledMsMax?: number;
   /** Take it as meant when every file is gone. Default false: `TREE_EMPTIED` is thrown, because that is what an unmounted disk looks like. */
   readonly allowEmptied?: boolean;
-  /** Free metadata for changed files, by path. */
+  /** Free metadata for changed files, by path. Default: what the revision before had. */
   readonly attributes?: (path: string) => Attributes | undefined;
 }
 
-/** Some changes found on disk, at most `limits.changesPerRevisionMax`. */
+/** Some changes found on disk, as many as fit into one log entry. */
 export interface ScanBatch {
   readonly changes: readonly FileChange[];
   /** Must be called with the dot of the log entry that carries the changes, in the same transaction. */
@@ -79,7 +87,10 @@ export interface TreeProblem {
 export type MaterialiseOutcome = 'written' | 'unchanged' | 'modified-on-disk' | 'incomplete';
 
 const marksPerTransaction = 4096;
+/** What all changes of an entry may take, by their upper bound; the rest is for what stands before them. */
+const changeBytesLimit = limits.logEntryBytesMax - 1024;
 
+/** What stood at a path when it was last in step. */
 interface TreeRow {
   path: string;
   kind: string;
@@ -92,6 +103,11 @@ interface TreeRow {
   depth: number | null;
   target: string | null;
   dots: string;
+}
+
+interface Found {
+  readonly change: FileChange;
+  readonly row: TreeRow;
 }
 
 /** Keeps one directory and one dataset in step. The caller serialises `scan` and `materialise`. */
@@ -123,93 +139,127 @@ export class WorkingTree {
    * @throws GodwitError `TREE_EMPTIED`, or what the tree throws when it cannot be read at all.
    */
   async *scan(wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<ScanBatch, void, void> {
-    const number = this.#beginScan();
-    let changes: { change: FileChange; row: TreeRow }[] = [];
+    const scan = this.#beginScan();
+    let found: Found[] = [];
+    let foundBytes = 0;
     let unmarked: string[] = [];
     let seen = 0;
     for await (const entry of this.#tree.walk()) {
       if (entry.kind === 'unusable' || !isDatasetPath(entry.path)) {
         problems.push(unusable(entry));
+        this.#markBelow(entry.path, scan);
         continue;
       }
       seen++;
-      const found = await this.#examine(entry, wallMs, options, problems);
       unmarked.push(entry.path);
-      if (unmarked.length === marksPerTransaction) unmarked = this.#markSeen(unmarked, number);
-      if (found !== undefined) changes.push(found);
-      if (changes.length === limits.changesPerRevisionMax) {
-        yield this.#batch(changes, number);
-        changes = [];
+      if (unmarked.length === marksPerTransaction) unmarked = this.#markSeen(unmarked, scan);
+      const change = await this.#examine(entry, wallMs, scan, options, problems);
+      if (change === undefined) continue;
+      const bytes = changeBytesMax(change.change);
+      if (found.length === limits.changesPerRevisionMax || foundBytes + bytes > changeBytesLimit) {
+        yield this.#batch(found, scan);
+        found = [];
+        foundBytes = 0;
       }
+      found.push(change);
+      foundBytes += bytes;
     }
-    this.#markSeen(unmarked, number);
-    const gone = this.#catalog.all<{ path: string; dots: string }>(
-      `SELECT path, dots FROM tree_file WHERE dataset = ? AND scan < ? AND kind <> 'removal' ORDER BY path`,
-      this.#key,
-      number,
-    );
-    if (seen === 0 && gone.length > 0 && options.allowEmptied !== true) {
-      throw new GodwitError(
-        'TREE_EMPTIED',
-        `All ${gone.length} files are gone from the directory. Mount it, or scan with allowEmptied if they were meant to be removed.`,
-      );
-    }
-    for (const { path, dots } of gone) {
-      changes.push({
-        change: { path, superseded: parseDots(dots), kind: 'removal' },
-        row: {
-          path,
-          kind: 'removal',
-          size_bytes: 0,
-          mtime_ns: '0',
-          ctime_ns: '0',
-          inode: '0',
-          mode: 0,
-          root: null,
-          depth: null,
-          target: null,
-          dots: '',
-        },
-      });
-      if (changes.length === limits.changesPerRevisionMax) {
-        yield this.#batch(changes, number);
-        changes = [];
-      }
-    }
-    if (changes.length > 0) yield this.#batch(changes, number);
+    this.#markSeen(unmarked, scan);
+    this.#catalog.run('DELETE FROM tree_unsettled WHERE dataset = ? AND scan < ?', this.#key, scan);
+    if (found.length > 0) yield this.#batch(found, scan);
+    for await (const batch of this.#gone(scan, seen === 0 && options.allowEmptied !== true)) yield batch;
+    await this.#contents.recheck();
   }
 
   /**
    * Brings one path on disk up to the head that is shown. In a conflict the version on disk stays as long as it is one of the heads.
    *
-   * @throws GodwitError from the tree (`DISK_FULL`, `DIRECTORY_UNWRITABLE`…) or `CONTENT_DAMAGED`; the old file stands then.
+   * @throws GodwitError from the tree (`DISK_FULL`, `DIRECTORY_UNWRITABLE`…), `CONTENT_DAMAGED` or `CONTENT_UNAVAILABLE`; the old file stands then.
    */
   async materialise(path: string): Promise<MaterialiseOutcome> {
+    const outcome = await this.#materialise(path, new Set());
+    await this.#contents.recheck();
+    return outcome;
+  }
+
+  /** `busy` holds the paths whose turn led to this one's. */
+  async #materialise(path: string, busy: Set<string>): Promise<MaterialiseOutcome> {
+    busy.add(path);
     const heads = this.#index.heads(this.#dataset, path);
     const row = this.#row(path);
-    const onDisk = row === undefined ? undefined : new Set(parseDots(row.dots).map(dotText));
-    const shown = heads.find((head) => onDisk?.has(dotText(head))) ?? heads[0];
+    const onDisk = row === undefined ? [] : parseDots(row.dots);
+    const shown = heads.find((head) => onDisk.some((dot) => sameDot(dot, head))) ?? heads[0];
     if (shown === undefined) return 'unchanged';
-    const dots = heads.filter((head) => sameState(head, shown)).map(({ author, sequence }) => ({ author, sequence }));
-    if (row !== undefined && sameAsRow(shown, row)) {
-      this.#catalog.run('UPDATE tree_file SET dots = ? WHERE dataset = ? AND path = ?', JSON.stringify(dots), this.#key, path);
+    const dots = heads.filter((head) => sameState(head, shown)).map(dotOf);
+    if (row !== undefined && sameAsRow(shown, row) && !this.#hasNewAttributes(shown, onDisk)) {
+      const text = JSON.stringify(dots);
+      if (text !== row.dots) this.#catalog.run('UPDATE tree_file SET dots = ? WHERE dataset = ? AND path = ?', text, this.#key, path);
       return 'unchanged';
     }
     if (shown.kind === 'file' && !this.#contents.holds(shown.content.root)) return 'incomplete';
+    await this.#makeRoom(shown, busy);
     if (!(await this.#isAsRecorded(path, row))) return 'modified-on-disk';
-    const stat = await this.#write(shown, row);
-    this.#saveRow(rowOf(path, shown, stat, dots), Number.MAX_SAFE_INTEGER);
-    return 'written';
+    const chunks = shown.kind === 'file' ? await this.#contents.refs(shown.content) : [];
+    await this.#saveWhatOthersNeed(shown, chunks, busy);
+    const written = await this.#write(shown, row);
+    if (written === 'modified') return 'modified-on-disk';
+    this.#catalog.transaction(() => {
+      if (shown.kind === 'file') this.#contents.replaceFile(this.id, path, shown.content, chunks);
+      else this.#contents.forgetFile(this.id, path);
+      this.#saveRow(rowOf(path, shown, written, dots), this.#lastScan());
+    });
+    return row === undefined && shown.kind === 'removal' ? 'unchanged' : 'written';
   }
 
-  /** The revision dots that the version on disk stands for; `undefined` when the path is not on disk. */
-  onDisk(path: string): readonly Dot[] | undefined {
-    const row = this.#row(path);
-    return row === undefined || row.kind === 'removal' ? undefined : parseDots(row.dots);
+  /** Whether a revision with the same content brings another mode or time than the one on disk. What the platform made of those is not asked: it may not keep them. */
+  #hasNewAttributes(shown: FileRevision, onDisk: readonly Dot[]): boolean {
+    const [dot] = onDisk;
+    if (shown.kind !== 'file' || dot === undefined || onDisk.some((each) => sameDot(each, shown))) return false;
+    const before = this.#index.revision(this.#dataset, shown.path, dot);
+    return before?.kind === 'file' && (before.mode !== shown.mode || before.mtimeNs !== shown.mtimeNs);
   }
 
-  async #write(shown: FileRevision, row: TreeRow | undefined): Promise<FileStat | undefined> {
-    this.#contents.forgetFile(this.id, shown.path);
+  /** A file may stand where a directory is needed, or the other way round: what was removed there goes first. */
+  async #makeRoom({ path, kind }: FileRevision, busy: Set<string>): Promise<void> {
+    if (kind === 'removal') return;
+    const names = path.split('/');
+    const above = names.slice(1).map((_, depth) => names.slice(0, depth + 1).join('/'));
+    const below = this.#catalog
+      .all<{ path: string }>(
+        `SELECT path FROM tree_file WHERE dataset = ? AND path > ? AND path < ? AND kind <> 'removal'`,
+        this.#key,
+        `${path}/`,
+        afterEverythingBelow(path),
+      )
+      .map((row) => row.path);
+    for (const other of [...above.filter((each) => this.#standsOnDisk(each)), ...below]) await this.#materialiseFirst(other, busy);
+  }
+
+  /**
+   * The file at this path may be the only place of bytes that a head at another path needs: after a file was moved, for one, or both sides of a conflict were kept. Those paths are written first;
+   * what is then still needed of the file is copied into packs.
+   */
+  async #saveWhatOthersNeed({ path }: FileRevision, staying: readonly ChunkRef[], busy: Set<string>): Promise<void> {
+    for (const content of this.#contents.contentsIn(this.id, path)) {
+      const needing = this.#index.headsWithRoot(content.root);
+      if (needing.length === 0) continue;
+      for (const other of needing) if (other.dataset === this.#dataset) await this.#materialiseFirst(other.path, busy);
+      await this.#contents.saveFromFile(this.id, path, content, staying);
+    }
+  }
+
+  async #materialiseFirst(path: string, busy: Set<string>): Promise<void> {
+    if (busy.has(path)) return;
+    try {
+      await this.#materialise(path, busy);
+    } catch (error) {
+      // What stands in its way is said when its own turn comes.
+      if (!(error instanceof GodwitError)) throw error;
+    }
+  }
+
+  async #write(shown: FileRevision, row: TreeRow | undefined): Promise<FileStat | 'modified' | undefined> {
+    if (!(await this.#isAsRecorded(shown.path, row))) return 'modified';
     switch (shown.kind) {
       case 'removal':
         if (row !== undefined) await this.#tree.remove(shown.path);
@@ -217,19 +267,26 @@ export class WorkingTree {
       case 'symlink':
         return this.#tree.link(shown.path, shown.target);
       case 'file':
-        return this.#tree.write(shown.path, this.#contents.stream(shown.content), { mtimeNs: shown.mtimeNs, mode: shown.mode });
+        try {
+          return await this.#tree.write(shown.path, this.#unlessModified(shown, row), { mtimeNs: shown.mtimeNs, mode: shown.mode });
+        } catch (error) {
+          if (error instanceof ModifiedMeanwhile) return 'modified';
+          throw error;
+        }
     }
   }
 
-  async #examine(
-    stat: FileStat,
-    wallMs: WallMs,
-    options: ScanOptions,
-    problems: TreeProblem[],
-  ): Promise<{ change: FileChange; row: TreeRow } | undefined> {
+  /** The bytes to write. Writing them may take hours, so the file is looked at again behind the last of them. */
+  async *#unlessModified(shown: FileRevision & { kind: 'file' }, row: TreeRow | undefined): AsyncGenerator<Uint8Array, void, void> {
+    yield* this.#contents.stream(shown.content);
+    if (!(await this.#isAsRecorded(shown.path, row))) throw new ModifiedMeanwhile();
+  }
+
+  async #examine(stat: FileStat, wallMs: WallMs, scan: number, options: ScanOptions, problems: TreeProblem[]): Promise<Found | undefined> {
     const row = this.#row(stat.path);
     if (row !== undefined && options.rehash !== true && sameStat(stat, row)) return undefined;
-    if (!this.#settled(stat, wallMs, options)) {
+    const quiet = this.#settled(stat, wallMs, scan, options);
+    if (quiet === 'no') {
       problems.push({
         path: stat.path,
         code: 'FILE_UNSETTLED',
@@ -237,67 +294,111 @@ export class WorkingTree {
       });
       return undefined;
     }
-    let state: FileState;
     try {
-      state =
-        stat.kind === 'symlink'
-          ? { kind: 'symlink', target: stat.target ?? '', mtimeNs: stat.mtimeNs }
-          : await this.#readFile(stat, options);
+      const state = await this.#read(stat, row, options, quiet === 'never');
+      return this.#compare(stat, state, row);
     } catch (error) {
       if (!(error instanceof GodwitError) || error.code === 'DISK_FULL') throw error;
       problems.push({ path: stat.path, code: error.code, message: error.message });
       return undefined;
     }
-    const superseded = row === undefined ? this.#agreeingHeads(stat.path, state) : parseDots(row.dots);
-    const unchanged = row !== undefined && sameAsRow(state, row) && row.mode === stat.mode && row.mtime_ns === String(stat.mtimeNs);
-    const newRow = rowOf(stat.path, state, stat, superseded);
-    if (unchanged) {
-      this.#saveRow(newRow, 0);
+  }
+
+  /** What a file that was read means: nothing new, a head that was put in place by other means, or a revision. */
+  #compare(stat: FileStat, state: FileState, row: TreeRow | undefined): Found | undefined {
+    const onDisk = row === undefined ? [] : parseDots(row.dots);
+    if (row !== undefined && sameAsRow(state, row) && row.mode === stat.mode && row.mtime_ns === String(stat.mtimeNs)) {
+      this.#saveRow(rowOf(stat.path, state, stat, onDisk), this.#lastScan());
       return undefined;
     }
-    return { change: { path: stat.path, superseded, ...state }, row: newRow };
+    const heads = this.#index.heads(this.#dataset, stat.path);
+    const agreeing = heads.filter((head) => sameState(head, state));
+    // Where the version that stood here is still a head of its own, the file was made like the other one by somebody, and that ends their conflict: a revision.
+    const replacesAHead = heads.some((head) => !agreeing.includes(head) && onDisk.some((dot) => sameDot(dot, head)));
+    if (!replacesAHead && agreeing.some((head) => !onDisk.some((dot) => sameDot(dot, head)) && looksLike(head, stat))) {
+      this.#saveRow(rowOf(stat.path, state, stat, agreeing.map(dotOf)), this.#lastScan());
+      return undefined;
+    }
+    const others = agreeing.map(dotOf).filter((dot) => !onDisk.some((each) => sameDot(each, dot)));
+    const superseded = [...onDisk, ...others].slice(0, limits.headsPerEntryMax);
+    const change = { path: stat.path, superseded, ...state };
+    if (changeBytesMax(change) > changeBytesLimit) throw unsupportedAttributes();
+    return { change, row: rowOf(stat.path, state, stat, []) };
   }
 
-  /** A file that was put in place by hand and is what a head says already replaces that head; any other is a revision of its own. */
-  #agreeingHeads(path: string, state: FileState): Dot[] {
-    return this.#index
-      .heads(this.#dataset, path)
-      .filter((head) => sameState(head, state))
-      .map(({ author, sequence }) => ({ author, sequence }));
-  }
-
-  async #readFile(stat: FileStat, options: ScanOptions): Promise<FileState> {
-    const reader = await this.#tree.open(stat.path);
-    let content: ContentRef;
+  async #read(stat: FileStat, row: TreeRow | undefined, options: ScanOptions, changing: boolean): Promise<FileState> {
+    const { path, mtimeNs, mode } = stat;
+    if (stat.kind === 'symlink') return { kind: 'symlink', target: stat.target ?? '', mtimeNs };
+    const before = row === undefined ? undefined : this.#revisionOf(row);
+    const attributes = options.attributes?.(path) ?? before?.attributes;
+    if (attributes !== undefined && !areAttributes(attributes)) throw unsupportedAttributes();
+    const reader = await this.#tree.open(path);
     try {
-      this.#contents.forgetFile(this.id, stat.path);
-      content = await this.#contents.addFile(this.id, stat.path, reader, stat.sizeBytes);
+      const content = await this.#contents.addFile(this.id, reader, stat, {
+        changing,
+        ...(before === undefined ? {} : { previous: before.content }),
+      });
+      return { kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) };
     } finally {
       await reader.close();
     }
-    const attributes = options.attributes?.(stat.path);
-    return { kind: 'file', content, mtimeNs: stat.mtimeNs, mode: stat.mode, ...(attributes === undefined ? {} : { attributes }) };
   }
 
-  /** Quiet for long enough, or never quiet for too long. */
-  #settled(stat: FileStat, wallMs: WallMs, options: ScanOptions): boolean {
+  #revisionOf(row: TreeRow): (FileRevision & { kind: 'file' }) | undefined {
+    const [dot] = parseDots(row.dots);
+    const revision = dot && this.#index.revision(this.#dataset, row.path, dot);
+    return revision?.kind === 'file' ? revision : undefined;
+  }
+
+  /** Whether a file is quiet for long enough (`yes`), is not, or has never been for too long. */
+  #settled(stat: FileStat, wallMs: WallMs, scan: number, options: ScanOptions): 'yes' | 'no' | 'never' {
     const ageMs = wallMs - Number(stat.mtimeNs / 1_000_000n);
     const settleMs = options.settleMs ?? 2000;
-    const quiet = settleMs === 0 || ageMs >= settleMs || ageMs < 0;
-    if (!quiet) {
-      this.#catalog.run(
-        'INSERT OR IGNORE INTO tree_unsettled (dataset, path, since_ms) VALUES (?, ?, ?)',
-        this.#key,
-        stat.path,
-        Math.floor(wallMs),
-      );
-      const since =
-        this.#catalog.get<{ since_ms: number }>('SELECT since_ms FROM tree_unsettled WHERE dataset = ? AND path = ?', this.#key, stat.path)
-          ?.since_ms ?? wallMs;
-      if (wallMs - since < (options.unsettledMsMax ?? 60_000)) return false;
-    }
+    // A time in the future says nothing about when the file was written.
+    if (settleMs === 0 || ageMs >= settleMs || ageMs < 0) return 'yes';
+    this.#catalog.run(
+      `INSERT INTO tree_unsettled (dataset, path, since_ms, scan) VALUES (?, ?, ?, ?)
+       ON CONFLICT (dataset, path) DO UPDATE SET scan = excluded.scan`,
+      this.#key,
+      stat.path,
+      Math.floor(wallMs),
+      scan,
+    );
+    const since =
+      this.#catalog.get<{ since_ms: number }>('SELECT since_ms FROM tree_unsettled WHERE dataset = ? AND path = ?', this.#key, stat.path)
+        ?.since_ms ?? wallMs;
+    if (wallMs - since < (options.unsettledMsMax ?? 60_000)) return 'no';
     this.#catalog.run('DELETE FROM tree_unsettled WHERE dataset = ? AND path = ?', this.#key, stat.path);
-    return true;
+    return 'never';
+  }
+
+  /** What is not on disk any more, in batches. */
+  async *#gone(scan: number, refuses: boolean): AsyncGenerator<ScanBatch, void, void> {
+    const gone = this.#catalog.all<{ path: string; dots: string }>(
+      `SELECT path, dots FROM tree_file WHERE dataset = ? AND scan < ? AND kind <> 'removal' ORDER BY path`,
+      this.#key,
+      scan,
+    );
+    if (refuses && gone.length > 0) {
+      throw new GodwitError(
+        'TREE_EMPTIED',
+        `All ${gone.length} files are gone from the directory. Mount it, or scan with allowEmptied if they were meant to be removed.`,
+      );
+    }
+    let found: Found[] = [];
+    let foundBytes = 0;
+    for (const { path, dots } of gone) {
+      const change: FileChange = { path, superseded: parseDots(dots).slice(0, limits.headsPerEntryMax), kind: 'removal' };
+      const bytes = changeBytesMax(change);
+      if (found.length === limits.changesPerRevisionMax || foundBytes + bytes > changeBytesLimit) {
+        yield this.#batch(found, scan);
+        found = [];
+        foundBytes = 0;
+      }
+      found.push({ change, row: rowOf(path, change, undefined, []) });
+      foundBytes += bytes;
+    }
+    if (found.length > 0) yield this.#batch(found, scan);
   }
 
   async #isAsRecorded(path: string, row: TreeRow | undefined): Promise<boolean> {
@@ -306,19 +407,34 @@ export class WorkingTree {
     return stat !== undefined && sameStat(stat, row);
   }
 
-  #batch(found: readonly { change: FileChange; row: TreeRow }[], scan: number): ScanBatch {
+  #standsOnDisk(path: string): boolean {
+    const row = this.#row(path);
+    return row !== undefined && row.kind !== 'removal';
+  }
+
+  #batch(found: readonly Found[], scan: number): ScanBatch {
     return {
       changes: found.map(({ change }) => change),
       recorded: (dot) => {
-        const dots = JSON.stringify([{ author: dot.author, sequence: dot.sequence }]);
-        for (const { row } of found) this.#saveRow({ ...row, dots }, scan);
+        const dots = JSON.stringify([dotOf(dot)]);
+        for (const { row } of found) {
+          if (row.kind !== 'file') this.#contents.forgetFile(this.id, row.path);
+          this.#saveRow({ ...row, dots }, scan);
+        }
       },
     };
   }
 
   #beginScan(): number {
-    this.#catalog.run('INSERT OR IGNORE INTO tree_scan (dataset, number) VALUES (?, 0)', this.#key);
-    this.#catalog.run('UPDATE tree_scan SET number = number + 1 WHERE dataset = ?', this.#key);
+    this.#catalog.run(
+      'INSERT INTO tree_scan (dataset, number) VALUES (?, 1) ON CONFLICT (dataset) DO UPDATE SET number = number + 1',
+      this.#key,
+    );
+    return this.#lastScan();
+  }
+
+  /** Number of the scan that is under way or was the last. What is noted under it counts as seen by it, and as gone for the next one unless that sees it too. */
+  #lastScan(): number {
     return this.#catalog.get<{ number: number }>('SELECT number FROM tree_scan WHERE dataset = ?', this.#key)?.number ?? 0;
   }
 
@@ -328,6 +444,18 @@ export class WorkingTree {
       for (const path of paths) this.#catalog.run('UPDATE tree_file SET scan = ? WHERE dataset = ? AND path = ?', scan, this.#key, path);
     });
     return [];
+  }
+
+  /** A file or directory that cannot be read is not gone, and nothing below it is. */
+  #markBelow(path: string, scan: number): void {
+    this.#catalog.run(
+      'UPDATE tree_file SET scan = ? WHERE dataset = ? AND (path = ? OR (path > ? AND path < ?))',
+      scan,
+      this.#key,
+      path,
+      `${path}/`,
+      afterEverythingBelow(path),
+    );
   }
 
   #row(path: string): TreeRow | undefined {
@@ -353,6 +481,36 @@ export class WorkingTree {
       scan,
     );
   }
+}
+
+/** Thrown inside a write, to leave what stands there. */
+class ModifiedMeanwhile extends Error {}
+
+/** The first text behind all paths below this one: `0` is the character behind `/`. */
+function afterEverythingBelow(path: string): string {
+  return `${path}0`;
+}
+
+function dotOf({ author, sequence }: Dot): Dot {
+  return { author, sequence };
+}
+
+function sameDot(a: Dot, b: Dot): boolean {
+  return a.author === b.author && a.sequence === b.sequence;
+}
+
+function unsupportedAttributes(): GodwitError {
+  return new GodwitError(
+    'ATTRIBUTES_UNSUPPORTED',
+    'The metadata of this file is too large for a log entry, or holds something else than texts, numbers and truth values.',
+  );
+}
+
+/** True when a file on disk is what writing this head would have made of it, as far as the coarsest file system tells: FAT keeps times in steps of two seconds. */
+function looksLike(head: FileRevision, stat: FileStat): boolean {
+  if (head.kind !== 'file') return head.kind === stat.kind;
+  const differenceNs = head.mtimeNs - stat.mtimeNs;
+  return differenceNs < 2_000_000_000n && differenceNs > -2_000_000_000n && ((head.mode & 0o777) | 0o400) === (stat.mode & 0o777);
 }
 
 function parseDots(text: string): Dot[] {

@@ -57,7 +57,9 @@ export class TransferJournal {
 
   /** Numbers of the groups that are stored, ascending. */
   groups(root: Hash): number[] {
-    return this.#catalog.all<{ number: number }>('SELECT number FROM transfer_group WHERE root = ? ORDER BY number', root).map((row) => row.number);
+    return this.#catalog
+      .all<{ number: number }>('SELECT number FROM transfer_group WHERE root = ? ORDER BY number', root)
+      .map((row) => row.number);
   }
 
   /** Hashes of all stored chunks, group by group. */
@@ -69,25 +71,42 @@ export class TransferJournal {
 
   /** Appends to the beginning of an object that is still under way. */
   addPart(root: Hash, object: number, offset: number, bytes: Uint8Array): void {
-    this.#catalog.run('INSERT OR REPLACE INTO transfer_part (root, object, offset, bytes) VALUES (?, ?, ?, ?)', root, object, offset, bytes);
+    this.#catalog.run(
+      'INSERT OR REPLACE INTO transfer_part (root, object, offset, bytes) VALUES (?, ?, ?, ?)',
+      root,
+      object,
+      offset,
+      bytes,
+    );
   }
 
   /** The objects of a content whose beginnings are here, without gaps. */
   parts(root: Hash): { readonly object: number; readonly bytes: Uint8Array }[] {
-    const piecesByObject = new Map<number, Uint8Array[]>();
+    const beginningByObject = new Map<number, { readonly pieces: Uint8Array[]; lengthBytes: number }>();
     for (const row of this.#catalog.all<{ object: number; offset: number; bytes: Uint8Array }>(
       'SELECT object, offset, bytes FROM transfer_part WHERE root = ? ORDER BY object, offset',
       root,
     )) {
-      const pieces = piecesByObject.get(row.object) ?? [];
-      if (row.offset === pieces.reduce((sum, piece) => sum + piece.length, 0)) piecesByObject.set(row.object, [...pieces, row.bytes]);
+      const beginning = beginningByObject.get(row.object) ?? { pieces: [], lengthBytes: 0 };
+      if (row.offset !== beginning.lengthBytes) continue;
+      beginning.pieces.push(row.bytes);
+      beginning.lengthBytes += row.bytes.length;
+      beginningByObject.set(row.object, beginning);
     }
-    return [...piecesByObject].map(([object, pieces]) => ({ object, bytes: concatBytes(...pieces) }));
+    return [...beginningByObject].map(([object, { pieces }]) => ({ object, bytes: concatBytes(...pieces) }));
   }
 
   /** Drops the beginning of one object. */
   dropParts(root: Hash, object: number): void {
     this.#catalog.run('DELETE FROM transfer_part WHERE root = ? AND object = ?', root, object);
+  }
+
+  /** Drops what is here of contents that nobody wants any more, superseded before they were complete. Called on opening. */
+  retain(isWanted: (root: Hash) => boolean): void {
+    const roots = this.#catalog.all<{ root: Uint8Array }>(
+      'SELECT root FROM transfer_plan UNION SELECT root FROM transfer_group UNION SELECT root FROM transfer_part',
+    );
+    for (const { root } of roots) if (!isWanted(root as Hash)) this.forget(root as Hash);
   }
 
   /** The content is complete, or given up. */
@@ -99,5 +118,8 @@ export class TransferJournal {
 }
 
 function splitHashes(joined: Uint8Array): Hash[] {
-  return Array.from({ length: joined.length / identifierBytes }, (_, index) => joined.slice(index * identifierBytes, (index + 1) * identifierBytes) as Hash);
+  return Array.from(
+    { length: joined.length / identifierBytes },
+    (_, index) => joined.slice(index * identifierBytes, (index + 1) * identifierBytes) as Hash,
+  );
 }

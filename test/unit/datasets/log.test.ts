@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/core/bytes.ts';
+import { type DatasetId, identifier, type NodeId } from '../../../src/core/identifiers.ts';
+import { limits } from '../../../src/core/limits.ts';
+import { type LogEntry, LogStore } from '../../../src/datasets/log.ts';
+import { nodeCrypto as crypto } from '../../../src/runtime/node-crypto.ts';
+import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
+
+const dataset = identifier<DatasetId>(new Uint8Array(32).fill(7));
+const otherDataset = identifier<DatasetId>(new Uint8Array(32).fill(8));
+
+function author(number: number): { node: NodeId; key: Uint8Array } {
+  const pair = crypto.ed25519KeyPair(new Uint8Array(32).fill(number));
+  return { node: identifier<NodeId>(pair.publicKey), key: pair.secretKey };
+}
+
+const alice = author(1);
+const bob = author(2);
+
+function newStore(): LogStore {
+  return new LogStore(openSqliteCatalog(':memory:'), crypto);
+}
+
+/** The entries of a log with these bodies, as its author writes them. */
+function written(bodies: readonly string[], by = alice, into = dataset): LogEntry[] {
+  const store = newStore();
+  return bodies.map((body) => store.append(into, by.node, by.key, utf8(body)));
+}
+
+function codeOf(outcome: ReturnType<LogStore['accept']>): string {
+  return outcome.ok ? outcome.value : outcome.fault.code;
+}
+
+describe('a log of our own', () => {
+  it('numbers entries from 1, without gaps, for each dataset apart', () => {
+    const store = newStore();
+    const sequences = ['a', 'b'].map((body) => store.append(dataset, alice.node, alice.key, utf8(body)).sequence);
+    expect([...sequences, store.append(otherDataset, alice.node, alice.key, utf8('a')).sequence]).toEqual([1, 2, 1]);
+    expect(store.length(dataset, alice.node)).toBe(2);
+    expect([...store.lengths(dataset)]).toEqual([[alice.node, 2]]);
+  });
+
+  it('is taken by somebody who has only the entries', () => {
+    const store = newStore();
+    expect(written(['a', 'b', 'c']).map((entry) => codeOf(store.accept(dataset, entry)))).toEqual(['stored', 'stored', 'stored']);
+    expect(store.read(dataset, alice.node, 1, 9, 1e6).map((entry) => new TextDecoder().decode(entry.body))).toEqual(['a', 'b', 'c']);
+  });
+
+  it('refuses a body over the limit, and leaves no trace of it', () => {
+    const store = newStore();
+    expect(() => store.append(dataset, alice.node, alice.key, new Uint8Array(limits.logEntryBytesMax + 1))).toThrow(RangeError);
+    expect(store.length(dataset, alice.node)).toBe(0);
+    expect(store.append(dataset, alice.node, alice.key, new Uint8Array(limits.logEntryBytesMax)).sequence).toBe(1);
+  });
+});
+
+describe('an entry from a peer', () => {
+  const [first, second, third] = written(['a', 'b', 'c']) as [LogEntry, LogEntry, LogEntry];
+
+  it('is known when it comes again, whatever signature comes with it', () => {
+    const store = newStore();
+    store.accept(dataset, first);
+    expect(codeOf(store.accept(dataset, first))).toBe('known');
+    expect(codeOf(store.accept(dataset, { ...first, signature: new Uint8Array(64) }))).toBe('known');
+    expect(store.forkedAuthors(dataset)).toEqual([]);
+  });
+
+  it('waits for the entries before it', () => {
+    const store = newStore();
+    expect(codeOf(store.accept(dataset, second))).toBe('LOG_GAP');
+    store.accept(dataset, first);
+    expect(codeOf(store.accept(dataset, third))).toBe('LOG_GAP');
+    expect(store.length(dataset, alice.node)).toBe(1);
+  });
+
+  it.each([
+    ['another author', { ...first, author: bob.node }],
+    ['another body', { ...first, body: utf8('x') }],
+    ['a flipped bit in its signature', { ...first, signature: first.signature.map((byte, at) => (at === 5 ? byte ^ 1 : byte)) }],
+    ['a short signature', { ...first, signature: first.signature.slice(1) }],
+    ['another place in the log', { ...second, sequence: 1 }],
+  ])('is refused with %s', (_, forged) => {
+    const store = newStore();
+    expect(codeOf(store.accept(dataset, forged))).toBe('LOG_SIGNATURE');
+    expect(store.lengths(dataset).size).toBe(0);
+  });
+
+  it('is refused in another dataset', () => {
+    expect(codeOf(newStore().accept(otherDataset, first))).toBe('LOG_SIGNATURE');
+  });
+
+  it('is refused behind another past than its author had', () => {
+    const store = newStore();
+    store.accept(dataset, written(['x'])[0]!);
+    expect(codeOf(store.accept(dataset, second))).toBe('LOG_SIGNATURE');
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY])('is refused at position %d, which no log has', (sequence) => {
+    const store = newStore();
+    expect(codeOf(store.accept(dataset, { ...first, sequence }))).toBe('LOG_POSITION');
+    store.accept(dataset, first);
+    expect(codeOf(store.accept(dataset, { ...first, sequence }))).toBe('LOG_POSITION');
+  });
+
+  it('is refused when it is too large', () => {
+    expect(codeOf(newStore().accept(dataset, { ...first, body: new Uint8Array(limits.logEntryBytesMax + 1) }))).toBe('LOG_ENTRY_TOO_LARGE');
+  });
+
+  it('is refused from an author beyond the limit, while known ones go on', () => {
+    const catalog = openSqliteCatalog(':memory:');
+    const store = new LogStore(catalog, crypto);
+    store.accept(dataset, first);
+    catalog.transaction(() => {
+      for (let n = 1; n < limits.authorsPerDatasetMax; n++) {
+        const bytes = new Uint8Array(32);
+        new DataView(bytes.buffer).setUint32(0, n);
+        catalog.run('INSERT INTO log (dataset, author, length, head) VALUES (?, ?, 1, ?)', new Uint8Array(32).fill(7), bytes, bytes);
+      }
+    });
+    const refused = store.accept(dataset, written(['b'], bob)[0]!);
+    expect(refused).toMatchObject({ ok: false, fault: { code: 'LOG_AUTHORS_FULL', blame: 'local' } });
+    expect(codeOf(store.accept(dataset, second))).toBe('stored');
+  });
+});
+
+describe('a forked log', () => {
+  const [first, second, third] = written(['a', 'b', 'c']) as [LogEntry, LogEntry, LogEntry];
+  const [, otherSecond] = written(['a', 'B']) as [LogEntry, LogEntry];
+
+  it('keeps what came first, is named, and takes nothing more', () => {
+    const store = newStore();
+    store.accept(dataset, first);
+    store.accept(dataset, second);
+    expect(codeOf(store.accept(dataset, otherSecond))).toBe('LOG_FORKED');
+    expect(store.forkedAuthors(dataset)).toEqual([alice.node]);
+    expect(codeOf(store.accept(dataset, third))).toBe('LOG_FORKED');
+    expect(store.read(dataset, alice.node, 2, 2, 1)[0]!.body).toEqual(second.body);
+  });
+
+  it('is not what a forged second entry makes of it', () => {
+    const store = newStore();
+    store.accept(dataset, first);
+    store.accept(dataset, second);
+    expect(codeOf(store.accept(dataset, { ...second, body: utf8('forged') }))).toBe('LOG_SIGNATURE');
+    expect(store.forkedAuthors(dataset)).toEqual([]);
+    expect(codeOf(store.accept(dataset, third))).toBe('stored');
+  });
+
+  it('concerns one dataset and one author', () => {
+    const store = newStore();
+    for (const entry of [first, second, otherSecond]) store.accept(dataset, entry);
+    expect(codeOf(store.accept(dataset, written(['b'], bob)[0]!))).toBe('stored');
+    expect(codeOf(store.accept(otherDataset, written(['b'], alice, otherDataset)[0]!))).toBe('stored');
+  });
+});
+
+describe('reading a log', () => {
+  it('ends early once enough bytes are there, but gives one entry at least', () => {
+    const store = newStore();
+    for (const body of ['a'.repeat(100), 'b'.repeat(100), 'c'.repeat(100)]) store.append(dataset, alice.node, alice.key, utf8(body));
+    const read = (from: number, to: number, bytesMax: number) =>
+      store.read(dataset, alice.node, from, to, bytesMax).map(({ sequence }) => sequence);
+    expect(read(1, 3, 1)).toEqual([1]);
+    expect(read(1, 3, 165)).toEqual([1, 2]);
+    expect(read(2, 3, 1e9)).toEqual([2, 3]);
+    expect(read(4, 9, 1e9)).toEqual([]);
+    expect(store.read(dataset, bob.node, 1, 9, 1e9)).toEqual([]);
+  });
+});
