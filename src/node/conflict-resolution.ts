@@ -71,7 +71,7 @@ async function mergeHeads(
   const superseded = heads
     .filter((head) => sameState(head, left) || sameState(head, right))
     .map(({ author, sequence }) => ({ author, sequence }));
-  const mtimeNs = Math.max(left.mtimeNs, right.mtimeNs);
+  const mtimeNs = [left.mtimeNs, right.mtimeNs].reduce((a, b) => (a < b ? b : a));
   const { mode, attributes } = newer;
   return {
     kind: 'changes',
