@@ -21,6 +21,7 @@ export interface ArrivalWindow {
   readonly lastSentAt: MonotonicMs;
 }
 
+/** The delivery rate of one path. */
 export class ArrivalWindows {
   #start: { readonly arrivedAtMs: number; readonly sentAt: MonotonicMs; readonly run: number } | undefined;
   #bytes = 0;

@@ -45,6 +45,7 @@ class LossShare {
   }
 }
 
+/** The loss of one path. */
 export class LossWatch {
   readonly #lately = new LossShare(memoryPackets.lately);
   readonly #base = new LossShare(memoryPackets.base);

@@ -27,6 +27,7 @@ function lesser(a: Sample | undefined, b: Sample, rate: number): Sample {
 /** Share that a new difference has in the mean one. */
 const jitterShare = 1 / 16;
 
+/** The queueing delay of one path. */
 export class QueueDelay {
   #base: Sample | undefined;
   #baseBefore: Sample | undefined;

@@ -36,6 +36,7 @@ const samplesPerMove = 3;
 /** Share of a remembered rate to begin with. */
 const rememberedShare = 0.8;
 
+/** The rate control of one stream path. */
 export class StreamRateControl implements RateControl {
   readonly #windows = new ArrivalWindows();
   readonly #queueDelay = new QueueDelay();

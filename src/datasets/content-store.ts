@@ -18,6 +18,7 @@ import { type ChunkRef, type ContentRef, ManifestBuilder, readManifest, totalByt
  * it anew (`takeLost`). Reading is checked all the same: completeness says what need not be fetched, the hash says what may be shown.
  */
 
+/** The tables of chunks, where they are, and contents. */
 export const contentSchema: Schema = {
   component: 'content',
   steps: [

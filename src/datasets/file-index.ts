@@ -14,6 +14,7 @@ import type { ContentRef } from './manifest.ts';
  * content are a conflict; two heads with the same state (two nodes that merged alike) are not.
  */
 
+/** The tables of files, their revisions and heads. */
 export const fileIndexSchema: Schema = {
   component: 'files',
   steps: [

@@ -22,6 +22,7 @@ import type { Crypto } from '../ports/crypto.ts';
 const domain = utf8('godwit log 1\0');
 const noHash = new Uint8Array(32);
 
+/** The tables of logs and their entries. */
 export const logSchema: Schema = {
   component: 'log',
   steps: [

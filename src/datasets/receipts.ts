@@ -19,6 +19,7 @@ import { VersionVector } from './version-vector.ts';
 
 const domain = utf8('godwit receipt 1\0');
 
+/** The tables of receipts. */
 export const receiptSchema: Schema = {
   component: 'receipts',
   steps: [

@@ -22,6 +22,7 @@ import type { ChunkRef } from './manifest.ts';
  * Large files are the homes of their own chunks. Before one is replaced or removed, what others still need of it is written to where they want it, or copied into packs.
  */
 
+/** The tables of files in working directories. */
 export const workingTreeSchema: Schema = {
   component: 'tree',
   steps: [

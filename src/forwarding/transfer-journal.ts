@@ -8,6 +8,7 @@ import type { Catalog, Schema } from '../ports/catalog.ts';
  * off, by a link or by a power cut, goes on from this, with the same peer or another.
  */
 
+/** The tables of transfers that were begun. */
 export const transferJournalSchema: Schema = {
   component: 'transfers',
   steps: [

@@ -10,6 +10,7 @@ import type { Catalog, Schema } from '../ports/catalog.ts';
  * waited for.
  */
 
+/** The tables of contents that are wanted. */
 export const wantListSchema: Schema = {
   component: 'wants',
   steps: [

@@ -7,6 +7,7 @@ import type { Catalog, Schema } from '../ports/catalog.ts';
  * quarantined keeps its bytes and its reason.
  */
 
+/** The tables of sources, how far each was read, and what was quarantined. */
 export const ingestSchema: Schema = {
   component: 'ingest',
   steps: [

@@ -21,6 +21,7 @@ import { decodeTableRevision, encodeTableRevision, type TableRevision } from './
  * a gap is `[table (32), from record, to record, reason]`: records from, up to but not including, to are missing for good.
  */
 
+/** The tables of observations. */
 export const observationSchema: Schema = {
   component: 'observations',
   steps: [

@@ -15,6 +15,7 @@ export interface Schema {
   readonly steps: readonly string[];
 }
 
+/** An open catalog. An implementation MUST undo what a failed call changed. */
 export interface Catalog {
   /** Brings a component's tables up to its newest step. Refuses a catalog written by a newer version (`CATALOG_NEWER`). */
   migrate(schema: Schema): void;

@@ -17,6 +17,7 @@ export interface IncrementalHash {
   digest(): Uint8Array;
 }
 
+/** The primitives. Arguments of the wrong length are an error of the program and may throw, except where a method says that it never does. */
 export interface Crypto {
   /** SHA-256 (FIPS 180-4), 32 bytes. */
   sha256(bytes: Uint8Array): Uint8Array;

@@ -27,6 +27,7 @@ interface Client {
   open: boolean;
 }
 
+/** The datagram half of `openLinkRelay`. */
 export class DatagramRelay {
   readonly #link: EmulatedLink;
   readonly #target: IpHost & { readonly port: number };

@@ -11,6 +11,7 @@ import { openStreamListener } from './stream-listener.ts';
 /** Bytes that may wait for a receiver that is slower than the link. */
 const unsentBytesMax = 1024 * 1024;
 
+/** The stream half of `openLinkRelay`. */
 export class StreamRelay {
   readonly #link: EmulatedLink;
   readonly #target: IpHost & { readonly port: number };

@@ -24,6 +24,7 @@ function reasonOf(error: Error): string {
   return error instanceof AggregateError ? error.errors.map((cause) => String(cause.message)).join('; ') : error.message;
 }
 
+/** The stream half of `openSocketLinks`. */
 export class TcpLinks {
   readonly #sink: LinkSink;
   readonly #resolve: HostResolver;

@@ -53,6 +53,7 @@ function endpointKey(host: string, port: number): string {
   return `${host} ${port}`;
 }
 
+/** The paths and endpoints of one node. `Socket` is whatever the caller sends with. */
 export class UdpPaths<Socket> {
   /** Both least recently used first. */
   readonly #used = new Map<string, UdpPath<Socket>>();

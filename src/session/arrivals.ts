@@ -118,6 +118,7 @@ class MessageStream {
   }
 }
 
+/** What has arrived in one session and its owner has not been handed yet. */
 export class Arrivals {
   readonly #streams = priorityClasses.map((priority) => new MessageStream(priority));
   readonly #positions = new RangeSet();

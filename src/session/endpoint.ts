@@ -135,6 +135,7 @@ interface PendingAnswer {
 const unusedStreamMs = handshakeMsMax;
 const noEstimate: PathEstimate = { lossRatio: 0, confidence: 0 };
 
+/** The sessions of one node. A machine: it owns no socket and no timer. */
 export class SessionEndpoint {
   readonly #options: EndpointOptions;
   readonly #outputs: EndpointOutput[] = [];

@@ -48,6 +48,7 @@ export interface PacketRange {
   readonly high: number;
 }
 
+/** Which packets have arrived, and when the newest of them did. */
 export interface AckFrame {
   readonly type: 'ack';
   /** Highest first, with gaps between them; at least one. */
@@ -58,6 +59,7 @@ export interface AckFrame {
   readonly delayMs: number;
 }
 
+/** A stretch of the message stream of one class. `offset` counts the bytes of that stream before it. */
 export interface MessageFrame {
   readonly type: 'message';
   readonly priority: PriorityClass;
@@ -65,6 +67,7 @@ export interface MessageFrame {
   readonly bytes: Uint8Array;
 }
 
+/** A stretch of a transfer. */
 export interface DataFrame {
   readonly type: 'data';
   /** Low 32 bits. */
@@ -96,6 +99,7 @@ export function dataHeaderBytes(transfer: number, offset: number): number {
   return 1 + 4 + varintBytes(transfer) + varintBytes(offset);
 }
 
+/** Writes a frame that says nothing: its packet is acknowledged, and that is what it is for. */
 export function writePing(writer: WireWriter): void {
   writer.uint(tag.ping, 1);
 }
@@ -124,6 +128,7 @@ export function writeAck(writer: WireWriter, ack: AckFrame, bytesMax: number): v
   for (const value of pairs) writer.varint(value);
 }
 
+/** Writes the frame that ends a session. A reason longer than the format allows is left out; the code says enough. */
 export function writeClose(writer: WireWriter, code: number, reason: string): void {
   writer.uint(tag.close, 1);
   writer.varint(code);

@@ -62,6 +62,7 @@ export interface Receipt {
   readonly signature: Uint8Array;
 }
 
+/** What one node says to another in a session. The header describes each form. */
 export type Message =
   | { readonly type: 'frontier'; readonly logs: Uint8Array; readonly receipts: Uint8Array }
   | { readonly type: 'vectors'; readonly vectors: readonly { readonly dataset: DatasetId; readonly vector: CborValue }[] }

@@ -8,6 +8,7 @@ export interface NumberRange {
   readonly end: number;
 }
 
+/** A set of whole numbers. */
 export class RangeSet {
   /** Ascending, with a gap of at least one number between neighbours. */
   readonly #ranges: { start: number; end: number }[] = [];

@@ -21,6 +21,7 @@ const delayMsMax = 250;
 /** Round trip that is assumed before one is known: acknowledgements wait 16 ms then. */
 const rttMsAssumed = 100;
 
+/** The packets that arrived in one session, and when they have to be acknowledged. */
 export class ReceivedPackets {
   readonly #numbers = new RangeSet();
   #newest = -1;

@@ -12,6 +12,7 @@ const wordBits = 32;
 /** One word more than the width needs, so that the word being entered never holds numbers that still count. */
 const ringWords = replayWindowWidth / wordBits + 1;
 
+/** The window of one direction of one session. */
 export class ReplayWindow {
   readonly #ring = new Uint32Array(ringWords);
   #newest = -1;

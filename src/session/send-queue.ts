@@ -34,6 +34,7 @@ export interface DataPiece {
   readonly last: boolean;
 }
 
+/** What a packet carried, kept until it is acknowledged so that it can be sent again. */
 export type Piece = MessagePiece | DataPiece;
 
 /** One stretch of a transfer as the application hands it in. */
@@ -116,6 +117,7 @@ function positionsOf(bytes: Uint8Array): number {
   return Math.max(1, bytes.length);
 }
 
+/** The queue of one session. It decides the order; when a packet may leave is decided elsewhere. */
 export class SendQueue {
   readonly #classes: readonly ClassQueue[] = priorityClasses.map(() => new ClassQueue());
   readonly #dataAcknowledged = new RangeSet();

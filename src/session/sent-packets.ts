@@ -31,6 +31,7 @@ const timeThresholdMsMin = 2;
 /** Packets given up are remembered while they are no older than this many numbers, to notice that they arrived after all. The peer's replay window admits no older ones either. */
 const givenUpSpan = replayWindowWidth;
 
+/** The packets of one session that are under way. */
 export class SentPackets {
   /** By number, ascending, as a Map keeps the order of insertion. */
   readonly #underWay = new Map<number, SentPacket>();

@@ -24,6 +24,7 @@ const sizeProbesMax = 3;
 /** Bytes sent to an unproven address for each byte from it. */
 const amplificationMax = 3;
 
+/** The path a session uses at present. A session that moves makes a new one. */
 export class SessionPath {
   readonly name: Path;
   readonly kind: PathKind;

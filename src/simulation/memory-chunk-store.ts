@@ -44,6 +44,7 @@ export interface MemoryChunkStoreOptions {
 /** A process that lost its power says nothing more. */
 const forever = new Promise<never>(() => {});
 
+/** The chunk store in memory. A power cut makes a new one of what was durable; the old one then never answers again. */
 export class MemoryChunkStore implements ChunkStore {
   readonly #options: MemoryChunkStoreOptions;
   readonly #packByNumber: Map<number, Pack>;

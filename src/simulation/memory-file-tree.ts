@@ -55,6 +55,7 @@ function compareDepthFirst(a: string, b: string): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+/** The directory in memory. A power cut makes a new one of what was durable; the old one then never answers again. */
 export class MemoryFileTree implements FileTree {
   readonly #options: MemoryFileTreeOptions;
   readonly #nodeByPath: Map<string, Node>;

@@ -22,6 +22,7 @@ interface OpenStream {
   readonly side: 0 | 1;
 }
 
+/** The sockets of one run: they end with it, and the next run opens its own. */
 export class SimulatedLinks implements LinkDriver, NetworkHost {
   readonly name: string;
   readonly #network: SimulatedNetwork;

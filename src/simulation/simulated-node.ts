@@ -48,6 +48,7 @@ interface Run {
   node?: FieldNode;
 }
 
+/** One computer, running or not. Made by `World`. */
 export class SimulatedNode {
   readonly name: string;
   readonly clock: SimulatedClock;

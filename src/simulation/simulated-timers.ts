@@ -10,6 +10,7 @@ import type { VirtualAgenda } from './virtual-agenda.ts';
  */
 const ticksPerMs = 1024;
 
+/** The timers of one run. Once halted they never go off, and nobody who waits for one is answered. */
 export class SimulatedTimers implements Timers {
   readonly #agenda: VirtualAgenda;
   readonly #pending = new Set<{ cancel(): void }>();

@@ -43,6 +43,7 @@ export interface LinkModel {
   readonly holds?: boolean;
 }
 
+/** One direction of a link. Packets must enter in the order of time. */
 export class VirtualLink {
   readonly #random: Random;
   #model: LinkModel;

@@ -24,6 +24,7 @@ interface Wire {
   readonly links: readonly [VirtualLink, VirtualLink];
 }
 
+/** Any number of endpoints, the wires between them, and the events still to come. */
 export class VirtualWires {
   readonly #agenda: VirtualAgenda;
   readonly #wireByPath = new Map<Path, Wire>();

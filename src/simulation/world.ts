@@ -36,6 +36,7 @@ const patienceMs = 24 * 3600 * 1000;
 /** More actions than this at one instant mean that somebody sets a timer for now, again and again. */
 const actionsPerInstantMax = 100_000;
 
+/** One world. Worlds share nothing, so several may exist at once. */
 export class World {
   readonly seed: number;
   readonly trace: Trace;
