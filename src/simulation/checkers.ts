@@ -141,7 +141,7 @@ function logsOf(node: SimulatedNode): LogLine[] {
 
 function headsOf(node: SimulatedNode): HeadLine[] {
   return node.catalog.all<HeadLine>(
-    `SELECT dataset, path, author, sequence, root, EXISTS (SELECT 1 FROM content_complete WHERE content_complete.root = file_revision.root) AS complete
+    `SELECT dataset, path, author, sequence, root, EXISTS (SELECT 1 FROM content WHERE content.root = file_revision.root AND content.state = 'complete') AS complete
      FROM file_revision WHERE head = 1 ORDER BY dataset, path, author, sequence`,
   );
 }
