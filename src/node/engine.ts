@@ -27,7 +27,7 @@ import { decodeMessage, encodeMessage, type Message } from '../session/messages.
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
-import { Encounter } from './encounter.ts';
+import { Encounter, sharedDatasets } from './encounter.ts';
 import type { Identity } from './identity.ts';
 import { type Invite, inviteKeys } from './invite.ts';
 import { encodeOperation, type Membership, type MembershipOperation } from './membership.ts';
@@ -138,11 +138,13 @@ const wantsAtOnce = limits.wantsPerSessionMax / 2;
 /** A receipt for one dataset is issued at most this often. */
 const receiptPauseMs = 1000;
 
-/** How long nothing is asked for after our own disk failed. */
-const diskPauseMs = 5000;
+/** How long nothing is asked for after our own disk failed: at first, and at most. It doubles, because every attempt costs the link and the peer's processor. */
+const diskPauseMsMin = 5000;
+const diskPauseMsMax = 300_000;
 
 const joinDomain = utf8('godwit join 1\0');
 
+/** The machines of one node. One driver at a time. */
 export class Engine {
   readonly #parts: EngineParts;
   readonly #clock: HybridClock;
@@ -176,6 +178,7 @@ export class Engine {
   #again = false;
   /** Our own disk failed: nothing is asked for until then. */
   #holdUntil: MonotonicMs | undefined;
+  #diskPauseMs = diskPauseMsMin;
   #now: Moment;
 
   constructor(parts: EngineParts, now: Moment) {
@@ -185,6 +188,8 @@ export class Engine {
     this.#contacts = new Contacts(parts.catalog, parts.random.fork(), now.monotonicMs);
     const { membership, wants } = parts;
     parts.journal.retain((root) => wants.wants(root));
+    // What an earlier run could not say any more.
+    for (const { dataset } of sharedDatasets(membership)) this.#receiptDue.add(dataset);
     this.#endpoint = new SessionEndpoint({
       localStatic: parts.identity.channelKey,
       crypto: parts.crypto,
@@ -927,8 +932,10 @@ export class Engine {
   /** A fault of the peer's rules it out for this content; one of our own disk makes us pause, because asking again would fail again. */
   #transferFailed(talk: Talk, root: Hash, fault: Fault): void {
     this.#report({ type: 'fault', peer: talk.peer, fault });
-    if (fault.blame === 'local') this.#holdUntil = later(this.#now.monotonicMs, diskPauseMs);
-    else talk.spoiled.add(toHex(root));
+    if (fault.blame === 'local') {
+      this.#holdUntil ??= later(this.#now.monotonicMs, this.#diskPauseMs);
+      this.#diskPauseMs = Math.min(this.#diskPauseMs * 2, diskPauseMsMax);
+    } else talk.spoiled.add(toHex(root));
     this.#askEverybody();
   }
 
@@ -967,7 +974,10 @@ export class Engine {
     if (task.type === 'prepare' && result.type === 'prepare') talk.sender.prepared(task.want, result.transfer);
     else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.bytes);
     else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
-    else if (task.type === 'store' && result.type === 'store') talk.receiver.stored(task.number, task.group, result.outcome);
+    else if (task.type === 'store' && result.type === 'store') {
+      if (result.outcome.ok) this.#diskPauseMs = diskPauseMsMin;
+      talk.receiver.stored(task.number, task.group, result.outcome);
+    }
     else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
   }
 

@@ -33,7 +33,8 @@ export class ObjectAssembly {
     const startedOver = offset < this.#resumedBytes;
     if (startedOver) this.#dropResumed();
     if (last) this.#totalBytes = offset + bytes.length;
-    if (offset >= this.#prefixBytes && !this.#waiting.has(offset)) {
+    // An empty piece says nothing, and must not take the place of the one that begins where it stands.
+    if (bytes.length > 0 && offset >= this.#prefixBytes && !this.#waiting.has(offset)) {
       this.#waiting.set(offset, bytes);
       this.#waitingBytes += bytes.length;
       this.#advance();

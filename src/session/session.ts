@@ -74,6 +74,7 @@ const itemMs = 25;
 /** Large packets that may wait for an acknowledgement on a stream. */
 const packetsPerAck = { datagram: 64, stream: 4 } as const;
 
+/** A session after its handshake. Driven by `SessionEndpoint`, which finds it by the connection identifier of a packet. */
 export class Session {
   readonly localConnectionId: ConnectionId;
   readonly #remoteConnectionId: ConnectionId;
@@ -631,8 +632,7 @@ export class Session {
   get #suspendDeadline(): MonotonicMs | undefined {
     if (this.#suspended) return undefined;
     const path = this.#path;
-    const owed = this.#sent.count > 0 || this.#queue.mostUrgent !== undefined;
-    if (!owed) return undefined;
+    // Also when nothing is owed: it may be the peer that owes, and only this end that can dial.
     if (path === undefined) return this.#owedSince;
     if (this.#sent.count === 0) return undefined;
     const since = Math.max(this.#owedSince, this.#heardAt) as MonotonicMs;

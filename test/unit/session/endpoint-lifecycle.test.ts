@@ -163,7 +163,8 @@ describe('a stream', () => {
     pair.wires.pump(pair.a);
     pair.agenda.runUntil(pair.agenda.now.monotonicMs + 2000);
     expect(types(pair.a)).toEqual(['established', 'suspended', 'resumed']);
-    expect(types(pair.b)).toEqual(['established', 'message']);
+    // B owed nothing, but may be the only one that can dial.
+    expect(types(pair.b)).toEqual(['established', 'suspended', 'resumed', 'message']);
   });
 
   it('that breaks during the handshake ends the dial', () => {
