@@ -39,6 +39,7 @@ export const fileIndexSchema: Schema = {
        PRIMARY KEY (dataset, path, author, sequence)
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX file_revision_by_root ON file_revision (root) WHERE root IS NOT NULL;
+     CREATE INDEX file_head ON file_revision (dataset, path) WHERE head = 1;
      CREATE INDEX file_revision_by_dot ON file_revision (dataset, author, sequence);
      CREATE TABLE file_superseded (
        dataset BLOB NOT NULL,
@@ -146,7 +147,8 @@ export class FileIndex {
   /** Standing revisions of a path, the one shown first in front. More than one with differing states is a conflict. */
   heads(dataset: DatasetId, path: string): FileRevision[] {
     return this.#revisions(
-      'SELECT * FROM file_revision WHERE dataset = ? AND path = ? AND head = 1',
+      // Named, because SQLite would go through every revision of the path, of which a growing file has thousands.
+      'SELECT * FROM file_revision INDEXED BY file_head WHERE dataset = ? AND path = ? AND head = 1',
       dataset,
       identifierToBytes(dataset),
       path,
