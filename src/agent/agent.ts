@@ -9,7 +9,8 @@ import { perform, plain } from './requests.ts';
  *
  * On standard input, one request a line: `{"id": 7, "method": "scan", "params": {"dataset": "notes"}}`. On standard output, one line each: the answer `{"id": 7, "result": …}` or
  * `{"id": 7, "error": {"code", "message", "retryable"}}`, and events `{"event": {…}}` as they happen. Requests run side by side; answers come in the order in which they are ready. The agent goes
- * on with its standing duties when standard input is closed by a service manager, unless `--stdin-bound` was given: then it ends with its parent.
+ * on with its standing duties when standard input is closed by a service manager, unless `--stdin-bound` was given: then it ends with its parent. In the end every request that was taken has its
+ * answer: what was begun is finished, and what waits for something from outside, such as `join`, is answered with `NODE_CLOSED`.
  */
 export async function runAgent(
   node: FieldNode,
@@ -24,28 +25,35 @@ export async function runAgent(
   write({ ready: { id: node.id, name: node.name } });
   const lines = createInterface({ input });
   const answering = new Set<Promise<void>>();
-  lines.on('line', (line) => {
-    const answer = answerLine(node, line).then(write);
+  const { promise: closed, reject: giveUp } = Promise.withResolvers<never>();
+  closed.catch(() => undefined);
+  const take = (line: string): void => {
+    const answer = answerLine(node, line, closed).then(write);
     answering.add(answer);
     void answer.finally(() => answering.delete(answer));
-  });
+  };
+  lines.on('line', take);
   await new Promise<void>((resolve) => {
     if (options.stdinBound) lines.once('close', resolve);
     if (options.signal.aborted) resolve();
     options.signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  // Closing alone does not keep lines back that were read before.
+  lines.off('line', take);
   lines.close();
   stop();
   await node.close();
+  giveUp(new GodwitError('NODE_CLOSED', 'The agent ended before this was answered.', { retryable: true }));
   await Promise.allSettled(answering);
 }
 
-async function answerLine(node: FieldNode, line: string): Promise<unknown> {
+/** The answer to a line; `closed` rejects when there is nothing left to wait for. */
+async function answerLine(node: FieldNode, line: string, closed: Promise<never>): Promise<unknown> {
   let id: unknown = null;
   try {
     const request = parseRequest(line);
     id = request.id;
-    return { id, result: await perform(node, request.method, request.params) };
+    return { id, result: await Promise.race([perform(node, request.method, request.params), closed]) };
   } catch (error) {
     if (!(error instanceof GodwitError)) throw error;
     return { id, error: { code: error.code, message: error.message, retryable: error.retryable } };

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
-import type { DatasetId, NodeId } from '../core/identifiers.ts';
-import type { Duty } from '../node/duties.ts';
+import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifiers.ts';
+import { type Duty, siteProfileShape } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { SiteProfile } from '../node/ingest.ts';
 
@@ -11,6 +11,10 @@ import type { SiteProfile } from '../node/ingest.ts';
  */
 
 const text = v.string();
+/** A name that a team or a dataset can have, as `node/membership.ts` defines it: a longer one would be signed and then understood by nobody. */
+const properName = v.pipe(text, v.minLength(1), v.maxLength(256));
+const nodeId = v.pipe(text, v.check(isIdentifierText, 'Expected 64 lower-case hexadecimal digits'));
+const positiveMs = v.pipe(v.number(), v.finite(), v.minValue(1));
 const dataset = v.object({ dataset: text });
 
 interface Request<S extends v.GenericSchema> {
@@ -36,13 +40,16 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     peers: node.connectedPeers(),
     outstanding: node.outstanding(),
   })),
-  createTeam: request(v.object({ name: text }), (node, { name }) => node.team ?? node.createTeam(name)),
+  createTeam: request(v.object({ name: properName }), (node, { name }) => node.team ?? node.createTeam(name)),
   createInvite: request(
-    v.object({
-      role: v.optional(v.picklist(['coordinator', 'member', 'reader', 'carrier'])),
-      validMs: v.optional(v.number()),
-      addresses: v.optional(v.array(text)),
-    }),
+    v.optional(
+      v.object({
+        role: v.optional(v.picklist(['coordinator', 'member', 'reader', 'carrier'])),
+        validMs: v.optional(positiveMs),
+        addresses: v.optional(v.array(text)),
+      }),
+      {},
+    ),
     (node, { role, validMs, addresses }) =>
       node.createInvite({
         ...(role === undefined ? {} : { role }),
@@ -55,14 +62,14 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
   listen: request(v.object({ address: text, keep: v.optional(v.boolean()) }), (node, { address, keep }) =>
     node.listen(address, { keep: keep ?? false }),
   ),
-  addContact: request(v.object({ member: text, addresses: v.array(text) }), (node, { member, addresses }) =>
+  addContact: request(v.object({ member: nodeId, addresses: v.array(text) }), (node, { member, addresses }) =>
     node.addContact(member as NodeId, addresses),
   ),
   hint: request(nothing, (node) => node.hint()),
   datasets: request(nothing, (node) => node.datasets()),
   createDataset: request(
     v.object({
-      name: text,
+      name: properName,
       kind: v.picklist(['files', 'series']),
       priority: v.optional(v.picklist(['emergency', 'critical', 'normal', 'bulk'])),
       conflictPolicy: v.optional(v.picklist(['merge', 'latest', 'keep-both', 'ask'])),
@@ -94,14 +101,14 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     node.conflicts(idOf(node, name), { open: open ?? false }),
   ),
   deliveries: request(dataset, (node, { dataset: name }) => node.deliveries(idOf(node, name))),
-  outstanding: request(v.object({ dataset: v.optional(text) }), (node, { dataset: name }) =>
+  outstanding: request(v.optional(v.object({ dataset: v.optional(text) }), {}), (node, { dataset: name }) =>
     node.outstanding(name === undefined ? undefined : idOf(node, name)),
   ),
   ingest: request(
     v.object({
       dataset: text,
       directory: text,
-      profile: v.optional(v.record(text, v.unknown())),
+      profile: v.optional(siteProfileShape),
       paths: v.optional(v.array(text)),
       complete: v.optional(v.boolean()),
     }),

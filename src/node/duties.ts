@@ -10,7 +10,8 @@ import type { Timers } from '../ports/timers.ts';
 
 const everyMs = v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(366 * 24 * 3600 * 1000));
 const dataset = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-const profile = v.strictObject({
+/** A `SiteProfile` in data of foreign origin. */
+export const siteProfileShape = v.strictObject({
   stationId: v.optional(v.string()),
   stationName: v.optional(v.string()),
   utcOffsetMinutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(-1080), v.maxValue(1080))),
@@ -27,14 +28,14 @@ const profile = v.strictObject({
 const dutyShape = v.variant('kind', [
   v.strictObject({ kind: v.literal('listen'), address: v.string() }),
   v.strictObject({ kind: v.literal('scan'), dataset, everyMs, settleMs: v.optional(v.pipe(v.number(), v.minValue(0))) }),
-  v.strictObject({ kind: v.literal('ingest'), dataset, directory: v.string(), everyMs, profile: v.optional(profile) }),
+  v.strictObject({ kind: v.literal('ingest'), dataset, directory: v.string(), everyMs, profile: v.optional(siteProfileShape) }),
   v.strictObject({
     kind: v.literal('collect'),
     dataset,
     driver: v.string(),
     address: v.string(),
     configuration: v.optional(v.record(v.string(), v.unknown())),
-    profile,
+    profile: siteProfileShape,
     tables: v.optional(v.array(v.string())),
     everyMs,
   }),
