@@ -398,7 +398,9 @@ export class Engine {
           this.#resumed(output.session);
           break;
         case 'writable':
+          // Refilled at once, between two packets: a queue that ran dry would end the session's measurement of the link.
           this.#again = true;
+          this.#refill(output.session);
           break;
         case 'closed':
           this.#closed(output.session, output.fault);
@@ -480,7 +482,9 @@ export class Engine {
     readonly role: 'initiator' | 'responder';
     readonly remoteStatic: Uint8Array;
     readonly inviteTag?: Uint8Array;
+    readonly path: string;
   }): void {
+    if (output.role === 'responder' && !isStreamAddress(output.path)) this.#addressBySession.set(output.session, output.path);
     this.#diallingBySession.delete(output.session);
     if (output.peer !== undefined && output.inviteTag === undefined) {
       this.#beginTalk(output.session, output.peer);
@@ -508,9 +512,11 @@ export class Engine {
     this.#talkBySession.set(session, talk);
     this.#sessionByPeer.set(peer, session);
     this.#suspendedPeers.delete(peer);
+    const address = this.#addressBySession.get(session);
+    if (address !== undefined && !isStreamAddress(address)) this.#contacts.heard(peer, address);
     this.#contacts.connected(peer);
     talk.encounter.begin();
-    this.#report({ type: 'session-up', peer, address: this.#addressBySession.get(session) ?? 'inbound' });
+    this.#report({ type: 'session-up', peer, address: address ?? 'inbound' });
   }
 
   #closed(session: SessionId, fault: Fault): void {
@@ -865,8 +871,17 @@ export class Engine {
     this.#ask(talk);
     this.#drainReceiver(session, talk);
     this.#drainSender(session, talk);
-    for (let priority = talk.sender.readyPriority; priority !== undefined && room(priority) > 0; priority = talk.sender.readyPriority) {
-      const data = talk.sender.take(Math.min(this.#endpoint.maxDataBytes(session), room(priority)));
+    this.#refill(session);
+  }
+
+  /** Hands the session data, the most urgent first, as much as it takes now. */
+  #refill(session: SessionId): void {
+    const talk = this.#talkBySession.get(session);
+    if (talk === undefined) return;
+    const { sender } = talk;
+    for (let priority = sender.readyPriority; priority !== undefined; priority = sender.readyPriority) {
+      const room = this.#endpoint.roomBytes(session, priority);
+      const data = room > 0 ? sender.take(Math.min(this.#endpoint.maxDataBytes(session), room)) : undefined;
       if (data === undefined) break;
       this.#endpoint.sendData(session, data.priority, data, this.#now);
       this.#drainSender(session, talk);
@@ -977,8 +992,7 @@ export class Engine {
     else if (task.type === 'store' && result.type === 'store') {
       if (result.outcome.ok) this.#diskPauseMs = diskPauseMsMin;
       talk.receiver.stored(task.number, task.group, result.outcome);
-    }
-    else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
+    } else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
   }
 
   #contentComplete(root: Hash, transfer: OpenedTransfer): void {
