@@ -10,7 +10,10 @@ import type { Catalog, Schema } from '../ports/catalog.ts';
 
 const contactSchema: Schema = {
   component: 'contacts',
-  steps: ['CREATE TABLE contact (node BLOB PRIMARY KEY, addresses TEXT NOT NULL) STRICT, WITHOUT ROWID;'],
+  steps: [
+    'CREATE TABLE contact (node BLOB PRIMARY KEY, addresses TEXT NOT NULL) STRICT, WITHOUT ROWID;',
+    'CREATE TABLE contact_heard (node BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;',
+  ],
 };
 
 /** Back-off of the first and of the longest pause, milliseconds. */
@@ -18,6 +21,7 @@ const firstPauseMs = 500;
 const longestPauseMs = 60_000;
 
 interface Target {
+  /** Given by people or invites; where the peer was last heard, if that is none of them, stands behind. */
   addresses: readonly string[];
   nextAddress: number;
   pauseMs: number;
@@ -40,6 +44,11 @@ export class Contacts {
       const addresses = JSON.parse(row.addresses) as string[];
       this.#targetByPeer.set(identifier<NodeId>(row.node), { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
     }
+    for (const row of catalog.all<{ node: Uint8Array; address: string }>('SELECT node, address FROM contact_heard')) {
+      const peer = identifier<NodeId>(row.node);
+      const addresses = [...this.addresses(peer).filter((each) => each !== row.address), row.address];
+      this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+    }
   }
 
   /** Learns, or replaces, the addresses of a peer, keeps them over restarts, and tries them at once. */
@@ -47,6 +56,21 @@ export class Contacts {
     if (addresses.length === 0) return;
     this.#catalog.run('INSERT OR REPLACE INTO contact (node, addresses) VALUES (?, ?)', identifierToBytes(peer), JSON.stringify(addresses));
     this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+  }
+
+  /**
+   * A peer that nobody named an address of has reached us from here: it is tried there when it falls silent or this node has restarted, because the peer itself may have nothing to say and so never
+   * notice. Replaces where it was heard before.
+   */
+  heard(peer: NodeId, address: string): void {
+    const before = this.#catalog.get<{ address: string }>(
+      'SELECT address FROM contact_heard WHERE node = ?',
+      identifierToBytes(peer),
+    )?.address;
+    const known = this.addresses(peer).filter((each) => each !== before);
+    if (before === address || known.length > 0) return;
+    this.#catalog.run('INSERT OR REPLACE INTO contact_heard (node, address) VALUES (?, ?)', identifierToBytes(peer), address);
+    this.#targetByPeer.set(peer, { addresses: [address], nextAddress: 0, pauseMs: firstPauseMs });
   }
 
   /** The addresses known of a peer. */
