@@ -14,6 +14,7 @@ export const folder = 'field';
 export const second = 1000;
 export const minute = 60 * second;
 export const hour = 60 * minute;
+export const day = 24 * hour;
 
 /** A team in a world. */
 export interface Camp {
