@@ -1,7 +1,25 @@
+import { readdirSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-/** Line coverage each folder must keep, in percent. */
-const lines = (percent: number) => ({ lines: percent });
+/** Line coverage in percent that a folder of `src` must keep; every folder not named here keeps `linesOfFolder`. */
+const linesOfFolder = 90;
+const linesByFolder: Readonly<Record<string, number>> = { datasets: 95, mesh: 85 };
+
+/**
+ * Integrity verification: the modules that compare a hash, a signature, an authentication tag or a packet number before anything is believed. Each line of them is a promise that nothing unverified is
+ * shown, so each is run. `content-store.ts` compares hashes in one of its methods; the rest of it keeps the books, so it counts with its folder.
+ */
+const verifying = [
+  'src/datasets/log.ts',
+  'src/datasets/manifest.ts',
+  'src/datasets/receipts.ts',
+  'src/runtime/pack-record.ts',
+  'src/session/noise.ts',
+  'src/session/packet-protection.ts',
+  'src/session/replay-window.ts',
+];
+
+const folders = readdirSync(new URL('src', import.meta.url), { withFileTypes: true }).filter((entry) => entry.isDirectory());
 
 export default defineConfig({
   test: {
@@ -16,18 +34,11 @@ export default defineConfig({
       exclude: ['src/**/*.d.ts'],
       reporter: ['text-summary', 'json-summary'],
       reportsDirectory: 'coverage',
+      reportOnFailure: true,
       thresholds: {
-        'src/core/**': lines(90),
-        'src/datasets/**': lines(95),
-        'src/session/**': lines(90),
-        'src/bandwidth/**': lines(90),
-        'src/observations/**': lines(90),
-        'src/instruments/**': lines(90),
-        'src/formats/**': lines(90),
-        'src/node/**': lines(90),
-        'src/runtime/**': lines(90),
-        'src/simulation/**': lines(90),
-        'src/agent/**': lines(90),
+        'src/*.ts': { lines: linesOfFolder },
+        ...Object.fromEntries(folders.map(({ name }) => [`src/${name}/**`, { lines: linesByFolder[name] ?? linesOfFolder }])),
+        ...Object.fromEntries(verifying.map((path) => [path, { lines: 100 }])),
       },
     },
   },
