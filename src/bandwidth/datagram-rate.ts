@@ -36,6 +36,8 @@ const trainPackets = 5;
 const trainPacketBytesMin = 284;
 /** A train whose arrivals span less than this gives a hint only: this share of it is used, and no more than this is believed, bytes a millisecond. */
 const trainSpanMsMin = 5;
+/** A train that left over more than this share of its arrivals' span was interrupted. */
+const trainSpreadMax = 0.5;
 const hintShare = 0.85;
 const hintRateMax = 1500;
 /** Share of a remembered rate to begin with. */
@@ -63,6 +65,7 @@ const restMs = 3000;
 /** Loss that is made up for at most. */
 const lossMadeUpMax = 0.7;
 const baseMemoryMs = 15_000;
+const basePackets = 32;
 /** Windows over which the queue is looked at for each target's worth of jitter, and the most of them. */
 const jitterWindows = 4;
 const jitterWindowsMax = 8;
@@ -78,6 +81,7 @@ const packetBytesMin = 296;
 /** What a packet has at most on nearly every path. */
 const packetBytesUsual = 1480;
 
+/** The rate control of one datagram path. */
 export class DatagramRateControl implements RateControl {
   readonly #queueTargetMs: number;
   readonly #windows = new ArrivalWindows();
@@ -133,13 +137,13 @@ export class DatagramRateControl implements RateControl {
       this.#rttMs = acknowledgement.rttMs;
       this.#minRttMs = Math.min(this.#minRttMs ?? Infinity, acknowledgement.rttMs);
       const oneWayMs = acknowledgement.arrivedAtMs - newest.sentAt;
-      this.#queueDelay.take(oneWayMs, newest.bytes, this.#rate ?? Infinity, Math.max(baseMemoryMs, 5 * this.#minRttMs), now);
+      this.#queueDelay.take(oneWayMs, newest.bytes, this.#rate ?? Infinity, this.#baseMemoryMs, now);
     }
     const rtt = this.#minRttMs ?? 0;
     if (this.#rate === undefined) {
       const enough = this.#trainBytes * (1 - 1.5 / trainPackets);
       const window = this.#windows.take(acknowledgement, 0, enough);
-      if (window !== undefined) this.#takeTrain(window);
+      if (window !== undefined) this.#takeTrain(window, acknowledgement.bytesInFlight, now);
       return;
     }
     const spanMs = Math.max(windowMsMin, rtt * windowShareOfRtt, jittersPerWindow * this.#queueDelay.jitterMs);
@@ -179,6 +183,12 @@ export class DatagramRateControl implements RateControl {
     return this.#queueTargetMs + (0.5 * this.packetBytes(packetBytesUsual)) / (this.#rate ?? Infinity);
   }
 
+  /** How long the base of the queueing delay is remembered, milliseconds: long enough for a number of packets. */
+  get #baseMemoryMs(): number {
+    const packetMsNow = this.packetBytes(packetBytesUsual) / (this.#rate ?? Infinity);
+    return Math.max(baseMemoryMs, 5 * (this.#minRttMs ?? 0), basePackets * packetMsNow);
+  }
+
   /** More is not put under way: what the path holds at this rate, acknowledgements that wait included, and some for the queue. */
   get #bytesInFlightMax(): number {
     const rtt = this.#minRttMs ?? 1000;
@@ -187,12 +197,20 @@ export class DatagramRateControl implements RateControl {
   }
 
   /** The train has arrived. */
-  #takeTrain(window: ArrivalWindow): void {
+  #takeTrain(window: ArrivalWindow, bytesInFlight: number, now: MonotonicMs): void {
     const measured = window.bytes / Math.max(0.01, window.arrivalSpanMs);
+    if (window.sendSpanMs > window.arrivalSpanMs * trainSpreadMax) {
+      // Part of the train was lost and sent again later: the pause in between was the sender's, and the link can do more.
+      this.#rate = measured;
+      this.#gainStep = gainStepMax;
+      return;
+    }
     if (window.arrivalSpanMs >= trainSpanMsMin) {
       this.#rate = measured;
       this.#measured = [measured];
       this.#measurements = 1;
+      // On a slow link much of the train still waits. What follows need not queue behind it.
+      this.#nextSendAt = later(now, Math.max(0, bytesInFlight / measured - (this.#minRttMs ?? 0)));
       return;
     }
     if (measured > hintRateMax) this.#gainStep = gainStepMax / 2;
@@ -281,6 +299,7 @@ export class DatagramRateControl implements RateControl {
     this.#restrainedAt = now;
     this.#restrainedUntil = later(now, durationMs);
     this.#loss.restrain(now, this.#restrainedUntil);
+    this.#loss.clear();
     this.#gain = restrainedGain;
   }
 }

@@ -291,7 +291,7 @@ export class Session {
   wake(now: MonotonicMs): void {
     const path = this.#path;
     if (this.#closed) return;
-    if (path !== undefined && this.#sent.lossDeadline !== undefined && this.#sent.lossDeadline <= now) this.#giveUpLost(path, now);
+    if (path !== undefined && this.#sent.lossDeadline !== undefined && this.#sent.lossDeadline <= now) this.#giveUpLost(path, false, now);
     const probeAt = this.#probeDeadline;
     if (path !== undefined && probeAt !== undefined && probeAt <= now) {
       this.#probes++;
@@ -530,6 +530,7 @@ export class Session {
       for (const piece of packet.pieces) this.#queue.acknowledge(piece);
       if (packet.acknowledges >= 0) this.#received.forgetBelow(packet.acknowledges);
     }
+    const silent = this.#probes > fullProbes;
     this.#owedSince = now;
     this.#probes = 0;
     this.#probeWanted = false;
@@ -544,7 +545,7 @@ export class Session {
     const rttMs = Math.max(elapsedMs - frame.delayMs, Math.min(elapsedMs, 0.05));
     const isNewest = last.packetNumber === newest;
     if (isNewest) path.roundTrip.sample(rttMs);
-    this.#giveUpLost(path, now);
+    this.#giveUpLost(path, silent, now);
     path.rate.onAcknowledged(
       {
         packets: onPath,
@@ -558,14 +559,15 @@ export class Session {
     this.#announceRoom();
   }
 
-  #giveUpLost(path: SessionPath, now: MonotonicMs): void {
+  /** What an outage (`silent`) took says nothing about the rate. */
+  #giveUpLost(path: SessionPath, silent: boolean, now: MonotonicMs): void {
     // A stream loses nothing while it stands.
     if (path.kind === 'stream') return;
     const lost = this.#sent.giveUpLost(path.roundTrip.recentMs ?? path.roundTrip.timeoutMs, now);
     if (lost.length === 0) return;
     this.#requeue(lost);
     const ordinary = lost.filter((packet) => !packet.isSizeProbe && packet.packetNumber >= path.firstPacketNumber);
-    if (ordinary.length > 0) path.rate.onLost(ordinary, now);
+    if (!silent && ordinary.length > 0) path.rate.onLost(ordinary, now);
   }
 
   #requeue(lost: readonly SentPacket[]): void {
@@ -619,13 +621,12 @@ export class Session {
       const answerMs = Math.min(answerMsMax, (path.roundTrip.smoothedMs ?? 0) / 4);
       return later(this.#owedSince, path.roundTrip.timeoutMs + drainMs + answerMs + 10);
     }
+    // A peer that is heard is there; only what it should have acknowledged is missing, or its acknowledgement is slow. How slow is unknown until there has been one.
+    if (this.#heardAt > this.#probedAt || path.roundTrip.minMs === undefined)
+      return later(this.#probedAt, Math.min(probeIntervalMsMax, path.roundTrip.timeoutMs * 2 ** this.#probes));
     const affordableMs = rate === undefined ? 0 : (probeBytes / (rate * probeShareOfRate)) * 1000;
-    const wantedMs = Math.max(
-      probeIntervalMsMin,
-      (path.roundTrip.smoothedMs ?? 0) / 4,
-      affordableMs,
-      (this.#probedAt - this.#owedSince) * probeShareOfSilence,
-    );
+    const silentMs = (this.#probedAt - this.#owedSince) * probeShareOfSilence;
+    const wantedMs = Math.max(probeIntervalMsMin, (path.roundTrip.smoothedMs ?? 0) / 4, affordableMs, silentMs);
     return later(this.#probedAt, Math.min(probeIntervalMsMax, wantedMs));
   }
 
