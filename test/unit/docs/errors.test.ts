@@ -66,8 +66,8 @@ describe('the search for codes', () => {
   });
 
   it('finds the lines of a table of defects, and none in other tables', () => {
-    const source = `const defects = { X_EMPTY: { scope: 'file' } };`;
-    expect(codesIn(source, true)).toEqual({ X_EMPTY: ['instrument'] });
+    const source = `const defects = { HOBO_EMPTY: { scope: 'file' } };`;
+    expect(codesIn(source, true)).toEqual({ HOBO_EMPTY: ['instrument'] });
     expect(codesIn(source)).toEqual({});
   });
 
