@@ -91,6 +91,11 @@ export class ContentReceiver {
     return active;
   }
 
+  /** How many contents the peer was asked for and has not delivered, whether it has them or not. */
+  get asked(): number {
+    return this.#receivingByNumber.size;
+  }
+
   /** Whether this content (hexadecimal root) was asked of the peer: not at all, and on its way, or asked in vain so far. */
   askedFor(root: string): 'no' | 'coming' | 'lacked' {
     const number = this.#numberByRoot.get(root);

@@ -55,6 +55,8 @@ export class ContentSender {
   readonly #sendingByNumber = new Map<number, Sending>();
   readonly #deferredByRoot = new Map<string, Want[]>();
   #deferredCount = 0;
+  /** Wants whose content may be here, in the order of asking, until one of those under way has ended. */
+  #queued: Want[] = [];
   readonly #tasks: SenderTask[] = [];
   #lacks: number[] = [];
   #resumedBytes = 0;
@@ -64,11 +66,12 @@ export class ContentSender {
     this.#crypto = crypto;
   }
 
-  /** The peer asks. Beyond `limits.wantsPerSessionMax` at once it is told that we lack the content, and asks again later. */
+  /** The peer asks. `limits.wantsPerSessionMax` are served at once; further ones wait, because many that were deferred may become complete together. */
   handleWant(want: Want): void {
     if (this.#sendingByNumber.has(want.number)) return;
     if (this.#sendingByNumber.size >= limits.wantsPerSessionMax) {
-      this.#lacks.push(want.number);
+      if (this.#queued.length >= limits.deferredWantsPerSessionMax) this.#lacks.push(want.number);
+      else this.#queued.push(want);
       return;
     }
     this.#sendingByNumber.set(want.number, {
@@ -85,8 +88,9 @@ export class ContentSender {
 
   /** The peer no longer wants these. */
   handleWithdraw(numbers: readonly number[]): void {
-    for (const number of numbers) this.#sendingByNumber.delete(number);
     const gone = new Set(numbers);
+    this.#queued = this.#queued.filter((want) => !gone.has(want.number));
+    for (const number of numbers) this.#end(number);
     for (const [root, wants] of this.#deferredByRoot) {
       const kept = wants.filter((want) => !gone.has(want.number));
       this.#deferredCount -= wants.length - kept.length;
@@ -118,7 +122,7 @@ export class ContentSender {
     const sending = this.#sendingByNumber.get(want.number);
     if (sending === undefined) return;
     if (transfer === undefined || transfer.groups.length >= objectsPerWantMax) {
-      this.#sendingByNumber.delete(want.number);
+      this.#end(want.number);
       this.#defer(want);
       return;
     }
@@ -140,7 +144,7 @@ export class ContentSender {
     if (sending === undefined) return;
     sending.encoding--;
     if (bytes === undefined) {
-      this.#sendingByNumber.delete(number);
+      this.#end(number);
       this.#defer(sending.want);
       return;
     }
@@ -221,7 +225,13 @@ export class ContentSender {
         this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group: next.value });
       }
     }
-    if (sending.exhausted && sending.encoding === 0 && sending.ready.length === 0) this.#sendingByNumber.delete(sending.want.number);
+    if (sending.exhausted && sending.encoding === 0 && sending.ready.length === 0) this.#end(sending.want.number);
+  }
+
+  #end(number: number): void {
+    if (!this.#sendingByNumber.delete(number)) return;
+    const next = this.#queued.shift();
+    if (next !== undefined) this.handleWant(next);
   }
 
   #defer(want: Want): void {

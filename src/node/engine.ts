@@ -892,7 +892,8 @@ export class Engine {
   #ask(talk: Talk): void {
     const { monotonicMs } = this.#now;
     if (this.#holdUntil !== undefined && this.#holdUntil <= monotonicMs) this.#resumeAsking();
-    const free = wantsAtOnce - talk.receiver.active;
+    // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
+    const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
     if (!talk.askAgain || free <= 0 || this.#holdUntil !== undefined || this.#suspendedPeers.has(talk.peer)) return;
     talk.askAgain = false;
     const talks = [...this.#talkBySession.values()];
