@@ -347,14 +347,10 @@ async function openRelay(
 function geopackageRows(path: string): number {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    const tables = database.prepare(`SELECT table_name FROM gpkg_contents WHERE data_type = 'attributes'`).all() as {
-      table_name: string;
-    }[];
-    return tables.reduce(
-      (sum, { table_name: name }) =>
-        sum + (database.prepare(`SELECT count(*) AS n FROM "${name.replaceAll('"', '""')}"`).get() as { n: number }).n,
-      0,
-    );
+    const tables = database.prepare('SELECT table_name AS name FROM series').all() as { name: string }[];
+    const rowsOf = (name: string): number =>
+      (database.prepare(`SELECT count(*) AS n FROM "${name.replaceAll('"', '""')}"`).get() as { n: number }).n;
+    return tables.reduce((sum, { name }) => sum + rowsOf(name), 0);
   } finally {
     database.close();
   }
