@@ -1,5 +1,3 @@
-import type { Brand } from './brand.ts';
-
 /** A seeded generator: the same seed gives the same numbers on every platform. For decisions and tests, never for keys. */
 export interface Random {
   /** An integer in 0..2^32-1. */
@@ -13,9 +11,6 @@ export interface Random {
   /** An independent generator, derived from this one. */
   fork(): Random;
 }
-
-/** A 32-bit seed. */
-export type Seed = Brand<number, 'Seed'>;
 
 /** splitmix32: spreads a small seed over the state words of the generator below. */
 function splitmix32(seed: number): () => number {
