@@ -21,7 +21,7 @@ function withoutTransmission(sample: Sample, rate: number): number {
 }
 
 function lesser(a: Sample | undefined, b: Sample, rate: number): Sample {
-  return a === undefined || withoutTransmission(b, rate) <= withoutTransmission(a, rate) ? b : a;
+  return a === undefined || withoutTransmission(b, rate) < withoutTransmission(a, rate) ? b : a;
 }
 
 /** Share that a new difference has in the mean one. */

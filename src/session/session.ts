@@ -2,7 +2,7 @@ import { invariant } from '../core/assert.ts';
 import { limits } from '../core/limits.ts';
 import { type Fault, failure } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
-import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
+import type { Deadline, MonotonicMs } from '../core/time.ts';
 import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
 import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
@@ -21,6 +21,7 @@ import { ReceivedPackets } from './received-packets.ts';
 import { type DataItem, type Filling, SendQueue } from './send-queue.ts';
 import { type SentPacket, SentPackets } from './sent-packets.ts';
 import { type Path, SessionPath } from './session-path.ts';
+import { Silence } from './silence.ts';
 import { WireWriter } from './wire-bytes.ts';
 
 /**
@@ -28,10 +29,8 @@ import { WireWriter } from './wire-bytes.ts';
  *
  * It owns the packet numbers, knows what is under way, decides what goes into the next packet, and takes apart what arrives. *When* a packet may leave is the business of the path's rate control.
  *
- * **Silence.** While something is under way and nothing is heard, a session probes: first by sending the oldest bytes again, then with small pings, at intervals that grow with the silence
- * (a 150th of it, between `probeIntervalMsMin` and `probeIntervalMsMax`, and never more than a tenth of the link's rate), so that after an outage of a minute the return is noticed within half a second. After
- * three round trips and three seconds the session is *suspended*: it says so, and sends only probes until the peer is heard. When nothing is owed a session has no
- * deadline at all and may stay silent for months.
+ * **Silence.** While something is under way and nothing is heard, a session probes (`silence.ts`). After three round trips and three seconds it is *suspended*: it says so, and sends only probes until the
+ * peer is heard. When nothing is owed a session has no deadline at all and may stay silent for months.
  */
 
 /** What a session tells its endpoint. */
@@ -52,18 +51,8 @@ const ackBytesMax = 160;
 const ackBytesTypical = 16;
 /** After so many acknowledgements without anything else, one asks for an answer: it tells this end the round trip, and which ranges need no repeating. */
 const acksPerPing = 16;
-const probeIntervalMsMin = 400;
-const probeIntervalMsMax = 30_000;
-const probeShareOfSilence = 1 / 150;
-const probeBytes = 52;
-const probeShareOfRate = 1 / 10;
-/** Probes that repeat bytes under way; the later ones are pings. */
-const fullProbes = 2;
-/** Longest time a peer lets an acknowledgement wait. */
-const answerMsMax = 300;
-const suspendRoundTrips = 3;
-/** A little less than the three seconds promised, as the round trip counted here includes queueing. */
-const suspendMs = 2500;
+/** How long packets from a path that was left on purpose do not draw the session back, besides a round trip. */
+const leftPathMs = 2500;
 /** What the owner should keep queued: enough for this long at the path's rate. */
 const queueMs = 100;
 const queueBytesMax = 4 * 1024 * 1024;
@@ -104,12 +93,8 @@ export class Session {
   #pingWanted = false;
   #acksWithoutPing = 0;
   #writableWanted = false;
-  #heardAt: MonotonicMs;
-  /** Since when something is under way without an acknowledgement having brought progress. */
-  #owedSince: MonotonicMs;
-  #probes = 0;
+  readonly #silence: Silence;
   #probeWanted = false;
-  #probedAt: MonotonicMs;
 
   constructor(
     options: {
@@ -132,9 +117,7 @@ export class Session {
     this.#rateControl = options.rateControl;
     this.#proof = options.proof;
     this.#proofWanted = options.proof !== undefined;
-    this.#heardAt = now;
-    this.#owedSince = now;
-    this.#probedAt = now;
+    this.#silence = new Silence(now);
     this.#path = new SessionPath(
       {
         name: options.path,
@@ -163,7 +146,7 @@ export class Session {
   }
 
   get heardAt(): MonotonicMs {
-    return this.#heardAt;
+    return this.#silence.heardAt;
   }
 
   get ledger(): Ledger {
@@ -266,7 +249,7 @@ export class Session {
     const packetNumber = completePacketNumber(packet.shortNumber, packet.numberBytes, newestBefore);
     const plaintext = this.#protection.open(packetNumber, packet.header, packet.sealed);
     if (plaintext === undefined) return false;
-    this.#heardAt = now;
+    this.#silence.heard(now);
     this.#proof = undefined;
     this.#proofWanted = false;
     if (packetNumber > newestBefore) this.#follow(path, kind, now);
@@ -281,7 +264,6 @@ export class Session {
     if (this.#suspended && !this.#closed && this.#path !== undefined) {
       this.#suspended = false;
       this.#events.push({ type: 'resumed' });
-      this.#owedSince = now;
       this.#probeWanted = this.#sent.count > 0;
     }
     return true;
@@ -294,11 +276,10 @@ export class Session {
     if (path !== undefined && this.#sent.lossDeadline !== undefined && this.#sent.lossDeadline <= now) this.#giveUpLost(path, false, now);
     const probeAt = this.#probeDeadline;
     if (path !== undefined && probeAt !== undefined && probeAt <= now) {
-      this.#probes++;
-      this.#probedAt = now;
+      this.#silence.probed(now);
       this.#probeWanted = true;
       this.#proofWanted = this.#proof !== undefined;
-      if (this.#probes > fullProbes) path.shorten();
+      if (this.#silence.isLong) path.shorten();
     }
     const suspendAt = this.#suspendDeadline;
     if (suspendAt !== undefined && suspendAt <= now) {
@@ -353,7 +334,7 @@ export class Session {
     if (this.#probeWanted) {
       this.#probeWanted = false;
       // A ping is shorter than what it may be an answer to, and rare: it may also go to a place that is not proven yet, which is how it comes to be proven.
-      const full = this.#probes <= fullProbes && path.allowance > path.packetBytes;
+      const full = this.#silence.probesFully && path.allowance > path.packetBytes;
       if (full) this.#repeatOldest();
       return this.#seal(path, { ping: true, fill: full, sizeProbe: undefined }, now);
     }
@@ -423,7 +404,7 @@ export class Session {
     path.sent(onLink);
     this.account.sent(onLink, filling.dataBytes, filling.repeatedBytes);
     if (elicits) {
-      if (this.#sent.count === 0) this.#owedSince = this.#probes === 0 ? now : this.#owedSince;
+      if (this.#sent.count === 0) this.#silence.begin(now);
       this.#sent.add({
         packetNumber,
         bytes: onLink,
@@ -530,9 +511,8 @@ export class Session {
       for (const piece of packet.pieces) this.#queue.acknowledge(piece);
       if (packet.acknowledges >= 0) this.#received.forgetBelow(packet.acknowledges);
     }
-    const silent = this.#probes > fullProbes;
-    this.#owedSince = now;
-    this.#probes = 0;
+    const silent = this.#silence.isLong;
+    this.#silence.restart(now);
     this.#probeWanted = false;
     const path = this.#path;
     if (path === undefined) return;
@@ -579,7 +559,7 @@ export class Session {
   /** The peer's newest packet came over this path: answers go there. */
   #follow(path: Path, kind: PathKind, now: MonotonicMs): void {
     if (this.#path?.name === path) return;
-    const graceMs = suspendMs + (this.#path?.roundTrip.timeoutMs ?? 0);
+    const graceMs = leftPathMs + (this.#path?.roundTrip.timeoutMs ?? 0);
     if (path === this.#pathLeft && this.#path !== undefined && now - this.#pathLeftAt < graceMs) return;
     this.#startPath(path, kind, kind === 'stream', undefined, now);
     this.#pingWanted = kind === 'datagram';
@@ -598,46 +578,32 @@ export class Session {
       now,
     );
     this.#received.startPath();
-    this.#probes = 0;
+    this.#silence.restart(now);
     this.#run++;
     this.#runHasPackets = false;
-    this.#owedSince = now;
   }
 
   // Silence.
 
   /** Something is owed to the peer from now on, if nothing was before. */
   #owe(now: MonotonicMs): void {
-    if (this.#sent.count === 0 && !this.#suspended) this.#owedSince = now;
+    if (this.#sent.count === 0 && !this.#suspended) this.#silence.restart(now);
   }
 
   /** When the next probe leaves: something is under way and has not been answered. A stream probes by itself. */
   get #probeDeadline(): MonotonicMs | undefined {
     const path = this.#path;
     if (path === undefined || path.kind === 'stream' || this.#sent.count === 0 || this.#probeWanted) return undefined;
-    const rate = path.rate.estimate().rateBytesPerSecond;
-    if (this.#probes === 0) {
-      const drainMs = rate === undefined ? 0 : (this.#sent.bytesInFlight / rate) * 1000;
-      const answerMs = Math.min(answerMsMax, (path.roundTrip.smoothedMs ?? 0) / 4);
-      return later(this.#owedSince, path.roundTrip.timeoutMs + drainMs + answerMs + 10);
-    }
-    // A peer that is heard is there; only what it should have acknowledged is missing, or its acknowledgement is slow. How slow is unknown until there has been one.
-    if (this.#heardAt > this.#probedAt || path.roundTrip.minMs === undefined)
-      return later(this.#probedAt, Math.min(probeIntervalMsMax, path.roundTrip.timeoutMs * 2 ** this.#probes));
-    const affordableMs = rate === undefined ? 0 : (probeBytes / (rate * probeShareOfRate)) * 1000;
-    const silentMs = (this.#probedAt - this.#owedSince) * probeShareOfSilence;
-    const wantedMs = Math.max(probeIntervalMsMin, (path.roundTrip.smoothedMs ?? 0) / 4, affordableMs, silentMs);
-    return later(this.#probedAt, Math.min(probeIntervalMsMax, wantedMs));
+    const { rateBytesPerSecond } = path.rate.estimate();
+    return this.#silence.probeAt({ roundTrip: path.roundTrip, rateBytesPerSecond, bytesInFlight: this.#sent.bytesInFlight });
   }
 
   get #suspendDeadline(): MonotonicMs | undefined {
     if (this.#suspended) return undefined;
     const path = this.#path;
     // Also when nothing is owed: it may be the peer that owes, and only this end that can dial.
-    if (path === undefined) return this.#owedSince;
-    if (this.#sent.count === 0) return undefined;
-    const since = Math.max(this.#owedSince, this.#heardAt) as MonotonicMs;
-    return later(since, suspendRoundTrips * (path.roundTrip.smoothedMs ?? 1000) + suspendMs);
+    if (path === undefined) return this.#silence.owedSince;
+    return this.#sent.count > 0 ? this.#silence.lostAt(path.roundTrip) : undefined;
   }
 
   #end(fault: Fault): void {

@@ -12,7 +12,7 @@ describe('an outage during a transfer', () => {
   ])(
     'of $seconds s at $bitsPerSecond bit/s, $rttMs ms is noticed in 3 RTT + 3 s, costs little, and data flows 1 RTT + 500 ms after it',
     ({ bitsPerSecond, rttMs, seconds }) => {
-      const from = 20_000;
+      const from = 10_000;
       const until = from + seconds * 1000;
       const rate = bitsPerSecond / 8;
       const outages = [{ fromMs: from, untilMs: until }];
