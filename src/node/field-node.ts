@@ -179,6 +179,7 @@ export class FieldNode {
     await node.#contents.recover();
     node.#restoreTrees();
     node.#driver.start();
+    node.#takeUpConflicts();
     node.#duties.start();
     return node;
   }
@@ -581,8 +582,7 @@ export class FieldNode {
 
   #handle(event: NodeEvent): void {
     if (event.type === 'path-changed') this.#materialiseLater(event.dataset, event.path);
-    if (event.type === 'conflict')
-      this.#chores.add(`conflict ${event.dataset} ${event.path}`, () => this.#endConflict(event.dataset, event.path));
+    if (event.type === 'conflict') this.#endConflictLater(event.dataset, event.path);
     this.#emit(event);
   }
 
@@ -597,6 +597,17 @@ export class FieldNode {
       const outcome: MaterialiseOutcome = await tree.materialise(path);
       if (outcome === 'written') this.#emit({ type: 'file-written', dataset, path });
     });
+  }
+
+  /** Conflicts that an earlier run noticed and could not end any more. */
+  #takeUpConflicts(): void {
+    for (const { id } of this.#membership.datasets()) {
+      for (const { path } of this.#index.conflicts(id, { open: true })) this.#endConflictLater(id, path);
+    }
+  }
+
+  #endConflictLater(dataset: DatasetId, path: string): void {
+    this.#chores.add(`conflict ${dataset} ${path}`, () => this.#endConflict(dataset, path));
   }
 
   async #endConflict(dataset: DatasetId, path: string): Promise<void> {

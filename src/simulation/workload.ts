@@ -56,8 +56,11 @@ export class FileWork {
 
   /** Has a node publish its directory, and remembers what it acknowledged. Rejects as `scan` does. */
   async publish(node: SimulatedNode): Promise<void> {
-    const { id } = node.node;
-    const { published } = await node.node.scan(this.#dataset, { settleMs: 0 });
+    const run = node.node;
+    const { id } = run;
+    const { published } = await run.scan(this.#dataset, { settleMs: 0 });
+    // An answer of a process that has lost its power meanwhile reaches nobody.
+    if (!node.isRunning || node.node !== run) return;
     for (const path of published) {
       const own = node.node.history(this.#dataset, path).filter((revision) => revision.author === id);
       const newest = own.reduce((a, b) => (a.sequence > b.sequence ? a : b));

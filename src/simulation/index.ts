@@ -1,0 +1,13 @@
+/**
+ * Rehearse a camp before anyone leaves the office: real nodes on simulated computers, links, disks and clocks, in virtual time. Begin with `World`.
+ */
+export { brokenPromises, converged, differences, incompleteHeads, wrongHeads } from './checkers.ts';
+export { DiskFaults } from './disk-faults.ts';
+export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
+export { MemoryFileTree } from './memory-file-tree.ts';
+export type { LinkTraffic, SimulatedLink } from './simulated-network.ts';
+export type { SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
+export type { Trace } from './trace.ts';
+export type { BurstLoss, LinkModel, Outage } from './virtual-link.ts';
+export { FileWork } from './workload.ts';
+export { World, type WorldOptions } from './world.ts';

@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import type { Hash } from '../../../src/core/identifiers.ts';
+import { limits } from '../../../src/core/limits.ts';
+import type { PriorityClass } from '../../../src/core/priority.ts';
+import { ContentSender } from '../../../src/node/content-sender.ts';
+import type { PreparedTransfer } from '../../../src/node/content-tasks.ts';
+import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
+import { objectsPerWantMax, type Want } from '../../../src/session/messages.ts';
+
+const megabyte = 1024 * 1024;
+
+function wantOf(number: number, priority: PriorityClass = 'bulk', more: Partial<Want> = {}): Want {
+  return { number, root: new Uint8Array(32).fill(number % 251) as Hash, sizeBytes: 1000, depth: 1, priority, bases: [], ...more };
+}
+
+function transferOf(groupBytes: readonly number[]): PreparedTransfer {
+  const groups = groupBytes.map((targetBytes, index) => ({ firstFresh: index, freshCount: 1, baseRuns: [], targetBytes }));
+  return {
+    planObject: new Uint8Array(10).fill(1),
+    planId: new Uint8Array(16).fill(2),
+    groups,
+    copiedBytes: 5,
+  } as unknown as PreparedTransfer;
+}
+
+/** Takes everything the sender gives, encoding each group as 100 bytes of its number. */
+function drain(sender: ContentSender, bytesMax = 64): string[] {
+  const taken: string[] = [];
+  for (;;) {
+    for (let task = sender.pollTask(); task !== undefined; task = sender.pollTask()) {
+      if (task.type === 'encode') sender.encoded(task.number, task.group, new Uint8Array(100).fill(task.group));
+    }
+    const data = sender.take(bytesMax);
+    if (data === undefined) return taken;
+    taken.push(
+      `${Math.floor(data.transfer / objectsPerWantMax)}.${data.transfer % objectsPerWantMax} ${data.offset}+${data.bytes.length}${data.last ? ' last' : ''}`,
+    );
+  }
+}
+
+function begin(sender: ContentSender, want: Want, groupBytes: readonly number[]): void {
+  sender.handleWant(want);
+  expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+  sender.prepared(want, transferOf(groupBytes));
+}
+
+describe('a sender of contents', () => {
+  it('sends the plan, then group after group, each to its last byte', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(sender, wantOf(1), [10, 10]);
+    expect(drain(sender)).toEqual(['1.0 0+10 last', '1.1 0+64', '1.1 64+36 last', '1.2 0+64', '1.2 64+36 last']);
+    expect(sender.readyPriority).toBeUndefined();
+    expect(sender.savedBytes).toEqual({ resume: 0, delta: 5 });
+  });
+
+  it('lets a more urgent want pass between two portions', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(sender, wantOf(1, 'bulk'), []);
+    expect(sender.take(4)).toMatchObject({ priority: 'bulk', offset: 0 });
+    begin(sender, wantOf(2, 'critical'), []);
+    expect(sender.readyPriority).toBe('critical');
+    expect(sender.take(100)).toMatchObject({ priority: 'critical', last: true });
+    expect(sender.take(100)).toMatchObject({ priority: 'bulk', offset: 4 });
+  });
+
+  it('leaves out what the peer holds by the same plan, and goes on in a group whose beginning is the same', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const prefixHash = nodeCrypto.sha256(new Uint8Array(30).fill(2)).slice(0, 8);
+    const resume = { planId: new Uint8Array(16).fill(2), held: [{ first: 0, count: 2 }], partial: { group: 2, offset: 30, prefixHash } };
+    begin(sender, wantOf(1, 'bulk', { resume }), [1000, 1000, 10]);
+    expect(drain(sender, 1000)).toEqual(['1.3 30+70 last']);
+    expect(sender.savedBytes).toEqual({ resume: 2030, delta: 5 });
+  });
+
+  it('starts over when the beginning is another, when it is longer than the group, and when the plan is another', () => {
+    const planId = new Uint8Array(16).fill(2);
+    const wrong = { planId, held: [], partial: { group: 0, offset: 30, prefixHash: new Uint8Array(8) } };
+    const long = { planId, held: [], partial: { group: 0, offset: 100, prefixHash: new Uint8Array(8) } };
+    const other = { planId: new Uint8Array(16).fill(3), held: [{ first: 0, count: 1 }] };
+    for (const [resume, first] of [
+      [wrong, []],
+      [long, []],
+      [other, ['1.0 0+10 last']],
+    ] as const) {
+      const sender = new ContentSender(nodeCrypto);
+      begin(sender, wantOf(1, 'bulk', { resume }), [10]);
+      expect(drain(sender, 1000)).toEqual([...first, '1.1 0+100 last']);
+    }
+  });
+
+  it('takes held groups that do not exist for what they are, however many are claimed', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const held = [
+      { first: 5, count: Number.MAX_SAFE_INTEGER },
+      { first: 2 ** 40, count: 2 ** 40 },
+    ];
+    begin(sender, wantOf(1, 'bulk', { resume: { planId: new Uint8Array(16).fill(2), held } }), [10]);
+    expect(drain(sender, 1000)).toEqual(['1.1 0+100 last']);
+  });
+
+  it('stops when the receiver’s disk is behind, until it says that it has stored', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(
+      sender,
+      wantOf(1),
+      Array.from({ length: 12 }, () => 8 * megabyte),
+    );
+    const first = drain(sender, 1000);
+    expect(first).toHaveLength(5);
+    sender.handleProgress(1, 16 * megabyte);
+    expect(drain(sender, 1000)).toEqual(['1.5 0+100 last', '1.6 0+100 last']);
+    sender.handleProgress(1, 8 * megabyte);
+    sender.handleProgress(99, 8 * megabyte);
+    expect(drain(sender, 1000)).toEqual([]);
+  });
+
+  it('says that it lacks what is not here, and sends it when it has come', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const want = wantOf(1);
+    sender.handleWant(want);
+    sender.pollTask();
+    sender.prepared(want, undefined);
+    expect(sender.takeLacks()).toEqual([1]);
+    expect(sender.takeLacks()).toEqual([]);
+    sender.handleContentComplete(new Uint8Array(32).fill(9));
+    expect(sender.pollTask()).toBeUndefined();
+    sender.handleContentComplete(want.root);
+    expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+    sender.prepared(want, transferOf([10]));
+    expect(drain(sender, 1000)).toEqual(['1.0 0+10 last', '1.1 0+100 last']);
+  });
+
+  it('defers a content whose bytes turn out to be gone, and one of more groups than a want can number', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const want = wantOf(1);
+    begin(sender, want, [10, 10]);
+    const task = sender.pollTask();
+    expect(task).toMatchObject({ type: 'encode', group: 0 });
+    sender.encoded(1, 0, undefined);
+    sender.encoded(1, 1, new Uint8Array(5));
+    expect(sender.takeLacks()).toEqual([1]);
+    expect(sender.take(100)).toBeUndefined();
+    const huge = wantOf(2);
+    sender.handleWant(huge);
+    sender.prepared(huge, { ...transferOf([]), groups: { length: objectsPerWantMax } } as unknown as PreparedTransfer);
+    expect(sender.takeLacks()).toEqual([2]);
+  });
+
+  it('forgets what is withdrawn, whether under way, deferred or waiting', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(sender, wantOf(1), [10]);
+    sender.handleWant(wantOf(2));
+    sender.prepared(wantOf(2), undefined);
+    sender.handleWithdraw([1, 2, 77]);
+    sender.prepared(wantOf(1), transferOf([10]));
+    expect(sender.take(100)).toBeUndefined();
+    while (sender.pollTask() !== undefined);
+    sender.handleContentComplete(wantOf(2).root);
+    expect(sender.pollTask()).toBeUndefined();
+  });
+
+  it('serves a limited number at once and the others afterwards; a want beyond all limits is lacked', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const count = limits.wantsPerSessionMax + limits.deferredWantsPerSessionMax + 1;
+    for (let number = 1; number <= count; number++) sender.handleWant(wantOf(number));
+    sender.handleWant(wantOf(1));
+    expect(sender.takeLacks()).toEqual([count]);
+    let prepared = 0;
+    for (let task = sender.pollTask(); task !== undefined; task = sender.pollTask()) prepared++;
+    expect(prepared).toBe(limits.wantsPerSessionMax);
+    sender.handleWithdraw([3, limits.wantsPerSessionMax + 1]);
+    expect(sender.pollTask()).toMatchObject({ want: { number: limits.wantsPerSessionMax + 2 } });
+    expect(sender.pollTask()).toBeUndefined();
+  });
+});
