@@ -43,6 +43,15 @@ describe('a session saturates', () => {
     for (const seed of [1, 2, 3]) expect(goodput(link(1e6, 300, { burstLoss }), 60, seed)).toBeGreaterThanOrEqual(0.8 * 0.92);
   });
 
+  it('a buffer of two packets without losing much in it', () => {
+    const pair = sessionPair(3, 'datagram', link(1e6, 100, { queueBytes: 3000 }));
+    saturate(pair);
+    const session = dial(pair, 'datagram');
+    pair.agenda.runUntil(40_000);
+    const { sent } = pair.a.endpoint.ledger(session)!;
+    expect(sent.retransmission / sent.data).toBeLessThan(0.06);
+  });
+
   it('800 bit/s for a message of 10 kB to at least 0.8, the handshake included', () => {
     const pair = sessionPair(1, 'datagram', link(800, 500));
     const session = dial(pair, 'datagram');
