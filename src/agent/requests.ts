@@ -39,6 +39,7 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     team: node.team ?? null,
     peers: node.connectedPeers(),
     outstanding: node.outstanding(),
+    nextWakeUp: node.nextWakeUp() ?? null,
   })),
   createTeam: request(v.object({ name: properName }), (node, { name }) => node.team ?? node.createTeam(name)),
   createInvite: request(

@@ -557,6 +557,12 @@ export class FieldNode {
     return this.#driver.command((engine) => engine.traffic());
   }
 
+  /** When this node will next wake up by itself if nothing happens, and why; `undefined` when it is idle. Standing duties wake it besides. */
+  nextWakeUp(): { readonly inMs: number; readonly reason: string } | undefined {
+    const next = this.#driver.command((engine) => engine.nextDeadline());
+    return next && { inMs: Math.max(0, next.at - this.#platform.clock.now().monotonicMs), reason: next.reason };
+  }
+
   /** Calls back on every event until the returned function is called. */
   onEvent(handler: (event: FieldNodeEvent) => void): () => void {
     this.#eventHandlers.add(handler);
