@@ -10,6 +10,7 @@ import { nodeCrypto } from './runtime/node-crypto.ts';
 import { openPackStore } from './runtime/pack-store.ts';
 import { openSocketLinks } from './runtime/socket-links.ts';
 import { openSqliteCatalog } from './runtime/sqlite-catalog.ts';
+import { storageError } from './runtime/storage-faults.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { systemEntropy } from './runtime/system-entropy.ts';
 import { systemTimers } from './runtime/system-timers.ts';
@@ -35,7 +36,11 @@ export interface OpenNodeOptions extends FieldNodeOptions {
  */
 export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
   const { directory, manner = (process.env.GODWIT_MANNER ?? 'polite') as 'fair', ...nodeOptions } = options;
-  makeDirectory(directory);
+  try {
+    makeDirectory(directory);
+  } catch (error) {
+    throw storageError(error, `make the directory ${directory}`);
+  }
   const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
   try {
     const platform = {

@@ -4,6 +4,8 @@ import { GodwitError } from '../core/errors.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import { perform, plain } from './requests.ts';
 
+const longestIntervalMs = 2 ** 31 - 1;
+
 /**
  * The headless process: one node, driven by lines of JSON.
  *
@@ -33,6 +35,8 @@ export async function runAgent(
     void answer.finally(() => answering.delete(answer));
   };
   lines.on('line', take);
+  // A node without open sockets waits with timers that do not hold a process, and neither does a closed input.
+  const holdingProcess = setInterval(() => undefined, longestIntervalMs);
   await new Promise<void>((resolve) => {
     if (options.stdinBound) lines.once('close', resolve);
     if (options.signal.aborted) resolve();
@@ -45,6 +49,7 @@ export async function runAgent(
   await node.close();
   giveUp(new GodwitError('NODE_CLOSED', 'The agent ended before this was answered.', { retryable: true }));
   await Promise.allSettled(answering);
+  clearInterval(holdingProcess);
 }
 
 /** The answer to a line; `closed` rejects when there is nothing left to wait for. */
