@@ -375,11 +375,13 @@ export class WorkingTree {
 
   /** What is not on disk any more, in batches. */
   async *#gone(scan: number, refuses: boolean): AsyncGenerator<ScanBatch, void, void> {
-    const gone = this.#catalog.all<{ path: string; dots: string }>(
-      `SELECT path, dots FROM tree_file WHERE dataset = ? AND scan < ? AND kind <> 'removal' ORDER BY path`,
-      this.#key,
-      scan,
-    );
+    const gone = this.#catalog
+      .all<{ path: string; dots: string }>(
+        `SELECT path, dots FROM tree_file WHERE dataset = ? AND scan < ? AND kind <> 'removal' ORDER BY path`,
+        this.#key,
+        scan,
+      )
+      .filter(({ path, dots }) => !this.#adoptsRemoval(path, parseDots(dots), scan));
     if (refuses && gone.length > 0) {
       throw new GodwitError(
         'TREE_EMPTIED',
@@ -400,6 +402,18 @@ export class WorkingTree {
       foundBytes += bytes;
     }
     if (found.length > 0) yield this.#batch(found, scan);
+  }
+
+  /** A file that is gone as others wanted it to be was removed by us, before a power cut, or by somebody who knew: there is nothing to publish. */
+  #adoptsRemoval(path: string, onDisk: readonly Dot[], scan: number): boolean {
+    const heads = this.#index.heads(this.#dataset, path);
+    const removals = heads.filter(({ kind }) => kind === 'removal');
+    if (removals.length === 0 || heads.some((head) => onDisk.some((dot) => sameDot(dot, head)))) return false;
+    this.#catalog.transaction(() => {
+      this.#contents.forgetFile(this.id, path);
+      this.#saveRow(rowOf(path, { kind: 'removal' }, undefined, removals.map(dotOf)), scan);
+    });
+    return true;
   }
 
   async #isAsRecorded(path: string, row: TreeRow | undefined): Promise<boolean> {

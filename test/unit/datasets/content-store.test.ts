@@ -374,7 +374,7 @@ describe('opening after a power cut', () => {
 
   it('never uses the number of a pack that is gone', async () => {
     await store.addBytes(small);
-    const [{ pack }] = (await chunks.packs()) as [{ pack: number }];
+    const pack = (await chunks.packs())[0]!.pack;
     await chunks.remove(pack);
     await reopened();
     await store.addBytes(large.slice(0, 100_000));
