@@ -13,7 +13,8 @@ export const systemTimers: Timers = {
     let cancelPending: () => void;
     const wait = (remainingMs: number) => {
       if (remainingMs <= 0) {
-        const immediate = setImmediate(callback).unref();
+        // Not unref'd like the timers: Node does not wake from waiting for input for an immediate that nobody holds, and what is due would wait for the next packet.
+        const immediate = setImmediate(callback);
         cancelPending = () => clearImmediate(immediate);
         return;
       }
