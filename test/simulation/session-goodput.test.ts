@@ -44,10 +44,10 @@ describe('a session saturates', () => {
   });
 
   it('a buffer of two packets without losing much in it', () => {
-    const pair = sessionPair(3, 'datagram', link(1e6, 100, { queueBytes: 3000 }));
+    const pair = sessionPair(3, 'datagram', link(10e6, 100, { queueBytes: 3000 }));
     saturate(pair);
     const session = dial(pair, 'datagram');
-    pair.agenda.runUntil(40_000);
+    pair.agenda.runUntil(15_000);
     const { sent } = pair.a.endpoint.ledger(session)!;
     expect(sent.retransmission / sent.data).toBeLessThan(0.06);
   });
