@@ -105,8 +105,9 @@ describe('large files that lie where they are', () => {
     put(0, 'a', one);
     await here.scan();
     const [head] = here.index.heads(dataset, 'a');
+    if (head?.kind !== 'file') throw new Error('not a file');
     here.publish([
-      { path: 'b', superseded: [], kind: 'file', content: (head as { content: never }).content, mtimeNs: 1n, mode: 0o644 },
+      { path: 'b', superseded: [], kind: 'file', content: head.content, mtimeNs: 1n, mode: 0o644 },
       { path: 'a', superseded: [{ author: here.id, sequence: 1 }], kind: 'removal' },
     ]);
     // A directory stands in the way of `b`.

@@ -4,7 +4,7 @@ import { limits } from '../../../src/core/limits.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import type { WallMs } from '../../../src/core/time.ts';
 import type { Attributes } from '../../../src/datasets/entry-body.ts';
-import type { FileStat, UnusableEntry } from '../../../src/ports/file-tree.ts';
+import type { FileStat, FileTree, UnusableEntry } from '../../../src/ports/file-tree.ts';
 import { DatasetNode, dataset, memoryDisk, TestClock } from '../../simulation/dataset-node.ts';
 
 let clock: TestClock;
@@ -23,9 +23,12 @@ const codes = (problems: readonly { path: string; code: string }[]) => problems.
 
 /** What a walk of the directory finds beside, or instead of, what is in it. */
 function walkFinds(entries: (real: readonly FileStat[]) => readonly (FileStat | UnusableEntry)[]): void {
+  const tree: FileTree = disk.tree;
   const walk = disk.tree.walk.bind(disk.tree);
-  disk.tree.walk = async function* () {
-    yield* entries(await Array.fromAsync(walk())) as FileStat[];
+  tree.walk = async function* () {
+    const real: FileStat[] = [];
+    for await (const stat of walk()) real.push(stat);
+    yield* entries(real);
   };
 }
 
@@ -155,7 +158,10 @@ describe('a directory that is not what it was', () => {
     disk.tree.open = async (path) => {
       const reader = await open(path);
       if (path === 'dir/a') disk.faults.readErrorRatio = 1;
-      return { ...reader, close: async () => void (disk.faults.readErrorRatio = 0) };
+      const close = async () => {
+        disk.faults.readErrorRatio = 0;
+      };
+      return { ...reader, close };
     };
     const { published, problems } = await node.scan();
     disk.tree.open = open;

@@ -1,0 +1,95 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { identifier, type NodeId } from '../../../src/core/identifiers.ts';
+import { seededRandom } from '../../../src/core/random.ts';
+import type { MonotonicMs } from '../../../src/core/time.ts';
+import { Contacts } from '../../../src/forwarding/contacts.ts';
+import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
+
+const [alice, bob] = [1, 2].map((n) => identifier<NodeId>(new Uint8Array(32).fill(n))) as [NodeId, NodeId];
+const at = (ms: number) => ms as MonotonicMs;
+
+let catalog: ReturnType<typeof openSqliteCatalog>;
+let contacts: Contacts;
+beforeEach(() => {
+  catalog = openSqliteCatalog(':memory:');
+  contacts = new Contacts(catalog, seededRandom(1), at(0));
+});
+
+/** Fails every attempt until `endMs`, and tells when each was made. */
+function attempts(endMs: number, startMs = 0): { atMs: number; address: string }[] {
+  const made: { atMs: number; address: string }[] = [];
+  for (let now = startMs; now <= endMs; now = Math.max(now, contacts.nextDeadline()?.at ?? Number.POSITIVE_INFINITY)) {
+    for (const { peer, address } of contacts.due(at(now))) {
+      made.push({ atMs: now, address });
+      contacts.failed(peer, at(now));
+    }
+  }
+  return made;
+}
+
+describe('reaching a peer', () => {
+  it('begins at once, and an attempt under way is not made twice', () => {
+    contacts.add(alice, ['udp:a'], at(5));
+    expect(contacts.nextDeadline()).toMatchObject({ at: 5 });
+    expect(contacts.due(at(4))).toEqual([]);
+    expect(contacts.due(at(5))).toEqual([{ peer: alice, address: 'udp:a' }]);
+    expect(contacts.due(at(1e9))).toEqual([]);
+    expect(contacts.nextDeadline()).toBeUndefined();
+  });
+
+  it('goes on for ever, with pauses that grow to a minute and never more', () => {
+    contacts.add(alice, ['udp:a'], at(0));
+    const made = attempts(3_600_000);
+    const pauses = made.slice(1).map(({ atMs }, index) => atMs - made[index]!.atMs);
+    expect(pauses[0]).toBeLessThanOrEqual(625);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(75_000);
+    expect(Math.min(...pauses.slice(20))).toBeGreaterThanOrEqual(45_000);
+    expect(new Set(pauses).size).toBeGreaterThan(30);
+  });
+
+  it('tries every address in turn before it waits longer', () => {
+    contacts.add(alice, ['udp:a', 'tcp:b', 'udp:c'], at(0));
+    const made = attempts(2200);
+    expect(made.map(({ address }) => address).slice(0, 4)).toEqual(['udp:a', 'tcp:b', 'udp:c', 'udp:a']);
+    expect(made.slice(1, 3).every(({ atMs }, index) => atMs - made[index]!.atMs <= 625)).toBe(true);
+  });
+
+  it('stops while a session stands, and begins with short pauses when it ends', () => {
+    contacts.add(alice, ['udp:a'], at(0));
+    attempts(100_000);
+    contacts.connected(alice);
+    expect(contacts.nextDeadline()).toBeUndefined();
+    contacts.failed(alice, at(200_000));
+    expect(contacts.nextDeadline()!.at).toBeLessThanOrEqual(200_625);
+    // Told twice, it is one failure.
+    const { at: due } = contacts.nextDeadline()!;
+    contacts.failed(alice, at(200_600));
+    expect(contacts.nextDeadline()!.at).toBe(due);
+  });
+
+  it('starts over at a hint, for those without a session', () => {
+    contacts.add(alice, ['udp:a'], at(0));
+    contacts.add(bob, ['udp:b'], at(0));
+    attempts(600_000);
+    contacts.hint(new Set([bob]), at(600_001));
+    expect(contacts.due(at(600_001)).map(({ peer }) => peer)).toContain(alice);
+    contacts.failed(alice, at(600_001));
+    expect(contacts.nextDeadline()!.at).toBeLessThanOrEqual(600_626);
+  });
+
+  it('uses new addresses at once, keeps them over a restart, and ignores an empty list', () => {
+    contacts.add(alice, ['udp:a'], at(0));
+    contacts.add(alice, ['udp:new'], at(7));
+    contacts.add(alice, [], at(8));
+    contacts.add(bob, [], at(8));
+    expect([contacts.addresses(alice), contacts.addresses(bob)]).toEqual([['udp:new'], []]);
+    contacts = new Contacts(catalog, seededRandom(1), at(100));
+    expect(contacts.due(at(100))).toEqual([{ peer: alice, address: 'udp:new' }]);
+  });
+
+  it('takes no notice of peers it was not asked to reach', () => {
+    contacts.connected(bob);
+    contacts.failed(bob, at(1));
+    expect(contacts.nextDeadline()).toBeUndefined();
+  });
+});
