@@ -29,12 +29,11 @@ export async function runAgent(
   const answering = new Set<Promise<void>>();
   const { promise: closed, reject: giveUp } = Promise.withResolvers<never>();
   closed.catch(() => undefined);
-  const take = (line: string): void => {
+  lines.on('line', (line) => {
     const answer = answerLine(node, line, closed).then(write);
     answering.add(answer);
     void answer.finally(() => answering.delete(answer));
-  };
-  lines.on('line', take);
+  });
   // A node without open sockets waits with timers that do not hold a process, and neither does a closed input.
   const holdingProcess = setInterval(() => undefined, longestIntervalMs);
   await new Promise<void>((resolve) => {
@@ -42,8 +41,6 @@ export async function runAgent(
     if (options.signal.aborted) resolve();
     options.signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  // Closing alone does not keep lines back that were read before.
-  lines.off('line', take);
   lines.close();
   stop();
   await node.close();
