@@ -83,6 +83,16 @@ describe('content that is stored', () => {
     expect(await store.bytes(content, bytes.length)).toEqual(bytes);
   });
 
+  it('may be larger than what is appended at a time', async () => {
+    const huge = concatBytes(
+      large,
+      large.map((byte) => byte ^ 1),
+    );
+    const content = await store.addBytes(huge);
+    await reopened();
+    expect(equalBytes((await store.bytes(content, huge.length))!, huge)).toBe(true);
+  });
+
   it('is not handed out over the size that was asked for, nor when it is not here', async () => {
     const content = await store.addBytes(small);
     expect(await store.bytes(content, small.length - 1)).toBeUndefined();

@@ -24,11 +24,10 @@ const codes = (problems: readonly { path: string; code: string }[]) => problems.
 /** What a walk of the directory finds beside, or instead of, what is in it. */
 function walkFinds(entries: (real: readonly FileStat[]) => readonly (FileStat | UnusableEntry)[]): void {
   const tree: FileTree = disk.tree;
-  const walk = disk.tree.walk.bind(disk.tree);
+  const walk = tree.walk.bind(tree);
   tree.walk = async function* () {
-    const real: FileStat[] = [];
-    for await (const stat of walk()) real.push(stat);
-    yield* entries(real);
+    const real = await Array.fromAsync(walk());
+    yield* entries(real.filter((entry) => entry.kind !== 'unusable'));
   };
 }
 

@@ -87,6 +87,23 @@ describe('reaching a peer', () => {
     expect(contacts.due(at(100))).toEqual([{ peer: alice, address: 'udp:new' }]);
   });
 
+  it('tries a peer that nobody named where it was last heard, once it falls silent or this node restarted', () => {
+    contacts.heard(bob, 'udp:old');
+    contacts.heard(bob, 'udp:here');
+    contacts.heard(bob, 'udp:here');
+    expect([contacts.addresses(bob), contacts.nextDeadline()]).toEqual([['udp:here'], undefined]);
+    contacts.failed(bob, at(10));
+    expect(contacts.nextDeadline()!.at).toBeLessThanOrEqual(635);
+    contacts = new Contacts(catalog, seededRandom(1), at(100));
+    expect(contacts.due(at(100))).toEqual([{ peer: bob, address: 'udp:here' }]);
+  });
+
+  it('keeps to the addresses it was given for a peer that is heard elsewhere', () => {
+    contacts.add(alice, ['udp:a'], at(0));
+    contacts.heard(alice, 'udp:roaming');
+    expect(contacts.addresses(alice)).toEqual(['udp:a']);
+  });
+
   it('takes no notice of peers it was not asked to reach', () => {
     contacts.connected(bob);
     contacts.failed(bob, at(1));
