@@ -31,7 +31,7 @@ for (let at = 0; at < exampleLines.length; at += 2) {
 /** Rows of the first table below `text`, as texts without back quotes. */
 function tableRows(text: string): string[][] {
   const lines = text.split('\n');
-  const from = lines.findIndex((line) => line.startsWith('|---'));
+  const from = lines.findIndex((line) => /^\|\s*-/.test(line));
   if (from < 0) return [];
   const rows = lines.slice(from + 1);
   const to = rows.findIndex((line) => !line.startsWith('|'));
