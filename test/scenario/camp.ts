@@ -41,7 +41,8 @@ export async function chain(
 ): Promise<Camp> {
   const world = new World({ seed });
   const nodes: SimulatedNode[] = [];
-  for (const name of names) nodes.push(await world.add(name));
+  // Disks of different speeds, so that work on bulk bytes is under way when other things happen.
+  for (const [index, name] of names.entries()) nodes.push(await world.add(name, { syncMs: [5, 300, 1, 2000, 40][index % 5] ?? 5 }));
   const [first] = nodes as [SimulatedNode];
   first.node.createTeam('Storbreen');
   const dataset = first.node.createDataset({ name: 'field', kind: 'files', conflictPolicy: policy });

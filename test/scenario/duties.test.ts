@@ -38,23 +38,21 @@ test('a node scans, reads files and collects from a logger by itself, also after
   station.kill();
   await world.runFor(minute);
   await world.finish(station.start());
-  station
-    .directory('card')
-    .put(
-      'met.dat',
-      utf8(
-        toa5Text({
-          station: 'S',
-          table: 'T',
-          firstLocalUs: Date.UTC(2026, 0, 1) * 1000,
-          intervalUs: 60_000_000,
-          rows: 20,
-          firstRecord: 0,
-          seed: 1,
-          withHeader: true,
-        }),
-      ),
-    );
+  station.directory('card').put(
+    'met.dat',
+    utf8(
+      toa5Text({
+        station: 'S',
+        table: 'T',
+        firstLocalUs: Date.UTC(2026, 0, 1) * 1000,
+        intervalUs: 60_000_000,
+        rows: 20,
+        firstRecord: 0,
+        seed: 1,
+        withHeader: true,
+      }),
+    ),
+  );
   await world.runFor(3 * minute);
   // Collected a second time after the restart: what the logger has stored since, and nothing twice.
   expect(rows().sort()).toEqual([20, 53]);
