@@ -205,6 +205,19 @@ export function workingTreeSuite(name: string, open: (clock: TestClock) => Promi
       expect(node.index.inConflict(dataset, 'a')).toBe(false);
     });
 
+    it('ends a conflict too when somebody copies the other side over theirs, times and all', async () => {
+      putThere('a', 'theirs');
+      await other.scan();
+      await put('a', 'ours');
+      await node.scan();
+      node.receiveEntries(other);
+      const head = other.index.heads(dataset, 'a')[0]!;
+      if (head.kind !== 'file') throw new Error('not a file');
+      await here.disk.tree.write('a', [utf8('theirs')].values() as never, { mtimeNs: head.mtimeNs, mode: head.mode });
+      expect(paths((await node.scan()).published)).toEqual(['a']);
+      expect(node.index.inConflict(dataset, 'a')).toBe(false);
+    });
+
     it('publishes a file that is touched, and brings the new time to the others', async () => {
       await put('a', 'x');
       await node.scan();
