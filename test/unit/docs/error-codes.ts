@@ -13,8 +13,8 @@ const upperWords = /^[A-Z][A-Z0-9]+(_[A-Z0-9]+)*$/;
 /** Calls that take codes of a single word too; elsewhere a single upper-case word is more likely a unit or a keyword of SQL. */
 const codeTakers: ReadonlySet<string> = new Set(['failure', 'GodwitError', 'unusable']);
 
-/** Upper-case texts with an underscore that are handed to calls and are no codes, with what they are. */
-const otherTexts: Readonly<Record<string, string>> = { ERR_PARSE_ARGS: 'the beginning of the error codes of Node.js about command lines' };
+/** Methods that look for a text instead of saying it, in the names of a file's columns for one. */
+const lookups: ReadonlySet<string> = new Set(['endsWith', 'get', 'has', 'includes', 'indexOf', 'startsWith']);
 
 /** A code with every word on whose fault it is that stands beside it in the source. */
 export type BlamesByCode = ReadonlyMap<string, ReadonlySet<string>>;
@@ -32,13 +32,12 @@ export function codesBelow(folder: URL): BlamesByCode {
 /** Adds the codes of one source text. */
 export function collect(source: string, isDefectTable: boolean, blamesByCode: Map<string, Set<string>>): void {
   const add = (code: string, blame?: string): void => {
-    if (Object.hasOwn(otherTexts, code)) return;
     const blames = blamesByCode.get(code) ?? new Set();
     blamesByCode.set(code, blames);
     if (blame !== undefined) blames.add(blame);
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
+    if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && !isLookup(node.expression)) {
       const takesCodes = codeTakers.has(node.expression.getText());
       for (const [index, argument] of (node.arguments ?? []).entries()) {
         const next = node.arguments?.[index + 1];
@@ -62,6 +61,10 @@ export function collect(source: string, isDefectTable: boolean, blamesByCode: Ma
 
 /** What `Fault.blame` can be. */
 export const blameWords: ReadonlySet<string> = new Set(['peer', 'incompatible', 'instrument', 'local', 'caller']);
+
+function isLookup(called: ts.Expression): boolean {
+  return ts.isPropertyAccessExpression(called) && lookups.has(called.name.text);
+}
 
 type NamedCode = ts.PropertyAssignment | ts.PropertyDeclaration | ts.ParameterDeclaration | ts.PropertySignature;
 

@@ -71,7 +71,9 @@ describe('the search for codes', () => {
     expect(codesIn(source)).toEqual({});
   });
 
-  it('takes no single word of another call, no attribute name and no comparison for a code', () => {
-    expect(codesIn(`exec('COMMIT'); const names = ['PROGRAM_SIGNATURE']; if (unit === 'MJ_M2') run();`)).toEqual({});
+  it('takes no single word of another call, no attribute name, no comparison and no text that is looked for as a code', () => {
+    expect(
+      codesIn(`exec('COMMIT'); const names = ['PROGRAM_SIGNATURE']; if (unit === 'MJ_M2') run(names.indexOf('TIMESTAMP_END'));`),
+    ).toEqual({});
   });
 });
