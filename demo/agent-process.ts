@@ -18,6 +18,15 @@ export class RequestRefused extends Error {
 /** An agent that dies this often is not being killed; it is broken. */
 const startsMax = 10;
 
+/** A line that the agent printed. */
+interface AgentMessage {
+  readonly ready?: unknown;
+  readonly event?: Record<string, unknown>;
+  readonly id?: number;
+  readonly result?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
 interface Waiting {
   readonly line: string;
   readonly resolve: (result: unknown) => void;
@@ -34,7 +43,8 @@ export class AgentProcess {
   readonly #waitingById = new Map<number, Waiting>();
   readonly #onEvent: (event: Record<string, unknown>) => void;
   #child: ChildProcess;
-  #ready: Promise<unknown>;
+  #isReady = false;
+  #readyWaiters: (() => void)[] = [];
   #nextId = 1;
   #starts = 0;
   #closing = false;
@@ -43,7 +53,7 @@ export class AgentProcess {
     this.name = name;
     this.#directory = directory;
     this.#onEvent = onEvent;
-    [this.#child, this.#ready] = this.#start();
+    this.#child = this.#start();
   }
 
   /** How often the process was started. */
@@ -51,13 +61,9 @@ export class AgentProcess {
     return this.#starts;
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  /** Resolves when the agent takes requests. */
+  /** Resolves when the agent takes requests, however often it was killed before. */
   async ready(): Promise<void> {
-    await this.#ready;
+    if (!this.#isReady) await new Promise<void>((resolve) => this.#readyWaiters.push(resolve));
   }
 
   /** Puts a request. Rejects with `RequestRefused` when the agent says no. */
@@ -84,26 +90,19 @@ export class AgentProcess {
     await exited;
   }
 
-  #start(): [ChildProcess, Promise<unknown>] {
+  #start(): ChildProcess {
     this.#starts++;
+    this.#isReady = false;
     const child = spawn(process.execPath, [agentMain, this.#directory, '--name', this.name, '--stdin-bound'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     // A process that was just killed cannot be written to; its requests are put again to the next one.
     child.stdin?.on('error', () => {});
-    const ready = new Promise<void>((resolve) => {
-      createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }).on('line', (line) => {
-        const message = JSON.parse(line) as {
-          ready?: unknown;
-          event?: Record<string, unknown>;
-          id?: number;
-          result?: unknown;
-          error?: { code: string; message: string };
-        };
-        if (message.ready !== undefined) resolve();
-        else if (message.event !== undefined) this.#onEvent(message.event);
-        else if (message.id !== undefined) this.#answer(message.id, message.result, message.error);
-      });
+    createInterface({ input: child.stdout as NonNullable<typeof child.stdout> }).on('line', (line) => {
+      const message = JSON.parse(line) as AgentMessage;
+      if (message.ready !== undefined) this.#becameReady();
+      else if (message.event !== undefined) this.#onEvent(message.event);
+      else if (message.id !== undefined) this.#answer(message.id, message.result, message.error);
     });
     child.once('exit', () => {
       if (this.#closing) return;
@@ -112,10 +111,16 @@ export class AgentProcess {
         this.#waitingById.clear();
         return;
       }
-      [this.#child, this.#ready] = this.#start();
+      this.#child = this.#start();
       for (const { line } of this.#waitingById.values()) this.#child.stdin?.write(line);
     });
-    return [child, ready];
+    return child;
+  }
+
+  #becameReady(): void {
+    this.#isReady = true;
+    for (const resolve of this.#readyWaiters) resolve();
+    this.#readyWaiters = [];
   }
 
   #answer(id: number, result: unknown, error: { code: string; message: string } | undefined): void {

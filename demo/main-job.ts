@@ -238,9 +238,9 @@ async function main(): Promise<Record<string, unknown>> {
   valley.restore();
   await until('two thirds have passed', () => valleyBytes() - start > (largeBytes * 2) / 3);
   say('camp is killed in the middle of custody');
-  const killed = camp.pid;
+  const killed = camp.starts;
   camp.kill();
-  await until('camp runs again', () => camp.pid !== killed);
+  await until('camp runs again', () => camp.starts > killed);
   await camp.ready();
   await until('camp has taken custody of everything', () => isDelivered(field, 'hq', 'custody'));
   const firstPass = valleyBytes() - start;
