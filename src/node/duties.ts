@@ -97,10 +97,12 @@ export class Duties {
     this.#cancelById.delete(id);
   }
 
+  /** The duties of kinds that this version knows; those of a newer one stay kept for it. */
   list(): { readonly id: number; readonly duty: Duty }[] {
-    return this.#catalog
-      .all<{ id: number; duty: string }>('SELECT id, duty FROM duty ORDER BY id')
-      .map((row) => ({ id: row.id, duty: parseDuty(JSON.parse(row.duty)) }));
+    return this.#catalog.all<{ id: number; duty: string }>('SELECT id, duty FROM duty ORDER BY id').flatMap((row) => {
+      const shaped = v.safeParse(dutyShape, JSON.parse(row.duty));
+      return shaped.success ? [{ id: row.id, duty: shaped.output }] : [];
+    });
   }
 
   close(): void {

@@ -146,7 +146,7 @@ export class Ingest {
   }
 
   /**
-   * Collects a table of an instrument from where it was left, until the instrument has nothing newer.
+   * Collects a table of an instrument from where it was left, until the instrument has nothing newer. After a change of the logger's program it goes on with the new table revision.
    *
    * @throws GodwitError from the driver; what was stored before stays, and the next call goes on behind it.
    */
@@ -156,7 +156,10 @@ export class Ingest {
     const tally = new Tally();
     const key = `${source} ${table}`;
     const last = ledger.cursor<DeviceCursor>(dataset, key);
-    for await (const batch of session.collect(table, last)) {
+    // Another definition than the one the cursor was left in: a program change opened a new table revision, which is read from its beginning.
+    const current = (await session.tables()).find((each) => each.name === table);
+    const from = last !== undefined && last.revision === current?.revision ? last : undefined;
+    for await (const batch of session.collect(table, from)) {
       const found = deviceTable(identity, batch);
       const offsetMinutes = profile.utcOffsetMinutes;
       if (offsetMinutes === undefined) throw zoneUnknown(source);

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
+import { pakbusDriver } from '../../src/instruments/pakbus/driver.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
-import { weatherLogger } from '../../src/simulation/pakbus-weather-station.ts';
+import { weatherLogger, weatherProgram } from '../../src/simulation/pakbus-weather-station.ts';
 import { chain, expectConvergence, expectFile, folder, hour, minute, type Pair, publish, second } from './camp.ts';
 import { LoggerLine } from './logger-line.ts';
 
@@ -120,4 +121,31 @@ test('a node that was closed opens with everything it had', async () => {
   expect(() => base.node.attach(base.node.createDataset({ name: 's', kind: 'series' }), folder)).toThrow(
     expect.objectContaining({ code: 'DATASET_KIND' }),
   );
+});
+
+test('a logger whose program changed goes on in a new table revision, and the old rows stay', async () => {
+  const camp = await chain(85, ['station', 'base']);
+  const [station] = camp.nodes as Pair;
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const logger = weatherLogger({ address: 1, seed: 3, records: 50, intervalSeconds: 60 }, station.clock.now());
+  station.instruments.set('tcp://logger:6785', () => new LoggerLine(camp.world, station, logger));
+  const collect = () =>
+    camp.world.finish(
+      station.node.collect(met, pakbusDriver, {
+        address: 'tcp://logger:6785',
+        configuration: { address: 1 },
+        profile: { utcOffsetMinutes: 0 },
+        tables: ['Weather'],
+      }),
+    );
+  expect((await collect())[0]).toMatchObject({ stored: 50 });
+  logger.install(weatherProgram(4, 30, 500), station.clock.now());
+  await camp.world.runFor(5 * minute);
+  await collect();
+  await camp.world.runFor(5 * minute);
+  await collect();
+  const revisions = station.node.tables(met);
+  expect(revisions).toHaveLength(2);
+  expect(revisions.some((table) => table.rows === 50)).toBe(true);
+  expect(revisions.some((table) => table.rows !== 50 && table.rows >= 5)).toBe(true);
 });
