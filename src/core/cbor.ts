@@ -19,7 +19,9 @@ export type CborValue =
 
 /** Deterministic CBOR bytes of a value. */
 export function encodeCbor(value: CborValue): Uint8Array {
-  return encode(value, rfc8949EncodeOptions);
+  const encoded = encode(value, rfc8949EncodeOptions);
+  // The library hands out the runtime's own byte array where it has one, and that one's `slice` does not copy.
+  return encoded.constructor === Uint8Array ? encoded : new Uint8Array(encoded);
 }
 
 /**

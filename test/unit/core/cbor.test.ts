@@ -55,3 +55,11 @@ describe('deterministic CBOR', () => {
     expect(decodeCbor(new Uint8Array(1_000_000).fill(0x81)).ok).toBe(false);
   });
 });
+
+it('encoded bytes are a plain array of their own, whose slices are copies', () => {
+  const encoded = encodeCbor([new Uint8Array(100), 'text']);
+  expect(encoded.constructor).toBe(Uint8Array);
+  const slice = encoded.slice(0, 4);
+  slice.fill(0);
+  expect(encoded[0]).toBe(0x82);
+});
