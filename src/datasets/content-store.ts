@@ -84,6 +84,15 @@ interface ContentRow {
   depth: number;
 }
 
+/** The content of a small working file, read, cut and hashed, that is not stored yet. */
+export interface TakenFile {
+  readonly path: string;
+  readonly content: ContentRef;
+  readonly chunks: readonly ChunkRef[];
+  /** The chunks' bytes and the manifest's nodes. */
+  readonly records: readonly PackRecord[];
+}
+
 /** How the content of a working file is taken. */
 export interface AddFileOptions {
   /** The content that stood in the file before: its chunk lengths are kept, so that a file that grows past a step of `chunkParametersFor` still shares its chunks with its own past. */
@@ -145,16 +154,17 @@ export class ContentStore {
   }
 
   /**
-   * Stores chunks or nodes in packs. Their hashes have been verified by the caller. Resolves when they are durable and the catalog names them. Those already in a pack are left out.
+   * Stores chunks or nodes in packs. Their hashes have been verified by the caller. Resolves when they are durable and the catalog names them. Those already in a pack are left out. `named` is called in
+   * the transaction that names them.
    *
    * @throws GodwitError `DISK_FULL` or `STORAGE_FAILED` from the chunk store; nothing is named then, and the caller may try again.
    */
-  async put(records: readonly PackRecord[]): Promise<void> {
+  async put(records: readonly PackRecord[], named?: () => void): Promise<void> {
     const freshByHash = new Map<string, PackRecord>();
     for (const record of records) if (!this.#isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
     const fresh = [...freshByHash.values()];
-    if (fresh.length === 0) return;
-    const places = await this.#chunks.append(fresh);
+    const places = fresh.length === 0 ? [] : await this.#chunks.append(fresh);
+    if (fresh.length === 0 && named === undefined) return;
     this.#catalog.transaction(() => {
       fresh.forEach(({ hash }, index) => {
         const place = places[index];
@@ -167,6 +177,7 @@ export class ContentStore {
           place.recordBytes,
         );
       });
+      named?.();
     });
   }
 
@@ -294,9 +305,45 @@ export class ContentStore {
   /** Stores bytes as content in packs. */
   async addBytes(bytes: Uint8Array): Promise<ContentRef> {
     const read: FileReader['read'] = async (offset, length) => bytes.slice(offset, offset + length);
-    const { content, chunks } = await this.#add(read, bytes.length, chunkParametersFor(bytes.length), true);
+    const { content, chunks } = await this.#cut({ read }, bytes.length, chunkParametersFor(bytes.length), true, (records) =>
+      this.put(records),
+    );
     this.complete(content, chunks);
     return content;
+  }
+
+  /** True when the content of a working file of this size goes into packs, and so may be taken now and stored together with others'. */
+  isTakenWhole(sizeBytes: number): boolean {
+    return sizeBytes <= copyBytesMax;
+  }
+
+  /**
+   * Reads the content of an open working file that `isTakenWhole` into memory, cuts and hashes it. Reads exactly the bytes that `stat` speaks of. Nothing is stored.
+   *
+   * @throws GodwitError as `addFile` does
+   */
+  async takeFile(reader: FileReader, stat: FileStat, options: AddFileOptions = {}): Promise<TakenFile> {
+    const { path, sizeBytes } = stat;
+    const parameters = chunkParametersFor(sizeBytes, await this.#meanChunkBytes(options.previous, sizeBytes));
+    const records: PackRecord[] = [];
+    const { content, chunks } = await this.#cut(reader, sizeBytes, parameters, true, async (more) => void records.push(...more));
+    await refuseChanged(reader, stat, options);
+    return { path, content, chunks, records };
+  }
+
+  /**
+   * Stores taken contents with one append, one sync and one transaction, however many they are: a small file costs its bytes, and not the wait for the disk. What was known of the files before is
+   * replaced in the step that makes the new contents complete. The caller bounds what it holds in memory; a few MiB are enough.
+   *
+   * @throws GodwitError as `put` does; nothing is noted of any of the files then
+   */
+  async storeFiles(tree: string, files: readonly TakenFile[]): Promise<void> {
+    await this.put(
+      files.flatMap(({ records }) => records),
+      () => {
+        for (const { path, content, chunks } of files) this.replaceFile(tree, path, content, chunks);
+      },
+    );
   }
 
   /**
@@ -307,12 +354,14 @@ export class ContentStore {
    */
   async addFile(tree: string, reader: FileReader, stat: FileStat, options: AddFileOptions = {}): Promise<ContentRef> {
     const { path, sizeBytes } = stat;
-    const inPacks = sizeBytes <= copyBytesMax;
-    const parameters = chunkParametersFor(sizeBytes, await this.#meanChunkBytes(options.previous, sizeBytes));
-    const { content, chunks } = await this.#add((offset, length) => reader.read(offset, length), sizeBytes, parameters, inPacks);
-    if (options.changing !== true && !isSameFile(stat, await reader.stat())) {
-      throw new GodwitError('FILE_CHANGED', 'A file changed while it was read; it will be read again.', { retryable: true });
+    if (this.isTakenWhole(sizeBytes)) {
+      const taken = await this.takeFile(reader, stat, options);
+      await this.storeFiles(tree, [taken]);
+      return taken.content;
     }
+    const parameters = chunkParametersFor(sizeBytes, await this.#meanChunkBytes(options.previous, sizeBytes));
+    const { content, chunks } = await this.#cut(reader, sizeBytes, parameters, false, (records) => this.put(records));
+    await refuseChanged(reader, stat, options);
     this.replaceFile(tree, path, content, chunks);
     return content;
   }
@@ -394,11 +443,13 @@ export class ContentStore {
     await this.put(batch);
   }
 
-  async #add(
-    read: FileReader['read'],
+  /** Reads, cuts and hashes in one pass. What is to be in packs, the manifest's nodes at least, is handed to `store` whenever enough has come together, and at the end. */
+  async #cut(
+    reader: Pick<FileReader, 'read'>,
     sizeBytes: number,
     parameters: ChunkParameters,
     inPacks: boolean,
+    store: (records: readonly PackRecord[]) => Promise<void>,
   ): Promise<{ content: ContentRef; chunks: ChunkRef[] }> {
     const splitter = new ChunkSplitter(parameters);
     const manifest = new ManifestBuilder(this.#crypto);
@@ -420,21 +471,21 @@ export class ContentStore {
 
     let position = 0;
     while (position < sizeBytes) {
-      const bytes = await read(position, Math.min(readBytes, sizeBytes - position));
+      const bytes = await reader.read(position, Math.min(readBytes, sizeBytes - position));
       if (bytes.length === 0)
         throw new GodwitError('FILE_CHANGED', 'A file became shorter while it was read; it will be read again.', { retryable: true });
       position += bytes.length;
       for (const chunk of splitter.push(bytes)) addChunk(chunk);
       for (const node of manifest.drain()) pack(node);
       if (batchBytes < appendBytesMax) continue;
-      await this.put(batch);
+      await store(batch);
       batch = [];
       batchBytes = 0;
     }
     for (const chunk of splitter.end()) addChunk(chunk);
     const { content, nodes } = manifest.finish();
     for (const node of nodes) pack(node);
-    await this.put(batch);
+    await store(batch);
     return { content, chunks };
   }
 
@@ -497,8 +548,13 @@ export class ContentStore {
   }
 }
 
+async function refuseChanged(reader: FileReader, stat: FileStat, { changing }: AddFileOptions): Promise<void> {
+  if (changing === true || isSameFile(stat, await reader.stat())) return;
+  throw new GodwitError('FILE_CHANGED', 'A file changed while it was read; it will be read again.', { retryable: true });
+}
+
 /** True when both describe one file that was not written to between. */
-export function isSameFile(a: FileStat, b: FileStat): boolean {
+function isSameFile(a: FileStat, b: FileStat): boolean {
   return a.kind === b.kind && a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.inode === b.inode;
 }
 

@@ -1,21 +1,25 @@
-import { equalBytes } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
-import { type DatasetId, type Hash, identifierToBytes } from '../core/identifiers.ts';
+import { type DatasetId, identifierToBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { WallMs } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { FileStat, FileTree, UnusableEntry } from '../ports/file-tree.ts';
-import type { ContentStore } from './content-store.ts';
+import type { ContentStore, TakenFile } from './content-store.ts';
 import { type Attributes, areAttributes, changeBytesMax, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
 import type { Dot } from './log.ts';
-import type { ChunkRef } from './manifest.ts';
+import type { ChunkRef, ContentRef } from './manifest.ts';
+import { type RecordedFile, ScanMerge } from './scan-merge.ts';
+import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenColumns, seenText, type TreeRow } from './tree-row.ts';
 
 /**
  * A directory that people and programs use, kept in step with a dataset.
  *
  * For every path the catalog remembers which revision stands on disk and what the platform said of the file then (size, times, inode). A file is read again only when that differs, and it is
  * overwritten only when it does not: what somebody changed on disk and nobody has published yet is never replaced, but published first, beside whatever arrived meanwhile.
+ *
+ * Most scans find nothing, and some find a hundred thousand small files. So what is on disk is merged with the catalog's rows in one pass that writes nothing, and what changed is read by groups of
+ * files, several at a time, whose contents are stored together before any of them is compared with what was known.
  *
  * A power cut between a change on disk and the note of it in the catalog leaves a file that looks changed. It is read again, found to be what a head says, and adopted without a new revision.
  *
@@ -50,6 +54,10 @@ export const workingTreeSchema: Schema = {
        PRIMARY KEY (dataset, path)
      ) STRICT, WITHOUT ROWID;
      CREATE TABLE tree_scan (dataset BLOB PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+    // A scan remembers by itself what it saw: marking every file of an unchanged tree cost more than looking at it.
+    `ALTER TABLE tree_file DROP COLUMN scan;
+     ALTER TABLE tree_unsettled DROP COLUMN scan;
+     DROP TABLE tree_scan;`,
   ],
 };
 
@@ -87,28 +95,42 @@ export interface TreeProblem {
 /** What became of a path that was to be brought up to date on disk. */
 export type MaterialiseOutcome = 'written' | 'unchanged' | 'modified-on-disk' | 'incomplete';
 
-const marksPerTransaction = 4096;
+/** Rows of the catalog that a scan holds at a time. */
+const rowsPerPage = 1024;
+/** What is read before it is stored, by bytes on disk; a single large file goes alone. */
+const groupBytesMax = 8 * 1024 * 1024;
+/** Files that are read at a time. More gains nothing: the threads that do it are few. */
+const readersMax = 8;
 /** What all changes of an entry may take, by their upper bound; the rest is for what stands before them. */
 const changeBytesLimit = limits.logEntryBytesMax - 1024;
-
-/** What stood at a path when it was last in step. */
-interface TreeRow {
-  path: string;
-  kind: string;
-  size_bytes: number;
-  mtime_ns: string;
-  ctime_ns: string;
-  inode: string;
-  mode: number;
-  root: Uint8Array | null;
-  depth: number | null;
-  target: string | null;
-  dots: string;
-}
 
 interface Found {
   readonly change: FileChange;
   readonly row: TreeRow;
+}
+
+/** A file on disk that is not as the catalog has it, or is to be read all the same. */
+interface Candidate {
+  readonly stat: FileStat;
+  readonly row: TreeRow | undefined;
+  /** It never is quiet, and is taken while it changes. */
+  readonly changing: boolean;
+}
+
+/** What was read of a candidate. `taken` is still to be stored. */
+interface Reading {
+  readonly state: FileState;
+  readonly taken?: TakenFile;
+}
+
+/** What a scan gathers while it walks. */
+interface Walk {
+  readonly merge: ScanMerge;
+  /** Paths of files and directories that could not be read or have no usable name. */
+  readonly unreadable: Set<string>;
+  /** Files that are still waiting to be quiet. */
+  readonly unsettled: Set<string>;
+  isEmpty: boolean;
 }
 
 /** Keeps one directory and one dataset in step. The caller serialises `scan` and `materialise`. */
@@ -140,35 +162,15 @@ export class WorkingTree {
    * @throws GodwitError `TREE_EMPTIED`, or what the tree throws when it cannot be read at all.
    */
   async *scan(wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<ScanBatch, void, void> {
-    const scan = this.#beginScan();
-    let found: Found[] = [];
-    let foundBytes = 0;
-    let unmarked: string[] = [];
-    let seen = 0;
-    for await (const entry of this.#tree.walk()) {
-      if (entry.kind === 'unusable' || !isDatasetPath(entry.path)) {
-        problems.push(unusable(entry));
-        this.#markBelow(entry.path, scan);
-        continue;
-      }
-      seen++;
-      unmarked.push(entry.path);
-      if (unmarked.length === marksPerTransaction) unmarked = this.#markSeen(unmarked, scan);
-      const change = await this.#examine(entry, wallMs, scan, options, problems);
-      if (change === undefined) continue;
-      const bytes = changeBytesMax(change.change);
-      if (found.length === limits.changesPerRevisionMax || foundBytes + bytes > changeBytesLimit) {
-        yield this.#batch(found, scan);
-        found = [];
-        foundBytes = 0;
-      }
-      found.push(change);
-      foundBytes += bytes;
-    }
-    this.#markSeen(unmarked, scan);
-    this.#catalog.run('DELETE FROM tree_unsettled WHERE dataset = ? AND scan < ?', this.#key, scan);
-    if (found.length > 0) yield this.#batch(found, scan);
-    for await (const batch of this.#gone(scan, seen === 0 && options.allowEmptied !== true)) yield batch;
+    const walk: Walk = {
+      merge: new ScanMerge((path) => this.#rowsAfter(path)),
+      unreadable: new Set(),
+      unsettled: new Set(),
+      isEmpty: true,
+    };
+    yield* batchesOf(this.#changed(walk, wallMs, options, problems), (found) => this.#batch(found));
+    this.#forgetSettled(walk.unsettled);
+    yield* batchesOf(this.#gone(walk, options), (found) => this.#batch(found));
     await this.#contents.recheck();
   }
 
@@ -207,7 +209,7 @@ export class WorkingTree {
     this.#catalog.transaction(() => {
       if (shown.kind === 'file') this.#contents.replaceFile(this.id, path, shown.content, chunks);
       else this.#contents.forgetFile(this.id, path);
-      this.#saveRow(rowOf(path, shown, written, dots), this.#lastScan());
+      this.#saveRow(rowOf(path, shown, written, dots));
     });
     return row === undefined && shown.kind === 'removal' ? 'unchanged' : 'written';
   }
@@ -283,33 +285,65 @@ export class WorkingTree {
     if (!(await this.#isAsRecorded(shown.path, row))) throw new ModifiedMeanwhile();
   }
 
-  async #examine(stat: FileStat, wallMs: WallMs, scan: number, options: ScanOptions, problems: TreeProblem[]): Promise<Found | undefined> {
-    const row = this.#row(stat.path);
-    if (row !== undefined && options.rehash !== true && sameStat(stat, row)) return undefined;
-    const quiet = this.#settled(stat, wallMs, scan, options);
-    if (quiet === 'no') {
-      problems.push({
-        path: stat.path,
-        code: 'FILE_UNSETTLED',
-        message: 'The file is still being written; it will be published when it is quiet.',
-      });
-      return undefined;
+  /** What changed on disk, in the order of the walk. */
+  async *#changed(walk: Walk, wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<Found, void, void> {
+    let group: Candidate[] = [];
+    let groupBytes = 0;
+    for await (const stat of this.#tree.walk()) {
+      if (stat.kind === 'unusable' || !isDatasetPath(stat.path)) {
+        problems.push(unusable(stat));
+        walk.unreadable.add(stat.path);
+        continue;
+      }
+      walk.isEmpty = false;
+      if (walk.merge.meet(stat.path) === seenText(stat) && options.rehash !== true) continue;
+      const quiet = this.#settled(stat, wallMs, walk, options);
+      if (quiet === 'no') {
+        problems.push({
+          path: stat.path,
+          code: 'FILE_UNSETTLED',
+          message: 'The file is still being written; it will be published when it is quiet.',
+        });
+        continue;
+      }
+      if (group.length === limits.changesPerRevisionMax || groupBytes + stat.sizeBytes > groupBytesMax) {
+        yield* await this.#examine(group, options, problems);
+        group = [];
+        groupBytes = 0;
+      }
+      group.push({ stat, row: this.#row(stat.path), changing: quiet === 'never' });
+      groupBytes += stat.sizeBytes;
     }
-    try {
-      const state = await this.#read(stat, row, options, quiet === 'never');
-      return this.#compare(stat, state, row);
-    } catch (error) {
-      if (!(error instanceof GodwitError) || error.code === 'DISK_FULL') throw error;
-      problems.push({ path: stat.path, code: error.code, message: error.message });
-      return undefined;
-    }
+    yield* await this.#examine(group, options, problems);
+  }
+
+  /** Reads files, stores what they hold, and tells what it means. */
+  async #examine(group: readonly Candidate[], options: ScanOptions, problems: TreeProblem[]): Promise<Found[]> {
+    const readings = await inLanes(group, readersMax, (candidate) => unlessFault(() => this.#read(candidate, options)));
+    const taken = readings.flatMap((reading) => (reading instanceof GodwitError || reading.taken === undefined ? [] : [reading.taken]));
+    const stored = await unlessFault(() => this.#contents.storeFiles(this.id, taken));
+    return this.#catalog.transaction(() => {
+      const found: Found[] = [];
+      for (const [at, { stat, row }] of group.entries()) {
+        const reading = readings[at] as Reading | GodwitError;
+        const result =
+          reading instanceof GodwitError
+            ? reading
+            : reading.taken !== undefined && stored !== undefined
+              ? stored
+              : this.#compare(stat, reading.state, row);
+        if (result instanceof GodwitError) problems.push({ path: stat.path, code: result.code, message: result.message });
+        else if (result !== undefined) found.push(result);
+      }
+      return found;
+    });
   }
 
   /** What a file that was read means: nothing new, a head that was put in place by other means, or a revision. */
-  #compare(stat: FileStat, state: FileState, row: TreeRow | undefined): Found | undefined {
+  #compare(stat: FileStat, state: FileState, row: TreeRow | undefined): Found | GodwitError | undefined {
     const onDisk = row === undefined ? [] : parseDots(row.dots);
     if (row !== undefined && sameAsRow(state, row) && row.mode === stat.mode && row.mtime_ns === String(stat.mtimeNs)) {
-      this.#saveRow(rowOf(stat.path, state, stat, onDisk), this.#lastScan());
+      this.#saveRow(rowOf(stat.path, state, stat, onDisk));
       return undefined;
     }
     const heads = this.#index.heads(this.#dataset, stat.path);
@@ -317,29 +351,35 @@ export class WorkingTree {
     // Where the version that stood here is still a head of its own, the file was made like the other one by somebody, and that ends their conflict: a revision.
     const replacesAHead = heads.some((head) => !agreeing.includes(head) && onDisk.some((dot) => sameDot(dot, head)));
     if (!replacesAHead && agreeing.some((head) => !onDisk.some((dot) => sameDot(dot, head)) && looksLike(head, stat))) {
-      this.#saveRow(rowOf(stat.path, state, stat, agreeing.map(dotOf)), this.#lastScan());
+      this.#saveRow(rowOf(stat.path, state, stat, agreeing.map(dotOf)));
       return undefined;
     }
     const others = agreeing.map(dotOf).filter((dot) => !onDisk.some((each) => sameDot(each, dot)));
     const superseded = [...onDisk, ...others].slice(0, limits.headsPerEntryMax);
     const change = { path: stat.path, superseded, ...state };
-    if (changeBytesMax(change) > changeBytesLimit) throw unsupportedAttributes();
+    if (changeBytesMax(change) > changeBytesLimit) return unsupportedAttributes();
     return { change, row: rowOf(stat.path, state, stat, []) };
   }
 
-  async #read(stat: FileStat, row: TreeRow | undefined, options: ScanOptions, changing: boolean): Promise<FileState> {
+  async #read({ stat, row, changing }: Candidate, options: ScanOptions): Promise<Reading> {
     const { path, mtimeNs, mode } = stat;
-    if (stat.kind === 'symlink') return { kind: 'symlink', target: stat.target ?? '', mtimeNs };
+    if (stat.kind === 'symlink') return { state: { kind: 'symlink', target: stat.target ?? '', mtimeNs } };
     const before = row === undefined ? undefined : this.#revisionOf(row);
     const attributes = options.attributes?.(path) ?? before?.attributes;
     if (attributes !== undefined && !areAttributes(attributes)) throw unsupportedAttributes();
+    const stateOf = (content: ContentRef): FileState => ({
+      kind: 'file',
+      content,
+      mtimeNs,
+      mode,
+      ...(attributes === undefined ? {} : { attributes }),
+    });
+    const how = { changing, ...(before === undefined ? {} : { previous: before.content }) };
     const reader = await this.#tree.open(path);
     try {
-      const content = await this.#contents.addFile(this.id, reader, stat, {
-        changing,
-        ...(before === undefined ? {} : { previous: before.content }),
-      });
-      return { kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) };
+      if (!this.#contents.isTakenWhole(stat.sizeBytes)) return { state: stateOf(await this.#contents.addFile(this.id, reader, stat, how)) };
+      const taken = await this.#contents.takeFile(reader, stat, how);
+      return { state: stateOf(taken.content), taken };
     } finally {
       await reader.close();
     }
@@ -352,66 +392,66 @@ export class WorkingTree {
   }
 
   /** Whether a file is quiet for long enough (`yes`), is not, or has never been for too long. */
-  #settled(stat: FileStat, wallMs: WallMs, scan: number, options: ScanOptions): 'yes' | 'no' | 'never' {
+  #settled(stat: FileStat, wallMs: WallMs, { unsettled }: Walk, options: ScanOptions): 'yes' | 'no' | 'never' {
     const ageMs = wallMs - Number(stat.mtimeNs / 1_000_000n);
     const settleMs = options.settleMs ?? 2000;
     // A time in the future says nothing about when the file was written.
     if (settleMs === 0 || ageMs >= settleMs || ageMs < 0) return 'yes';
+    unsettled.add(stat.path);
     this.#catalog.run(
-      `INSERT INTO tree_unsettled (dataset, path, since_ms, scan) VALUES (?, ?, ?, ?)
-       ON CONFLICT (dataset, path) DO UPDATE SET scan = excluded.scan`,
+      'INSERT OR IGNORE INTO tree_unsettled (dataset, path, since_ms) VALUES (?, ?, ?)',
       this.#key,
       stat.path,
       Math.floor(wallMs),
-      scan,
     );
     const since =
       this.#catalog.get<{ since_ms: number }>('SELECT since_ms FROM tree_unsettled WHERE dataset = ? AND path = ?', this.#key, stat.path)
         ?.since_ms ?? wallMs;
     if (wallMs - since < (options.unsettledMsMax ?? 60_000)) return 'no';
-    this.#catalog.run('DELETE FROM tree_unsettled WHERE dataset = ? AND path = ?', this.#key, stat.path);
+    unsettled.delete(stat.path);
     return 'never';
   }
 
-  /** What is not on disk any more, in batches. */
-  async *#gone(scan: number, refuses: boolean): AsyncGenerator<ScanBatch, void, void> {
-    const gone = this.#catalog
-      .all<{ path: string; dots: string }>(
-        `SELECT path, dots FROM tree_file WHERE dataset = ? AND scan < ? AND kind <> 'removal' ORDER BY path`,
-        this.#key,
-        scan,
-      )
-      .filter(({ path, dots }) => !this.#adoptsRemoval(path, parseDots(dots), scan));
-    if (refuses && gone.length > 0) {
+  /** Files that became quiet, or went away, begin to wait anew when they are written to again. */
+  #forgetSettled(unsettled: ReadonlySet<string>): void {
+    const settled = this.#catalog
+      .all<{ path: string }>('SELECT path FROM tree_unsettled WHERE dataset = ?', this.#key)
+      .filter(({ path }) => !unsettled.has(path));
+    if (settled.length === 0) return;
+    this.#catalog.transaction(() => {
+      for (const { path } of settled) this.#catalog.run('DELETE FROM tree_unsettled WHERE dataset = ? AND path = ?', this.#key, path);
+    });
+  }
+
+  /** What is not on disk any more, in the order of paths. A file or directory that cannot be read is not gone, and nothing below it is. */
+  *#gone({ merge, unreadable, isEmpty }: Walk, options: ScanOptions): Generator<Found, void, void> {
+    const gone: { path: string; dots: Dot[] }[] = [];
+    for (const path of [...merge.unmet()].sort()) {
+      const row = isAtOrBelow(path, unreadable) ? undefined : this.#row(path);
+      if (row === undefined) continue;
+      const dots = parseDots(row.dots);
+      if (!this.#adoptsRemoval(path, dots)) gone.push({ path, dots });
+    }
+    if (isEmpty && options.allowEmptied !== true && gone.length > 0) {
       throw new GodwitError(
         'TREE_EMPTIED',
         `All ${gone.length} files are gone from the directory. Mount it, or scan with allowEmptied if they were meant to be removed.`,
       );
     }
-    let found: Found[] = [];
-    let foundBytes = 0;
     for (const { path, dots } of gone) {
-      const change: FileChange = { path, superseded: parseDots(dots).slice(0, limits.headsPerEntryMax), kind: 'removal' };
-      const bytes = changeBytesMax(change);
-      if (found.length === limits.changesPerRevisionMax || foundBytes + bytes > changeBytesLimit) {
-        yield this.#batch(found, scan);
-        found = [];
-        foundBytes = 0;
-      }
-      found.push({ change, row: rowOf(path, change, undefined, []) });
-      foundBytes += bytes;
+      const change: FileChange = { path, superseded: dots.slice(0, limits.headsPerEntryMax), kind: 'removal' };
+      yield { change, row: rowOf(path, change, undefined, []) };
     }
-    if (found.length > 0) yield this.#batch(found, scan);
   }
 
   /** A file that is gone as others wanted it to be was removed by us, before a power cut, or by somebody who knew: there is nothing to publish. */
-  #adoptsRemoval(path: string, onDisk: readonly Dot[], scan: number): boolean {
+  #adoptsRemoval(path: string, onDisk: readonly Dot[]): boolean {
     const heads = this.#index.heads(this.#dataset, path);
     const removals = heads.filter(({ kind }) => kind === 'removal');
     if (removals.length === 0 || heads.some((head) => onDisk.some((dot) => sameDot(dot, head)))) return false;
     this.#catalog.transaction(() => {
       this.#contents.forgetFile(this.id, path);
-      this.#saveRow(rowOf(path, { kind: 'removal' }, undefined, removals.map(dotOf)), scan);
+      this.#saveRow(rowOf(path, { kind: 'removal' }, undefined, removals.map(dotOf)));
     });
     return true;
   }
@@ -427,49 +467,26 @@ export class WorkingTree {
     return row !== undefined && row.kind !== 'removal';
   }
 
-  #batch(found: readonly Found[], scan: number): ScanBatch {
+  #batch(found: readonly Found[]): ScanBatch {
     return {
       changes: found.map(({ change }) => change),
       recorded: (dot) => {
         const dots = JSON.stringify([dotOf(dot)]);
         for (const { row } of found) {
           if (row.kind !== 'file') this.#contents.forgetFile(this.id, row.path);
-          this.#saveRow({ ...row, dots }, scan);
+          this.#saveRow({ ...row, dots });
         }
       },
     };
   }
 
-  #beginScan(): number {
-    this.#catalog.run(
-      'INSERT INTO tree_scan (dataset, number) VALUES (?, 1) ON CONFLICT (dataset) DO UPDATE SET number = number + 1',
-      this.#key,
-    );
-    return this.#lastScan();
-  }
-
-  /** Number of the scan that is under way or was the last. What is noted under it counts as seen by it, and as gone for the next one unless that sees it too. */
-  #lastScan(): number {
-    return this.#catalog.get<{ number: number }>('SELECT number FROM tree_scan WHERE dataset = ?', this.#key)?.number ?? 0;
-  }
-
-  /** Notes that paths are still on disk: one transaction for many, because a commit costs more than the look at a file. */
-  #markSeen(paths: readonly string[], scan: number): [] {
-    this.#catalog.transaction(() => {
-      for (const path of paths) this.#catalog.run('UPDATE tree_file SET scan = ? WHERE dataset = ? AND path = ?', scan, this.#key, path);
-    });
-    return [];
-  }
-
-  /** A file or directory that cannot be read is not gone, and nothing below it is. */
-  #markBelow(path: string, scan: number): void {
-    this.#catalog.run(
-      'UPDATE tree_file SET scan = ? WHERE dataset = ? AND (path = ? OR (path > ? AND path < ?))',
-      scan,
+  #rowsAfter(path: string): RecordedFile[] {
+    return this.#catalog.all<RecordedFile>(
+      `SELECT path, ${seenColumns} AS seen
+       FROM tree_file WHERE dataset = ? AND path > ? AND kind <> 'removal' ORDER BY path LIMIT ?`,
       this.#key,
       path,
-      `${path}/`,
-      afterEverythingBelow(path),
+      rowsPerPage,
     );
   }
 
@@ -477,10 +494,10 @@ export class WorkingTree {
     return this.#catalog.get<TreeRow>('SELECT * FROM tree_file WHERE dataset = ? AND path = ?', this.#key, path);
   }
 
-  #saveRow(row: TreeRow, scan: number): void {
+  #saveRow(row: TreeRow): void {
     this.#catalog.run(
-      `INSERT OR REPLACE INTO tree_file (dataset, path, kind, size_bytes, mtime_ns, ctime_ns, inode, mode, root, depth, target, dots, scan)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO tree_file (dataset, path, kind, size_bytes, mtime_ns, ctime_ns, inode, mode, root, depth, target, dots)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       this.#key,
       row.path,
       row.kind,
@@ -493,7 +510,6 @@ export class WorkingTree {
       row.depth,
       row.target,
       row.dots,
-      scan,
     );
   }
 }
@@ -501,17 +517,56 @@ export class WorkingTree {
 /** Thrown inside a write, to leave what stands there. */
 class ModifiedMeanwhile extends Error {}
 
+/** Puts changes together, as many as fit into one log entry. */
+async function* batchesOf(
+  changes: AsyncIterable<Found> | Iterable<Found>,
+  batchOf: (found: readonly Found[]) => ScanBatch,
+): AsyncGenerator<ScanBatch, void, void> {
+  let found: Found[] = [];
+  let foundBytes = 0;
+  for await (const each of changes) {
+    const bytes = changeBytesMax(each.change);
+    if (found.length === limits.changesPerRevisionMax || foundBytes + bytes > changeBytesLimit) {
+      yield batchOf(found);
+      found = [];
+      foundBytes = 0;
+    }
+    found.push(each);
+    foundBytes += bytes;
+  }
+  if (found.length > 0) yield batchOf(found);
+}
+
+/** Works on several items at a time. The results are in the order of the items. */
+async function inLanes<T, R>(items: readonly T[], lanesMax: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const open = items.entries();
+  const lane = async (): Promise<void> => {
+    for (const [at, item] of open) results[at] = await work(item);
+  };
+  await Promise.all(Array.from({ length: lanesMax }, lane));
+  return results;
+}
+
+/** What `work` results in, or its fault, which others' work need not suffer from. A full disk is everybody's. */
+async function unlessFault<R>(work: () => Promise<R>): Promise<R | GodwitError> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GodwitError) || error.code === 'DISK_FULL') throw error;
+    return error;
+  }
+}
+
+function isAtOrBelow(path: string, tops: ReadonlySet<string>): boolean {
+  if (tops.size === 0) return false;
+  const names = path.split('/');
+  return names.some((_, depth) => tops.has(names.slice(0, depth + 1).join('/')));
+}
+
 /** The first text behind all paths below this one: `0` is the character behind `/`. */
 function afterEverythingBelow(path: string): string {
   return `${path}0`;
-}
-
-function dotOf({ author, sequence }: Dot): Dot {
-  return { author, sequence };
-}
-
-function sameDot(a: Dot, b: Dot): boolean {
-  return a.author === b.author && a.sequence === b.sequence;
 }
 
 function unsupportedAttributes(): GodwitError {
@@ -521,55 +576,11 @@ function unsupportedAttributes(): GodwitError {
   );
 }
 
-/** True when a file on disk is what writing this head would have made of it, as far as the coarsest file system tells: FAT keeps times in steps of two seconds. */
-function looksLike(head: FileRevision, stat: FileStat): boolean {
-  if (head.kind !== 'file') return head.kind === stat.kind;
-  const differenceNs = head.mtimeNs - stat.mtimeNs;
-  return differenceNs < 2_000_000_000n && differenceNs > -2_000_000_000n && ((head.mode & 0o777) | 0o400) === (stat.mode & 0o777);
-}
-
-function parseDots(text: string): Dot[] {
-  return JSON.parse(text) as Dot[];
-}
-
 function unusable(entry: FileStat | UnusableEntry): TreeProblem {
   if (entry.kind === 'unusable') return { path: entry.path, code: entry.code, message: entry.message };
   return {
     path: entry.path,
     code: 'NAME_UNSUPPORTED',
     message: 'The name holds a character that no dataset path may have (backslash, NUL or an unpaired surrogate), or is too long.',
-  };
-}
-
-function sameStat(stat: FileStat, row: TreeRow): boolean {
-  return (
-    row.kind === stat.kind &&
-    row.size_bytes === stat.sizeBytes &&
-    row.mtime_ns === String(stat.mtimeNs) &&
-    row.ctime_ns === String(stat.ctimeNs) &&
-    row.inode === String(stat.inode)
-  );
-}
-
-function sameAsRow(state: FileState, row: TreeRow): boolean {
-  if (state.kind !== row.kind) return false;
-  if (state.kind === 'file')
-    return row.root !== null && equalBytes(state.content.root, row.root) && state.content.sizeBytes === row.size_bytes;
-  return state.kind === 'removal' || state.target === row.target;
-}
-
-function rowOf(path: string, state: FileState, stat: FileStat | undefined, dots: readonly Dot[]): TreeRow {
-  return {
-    path,
-    kind: state.kind,
-    size_bytes: stat?.sizeBytes ?? 0,
-    mtime_ns: String(stat?.mtimeNs ?? 0n),
-    ctime_ns: String(stat?.ctimeNs ?? 0n),
-    inode: String(stat?.inode ?? 0n),
-    mode: stat?.mode ?? 0,
-    root: state.kind === 'file' ? (state.content.root as Hash) : null,
-    depth: state.kind === 'file' ? state.content.depth : null,
-    target: state.kind === 'symlink' ? state.target : null,
-    dots: JSON.stringify(dots),
   };
 }

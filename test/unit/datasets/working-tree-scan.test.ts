@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { concatBytes, utf8 } from '../../../src/core/bytes.ts';
+import { GodwitError } from '../../../src/core/errors.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import type { WallMs } from '../../../src/core/time.ts';
@@ -156,11 +157,11 @@ describe('a directory that is not what it was', () => {
     const open = disk.tree.open.bind(disk.tree);
     disk.tree.open = async (path) => {
       const reader = await open(path);
-      if (path === 'dir/a') disk.faults.readErrorRatio = 1;
-      const close = async () => {
-        disk.faults.readErrorRatio = 0;
+      if (path !== 'dir/a') return reader;
+      const read = async () => {
+        throw new GodwitError('STORAGE_FAILED', 'a sector cannot be read', { retryable: true });
       };
-      return { ...reader, close };
+      return { ...reader, read };
     };
     const { published, problems } = await node.scan();
     disk.tree.open = open;

@@ -1,0 +1,78 @@
+/**
+ * The files of a directory, as a walk meets them, beside the files that the catalog has, as it lists them: which are as they were, and which were not met at all.
+ *
+ * Both come in nearly the same order, so the two are merged: the catalog is read once, page by page, and nothing is asked about a single file. Nearly, because a walk goes by the names in each
+ * directory (`data/x` before `data.csv`) and by UTF-16 units, and the catalog by the bytes of whole paths (`data.csv` before `data/x`). What the merge steps past is therefore kept until the walk is
+ * over: a path that comes late is found there, and what is left at the end was not met. The result does not depend on the order; only the memory does.
+ */
+
+/** A file as the catalog has it. */
+export interface RecordedFile {
+  readonly path: string;
+  /** What the platform said of it, as one text. */
+  readonly seen: string;
+}
+
+/** One merge, of one walk. */
+export class ScanMerge {
+  readonly #pageAfter: (path: string) => readonly RecordedFile[];
+  #page: readonly RecordedFile[] = [];
+  #next = 0;
+  #isExhausted = false;
+  /** Files the merge stepped past that the walk has not met: what the platform said of them, by path. */
+  readonly #passed = new Map<string, string>();
+
+  /** @param pageAfter some recorded files behind a path, in the order of their paths' UTF-8 bytes, none only behind the last; files recorded behind the furthest path met must not come or go */
+  constructor(pageAfter: (path: string) => readonly RecordedFile[]) {
+    this.#pageAfter = pageAfter;
+  }
+
+  /** What the catalog has of a path that the walk meets, or `undefined`. Each path is met once. */
+  meet(path: string): string | undefined {
+    for (let file = this.#peek(); file !== undefined; file = this.#peek()) {
+      // Equality is the common case, and much the cheapest to find.
+      const order = file.path === path ? 0 : compareUtf8(file.path, path);
+      if (order > 0) break;
+      this.#next++;
+      if (order === 0) return file.seen;
+      this.#passed.set(file.path, file.seen);
+    }
+    const seen = this.#passed.get(path);
+    this.#passed.delete(path);
+    return seen;
+  }
+
+  /** Paths that the walk did not meet, in no particular order. Called when it is over. */
+  *unmet(): Generator<string, void, void> {
+    yield* this.#passed.keys();
+    for (let file = this.#peek(); file !== undefined; file = this.#peek()) {
+      this.#next++;
+      yield file.path;
+    }
+  }
+
+  #peek(): RecordedFile | undefined {
+    if (this.#next === this.#page.length && !this.#isExhausted) {
+      this.#page = this.#pageAfter(this.#page.at(-1)?.path ?? '');
+      this.#next = 0;
+      this.#isExhausted = this.#page.length === 0;
+    }
+    return this.#page[this.#next];
+  }
+}
+
+/** Orders texts by their UTF-8 bytes, which is the order of their code points: surrogates stand for code points behind all others. */
+function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const [unitA, unitB] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (unitA === unitB) continue;
+    const [isHighA, isHighB] = [isSurrogate(unitA), isSurrogate(unitB)];
+    return isHighA === isHighB ? unitA - unitB : isHighA ? 1 : -1;
+  }
+  return a.length - b.length;
+}
+
+function isSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xe000;
+}
