@@ -58,7 +58,9 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
         ...(addresses === undefined ? {} : { addresses }),
       }),
   ),
-  join: request(v.object({ code: text }), (node, { code }) => node.join(code)),
+  join: request(v.object({ code: text, timeoutMs: v.optional(v.pipe(v.number(), v.minValue(0))) }), (node, { code, timeoutMs }) =>
+    node.join(code, timeoutMs === undefined ? {} : { timeoutMs }),
+  ),
   members: request(nothing, (node) => node.members().map(({ node: id, name, role }) => ({ node: id, name, role }))),
   listen: request(v.object({ address: text, keep: v.optional(v.boolean()) }), (node, { address, keep }) =>
     node.listen(address, { keep: keep ?? false }),

@@ -58,6 +58,13 @@ export class Contacts {
     this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
   }
 
+  /** Forgets a peer and its addresses for good. */
+  remove(peer: NodeId): void {
+    this.#catalog.run('DELETE FROM contact WHERE node = ?', identifierToBytes(peer));
+    this.#catalog.run('DELETE FROM contact_heard WHERE node = ?', identifierToBytes(peer));
+    this.#targetByPeer.delete(peer);
+  }
+
   /**
    * A peer that nobody named an address of has reached us from here: it is tried there when it falls silent or this node has restarted, because the peer itself may have nothing to say and so never
    * notice. Replaces where it was heard before.

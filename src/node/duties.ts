@@ -41,7 +41,7 @@ const dutyShape = v.variant('kind', [
   }),
 ]);
 
-/** One standing duty. Intervals count from the end of one run to the beginning of the next. */
+/** One standing duty. Intervals count from the end of one run to the beginning of the next; listening has none, and is tried again after a growing pause until it succeeds. */
 export type Duty = v.InferOutput<typeof dutyShape>;
 
 /** The duty in data of foreign origin. @throws GodwitError `DUTY_MALFORMED` */
@@ -53,6 +53,10 @@ export function parseDuty(value: unknown): Duty {
   }
   return shaped.output;
 }
+
+/** Pauses before a duty without an interval, which is listening, is tried again after it failed: the first, and the longest. */
+const firstPauseMs = 1000;
+const longestPauseMs = 300_000;
 
 const schema: Schema = {
   component: 'duties',
@@ -111,16 +115,24 @@ export class Duties {
     this.#cancelById.clear();
   }
 
-  #run(id: number, duty: Duty): void {
+  /** `failures` in a row so far. What has an interval is done again at it; the rest once, and again until it has succeeded. */
+  #run(id: number, duty: Duty, failures = 0): void {
     let cancelled = false;
     this.#cancelById.set(id, () => {
       cancelled = true;
     });
     void this.#perform(duty)
-      .catch((error: unknown) => this.#onFailure(duty, error))
-      .then(() => {
-        if (cancelled || this.#closed || duty.kind === 'listen') return;
-        const timer = this.#timers.schedule(duty.everyMs, () => this.#run(id, duty));
+      .then(
+        () => true,
+        (error: unknown) => {
+          this.#onFailure(duty, error);
+          return false;
+        },
+      )
+      .then((done) => {
+        if (cancelled || this.#closed || (done && duty.kind === 'listen')) return;
+        const pauseMs = duty.kind === 'listen' ? Math.min(firstPauseMs * 2 ** failures, longestPauseMs) : duty.everyMs;
+        const timer = this.#timers.schedule(pauseMs, () => this.#run(id, duty, done ? 0 : failures + 1));
         this.#cancelById.set(id, () => timer.cancel());
       });
   }

@@ -1,5 +1,6 @@
 import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, identifier, type NodeId, parseIdentifier, type TeamId } from '../core/identifiers.ts';
+import type { Fault } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { seededRandom } from '../core/random.ts';
 import type { ClockQuality } from '../core/time.ts';
@@ -24,12 +25,13 @@ import { Chores } from './chores.ts';
 import { resolveConflict } from './conflict-resolution.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { Duties, type Duty, parseDuty } from './duties.ts';
-import { Engine, type NodeEvent, type PeerTraffic } from './engine.ts';
+import { Engine, type PeerTraffic } from './engine.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { Ingest, type IngestReport, type SiteProfile } from './ingest.ts';
 import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
 import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership, type Role } from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
+import type { NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { seriesTables } from './series-export.ts';
 
@@ -249,25 +251,48 @@ export class FieldNode {
   }
 
   /**
-   * Joins a team with an invite code; no other configuration is needed. Resolves when this node knows from the team's log that it is a member. Keeps trying while the inviting node cannot be reached.
+   * Joins a team with an invite code; no other configuration is needed. Resolves when this node knows from the team's log that it is a member.
    *
-   * @throws GodwitError `INVITE_MALFORMED`, `INVITE_USED`, `INVITE_WITHOUT_ADDRESS`, `ALREADY_IN_TEAM`
+   * Keeps trying while the inviting node cannot be reached: it may be switched off for weeks. An invite that has expired meets the same silence, so without `timeoutMs` and `signal` this may never
+   * settle; a `joining` event says after every round over the invite's addresses how it went. When joining ends without success this node belongs to no team, and the code may be used again.
+   *
+   * @param options `timeoutMs`: gives up after this long, default never. `signal`: gives up when it is aborted.
+   * @throws GodwitError `INVITE_MALFORMED`, `INVITE_USED`, `INVITE_WITHOUT_ADDRESS`, `INVITER_INVALID`, `JOIN_INVALID`, `JOIN_TIMEOUT` (retryable), `ABORTED`, `ALREADY_IN_TEAM`
    */
-  async join(code: string): Promise<TeamId> {
+  async join(code: string, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<TeamId> {
     const invite = decodeInvite(code, this.#platform.crypto.sha256);
     if (!invite.ok) throw GodwitError.from(invite.fault);
-    if (this.#membership.team === invite.value.team) return invite.value.team;
-    if (this.#membership.team !== undefined)
+    const { team } = this.#membership;
+    // A power cut may have come between the welcome and the log that confirms it: then joining goes on.
+    if (team === invite.value.team && this.#membership.member(this.id) !== undefined) return team;
+    if (team !== undefined && team !== invite.value.team)
       throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
-    return new Promise((resolve, reject) => {
-      const stop = this.onEvent((event) => {
-        if (event.type === 'joined') resolve(event.team);
-        else if (event.type === 'join-failed') reject(GodwitError.from(event.fault));
-        else return;
-        stop();
+    const { signal, timeoutMs } = options;
+    const stop = (fault: Fault): void => this.#driver.command((engine, now) => engine.stopJoining(fault, now));
+    const aborted = (): void => stop({ code: 'ABORTED', blame: 'caller', message: 'Joining was given up.' });
+    const timedOut = (): void =>
+      stop({
+        code: 'JOIN_TIMEOUT',
+        blame: 'peer',
+        message: 'Nobody took the invite in time; it may have expired, or the inviting node is off.',
       });
-      this.#driver.command((engine, now) => engine.join(invite.value, now));
-    });
+    const timer = timeoutMs === undefined ? undefined : this.#platform.timers.schedule(timeoutMs, timedOut);
+    try {
+      return await new Promise((resolve, reject) => {
+        const forget = this.onEvent((event) => {
+          if (event.type === 'joined') resolve(event.team);
+          else if (event.type === 'join-failed') reject(GodwitError.from(event.fault, { retryable: event.fault.code === 'JOIN_TIMEOUT' }));
+          else return;
+          forget();
+        });
+        this.#driver.command((engine, now) => engine.join(invite.value, now));
+        signal?.addEventListener('abort', aborted);
+        if (signal?.aborted) aborted();
+      });
+    } finally {
+      timer?.cancel();
+      signal?.removeEventListener('abort', aborted);
+    }
   }
 
   /**

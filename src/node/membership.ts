@@ -213,6 +213,16 @@ export class Membership {
     return success(founding.value.team);
   }
 
+  /** Gives up a team that was adopted and turned out not to be what it was said to be. Entries of its log stay stored: they are signed, and say nothing without the team. */
+  abandon(): void {
+    this.#catalog.run('DELETE FROM team');
+    this.#founding = undefined;
+    this.#secret = undefined;
+    this.#memberByNode = new Map();
+    this.#memberByKey = new Map();
+    this.#datasetById = new Map();
+  }
+
   /** Computes members and datasets from the team's log again. Called whenever that log grew. */
   rebuild(): void {
     const founding = this.#founding;

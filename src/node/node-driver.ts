@@ -1,7 +1,9 @@
 import type { Moment } from '../core/time.ts';
 import type { ContentTasks } from './content-tasks.ts';
-import type { Engine, EngineTask, NodeEvent, TaskResult } from './engine.ts';
+import type { Engine } from './engine.ts';
+import type { NodeEvent } from './node-event.ts';
 import type { Platform } from './platform.ts';
+import type { EngineTask, TaskResult } from './replication.ts';
 
 /** zstd effort by link rate: on a slow link every byte is worth seconds, on a fast one the processor is the bottleneck. */
 const highEffortBelowBytesPerSecond = 125_000;
@@ -44,7 +46,7 @@ export class NodeDriver {
       opened: (path, address) =>
         this.#feed((now) => this.#engine.handle({ type: 'path-opened', path, ...(address === undefined ? {} : { address }) }, now)),
       closed: (path) => this.#feed((now) => this.#engine.handle({ type: 'path-closed', path }, now)),
-      dialFailed: (address) => this.#feed((now) => this.#engine.handle({ type: 'dial-failed', address }, now)),
+      dialFailed: (address, message) => this.#feed((now) => this.#engine.handle({ type: 'dial-failed', address, message }, now)),
     });
     this.#drain();
   }

@@ -108,7 +108,7 @@ describe('the duties in the agent reference', () => {
 describe('the events in the agent reference', () => {
   it('are all events there are, with their fields', () => {
     const inSource = new Map([
-      ...membersOfUnion('src/node/engine.ts', 'NodeEvent'),
+      ...membersOfUnion('src/node/node-event.ts', 'NodeEvent'),
       ...membersOfUnion('src/node/field-node.ts', 'FieldNodeEvent'),
     ]);
     const documented = new Map(

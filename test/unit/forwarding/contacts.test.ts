@@ -104,6 +104,17 @@ describe('reaching a peer', () => {
     expect(contacts.addresses(alice)).toEqual(['udp:a']);
   });
 
+  it('forgets a peer for good, wherever its addresses came from', () => {
+    contacts.add(alice, ['udp:a'], at(0));
+    contacts.heard(bob, 'udp:here');
+    contacts.failed(bob, at(1));
+    contacts.remove(alice);
+    contacts.remove(bob);
+    expect([contacts.addresses(alice), contacts.addresses(bob), contacts.nextDeadline()]).toEqual([[], [], undefined]);
+    contacts = new Contacts(catalog, seededRandom(1), at(100));
+    expect(contacts.due(at(100))).toEqual([]);
+  });
+
   it('takes no notice of peers it was not asked to reach', () => {
     contacts.connected(bob);
     contacts.failed(bob, at(1));

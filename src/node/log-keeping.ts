@@ -1,0 +1,201 @@
+import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
+import type { ContentStore } from '../datasets/content-store.ts';
+import { decodeEntryBody, type EntryBody, type EntryHeader, encodeEntryBody, type FileChange } from '../datasets/entry-body.ts';
+import type { FileIndex } from '../datasets/file-index.ts';
+import { HybridClock } from '../datasets/hybrid-clock.ts';
+import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
+import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
+import { VersionVector } from '../datasets/version-vector.ts';
+import type { WantList } from '../forwarding/want-list.ts';
+import { sharedDatasets } from './encounter.ts';
+import type { Identity } from './identity.ts';
+import type { Membership } from './membership.ts';
+import type { NodeEvent } from './node-event.ts';
+
+/**
+ * What a log entry means to this node, whoever wrote it: the file index, the team, and what other components keep are brought up to date; contents that the entry brought and that are not here
+ * are wanted; and when everything up to an entry is held completely, that is signed and said.
+ *
+ * Part of the caller's transaction throughout.
+ */
+
+/** Understands entries of kinds that belong to other components than the file index, for example observations. Called inside the turn. */
+export type ApplyEntry = (dataset: DatasetId, entry: LogEntry, body: EntryBody) => void;
+
+/** What keeping the logs reads and writes. */
+export interface LogKeepingParts {
+  readonly identity: Identity;
+  readonly logs: LogStore;
+  readonly index: FileIndex;
+  readonly contents: ContentStore;
+  readonly membership: Membership;
+  readonly receipts: ReceiptBook;
+  readonly wants: WantList;
+  readonly applyEntry: ApplyEntry;
+}
+
+/** Hears at once what follows from an entry. */
+export interface LogListener {
+  report(event: NodeEvent): void;
+  /** Some log has more entries than before. */
+  logsGrew(): void;
+  /** Members or datasets are others than before. */
+  teamChanged(): void;
+  /** Contents are wanted that were not wanted before. */
+  contentsWanted(): void;
+}
+
+/** A body without its instant, which is issued when the entry is written. */
+export type EntryDraft = Omit<EntryHeader, 'instant'> &
+  (
+    | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
+    | Pick<Extract<EntryBody, { readonly kind: 'membership' | 'table' | 'segment' | 'gap' }>, 'kind' | 'payload'>
+  );
+
+/** A receipt for one dataset is issued at most this often. */
+const receiptPauseMs = 1000;
+
+/** Writes log entries, takes in those of others, and applies both. */
+export class LogKeeping {
+  readonly #parts: LogKeepingParts;
+  readonly #listener: LogListener;
+  readonly #clock: HybridClock;
+  /** Datasets about which a receipt may be due, and when each was last issued. */
+  readonly #receiptDue = new Set<DatasetId>();
+  readonly #receiptIssuedAt = new Map<DatasetId, MonotonicMs>();
+
+  constructor(parts: LogKeepingParts, listener: LogListener, now: Moment) {
+    this.#parts = parts;
+    this.#listener = listener;
+    this.#clock = new HybridClock(parts.index.greatestInstant(parts.identity.node, now.wallMs + limits.clockLeadMsMax));
+    // What an earlier run could not say any more.
+    for (const { dataset } of sharedDatasets(parts.membership)) this.#receiptDue.add(dataset);
+  }
+
+  /** Writes an entry of this node's. */
+  append(dataset: DatasetId, draft: EntryDraft, now: Moment): Dot {
+    const { logs, identity } = this.#parts;
+    const body: EntryBody = { ...draft, instant: this.#clock.issue(now.wallMs) };
+    const entry = logs.append(dataset, identity.node, identity.signingKey, encodeEntryBody(body, identity.node));
+    this.#apply(dataset, entry, body, now);
+    this.#listener.logsGrew();
+    this.#listener.report({ type: 'entries', dataset, count: 1, from: 'self' });
+    return { author: entry.author, sequence: entry.sequence };
+  }
+
+  /** Takes in entries that a peer sent and that are stored already. One that is not understood is kept for a version that does. */
+  take(dataset: DatasetId, entries: readonly LogEntry[], from: NodeId, now: Moment): void {
+    for (const entry of entries) {
+      const body = decodeEntryBody(entry.body, entry.author);
+      if (!body.ok) {
+        this.#listener.report({ type: 'fault', peer: from, fault: body.fault });
+        continue;
+      }
+      this.#clock.observe(body.value.instant, now.wallMs);
+      this.#apply(dataset, entry, body.value, now);
+    }
+    this.#receiptDue.add(dataset);
+    this.#listener.logsGrew();
+    this.#listener.report({ type: 'entries', dataset, count: entries.length, from });
+  }
+
+  /** A content is complete here. */
+  contentArrived(root: Hash): void {
+    for (const { dataset, path } of this.#parts.index.headsWithRoot(root)) {
+      this.#receiptDue.add(dataset);
+      this.#pathChanged(dataset, path);
+    }
+  }
+
+  /** Contents that were here and are not any more (damaged in a pack, or changed in the working file they lay in) are wanted again where they are a head. */
+  wantLost(): void {
+    const { contents, index, wants, membership } = this.#parts;
+    for (const content of contents.takeLost()) {
+      for (const { dataset, path, author, sequence } of index.headsWithRoot(content.root)) {
+        const priority = membership.dataset(dataset)?.priority ?? 'normal';
+        wants.add({ ...content, priority, dataset, path, author, sequence });
+        this.#receiptDue.add(dataset);
+        this.#listener.contentsWanted();
+      }
+    }
+  }
+
+  /** Signs what is held completely by now, for the datasets where that may have changed. */
+  issueReceipts(now: Moment): HeldReceipt[] {
+    const { identity, receipts, logs, wants } = this.#parts;
+    const issued: HeldReceipt[] = [];
+    for (const dataset of this.#receiptDue) {
+      const last = this.#receiptIssuedAt.get(dataset);
+      if (last !== undefined && later(last, receiptPauseMs) > now.monotonicMs) continue;
+      this.#receiptDue.delete(dataset);
+      this.#receiptIssuedAt.set(dataset, now.monotonicMs);
+      const held = [...logs.lengths(dataset)].map(([author, length]): [NodeId, number] => [
+        author,
+        (wants.firstIncomplete(dataset, author) ?? length + 1) - 1,
+      ]);
+      const vector = VersionVector.of(held.filter(([, length]) => length > 0));
+      const receipt = receipts.issue(identity.node, identity.signingKey, dataset, vector, this.#clock.issue(now.wallMs));
+      if (receipt !== undefined) issued.push(receipt);
+    }
+    return issued;
+  }
+
+  /** When the next receipt may be issued. `now` is that of the last turn. */
+  nextDeadline(now: MonotonicMs): Deadline | undefined {
+    let next: Deadline | undefined;
+    for (const dataset of this.#receiptDue) {
+      const issued = this.#receiptIssuedAt.get(dataset);
+      const at = issued === undefined ? now : later(issued, receiptPauseMs);
+      next = earliest(next, { at, reason: 'tell others what is held here' });
+    }
+    return next;
+  }
+
+  #apply(dataset: DatasetId, entry: LogEntry, body: EntryBody, now: Moment): void {
+    const { membership, index, applyEntry } = this.#parts;
+    if (body.kind === 'files') {
+      const touched = index.apply(dataset, entry, body, body.changes, now.wallMs);
+      this.#updateWants(dataset, entry, body.changes);
+      for (const path of touched) this.#pathChanged(dataset, path);
+    } else if (body.kind === 'membership' && dataset === membership.logDataset) {
+      membership.rebuild();
+      this.#listener.report({ type: 'team-changed' });
+      this.#listener.teamChanged();
+    } else {
+      applyEntry(dataset, entry, body);
+    }
+  }
+
+  #pathChanged(dataset: DatasetId, path: string): void {
+    this.#listener.report({ type: 'path-changed', dataset, path });
+    if (this.#parts.index.inConflict(dataset, path)) this.#listener.report({ type: 'conflict', dataset, path });
+  }
+
+  /** Wants the content of every head that this entry brought, and stops wanting what it superseded. */
+  #updateWants(dataset: DatasetId, dot: Dot, changes: readonly FileChange[]): void {
+    const { index, contents, wants, membership } = this.#parts;
+    const priority = membership.dataset(dataset)?.priority ?? 'normal';
+    for (const change of changes) {
+      for (const old of change.superseded) wants.removeRevision(dataset, old.author, old.sequence, change.path);
+    }
+    for (const { path, content, head } of index.contentsOf(dataset, dot)) {
+      if (!head) continue;
+      if (content.sizeBytes === 0) contents.complete(content, []);
+      else if (!contents.holds(content.root)) {
+        this.#listener.contentsWanted();
+        wants.add({
+          root: content.root,
+          sizeBytes: content.sizeBytes,
+          depth: content.depth,
+          priority,
+          dataset,
+          path,
+          author: dot.author,
+          sequence: dot.sequence,
+        });
+      }
+    }
+  }
+}

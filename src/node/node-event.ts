@@ -1,0 +1,20 @@
+import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
+import type { Fault } from '../core/outcome.ts';
+
+/** Something the node's owner may want to know. */
+export type NodeEvent =
+  | { readonly type: 'joined'; readonly team: TeamId }
+  /** Every address of the invite has been tried `attempt` times without success, last with this fault; joining goes on. */
+  | { readonly type: 'joining'; readonly attempt: number; readonly fault: Fault }
+  | { readonly type: 'join-failed'; readonly fault: Fault }
+  | { readonly type: 'team-changed' }
+  | { readonly type: 'session-up'; readonly peer: NodeId; readonly address: string }
+  | { readonly type: 'session-down'; readonly peer: NodeId; readonly fault: Fault }
+  | { readonly type: 'entries'; readonly dataset: DatasetId; readonly count: number; readonly from: NodeId | 'self' }
+  /** A path has other heads than before, or the content of its head has arrived. */
+  | { readonly type: 'path-changed'; readonly dataset: DatasetId; readonly path: string }
+  | { readonly type: 'conflict'; readonly dataset: DatasetId; readonly path: string }
+  | { readonly type: 'content-complete'; readonly root: string; readonly sizeBytes: number; readonly copiedBytes: number }
+  | { readonly type: 'receipt'; readonly node: NodeId; readonly dataset: DatasetId }
+  /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
+  | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };

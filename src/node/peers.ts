@@ -1,0 +1,159 @@
+import type { NodeId } from '../core/identifiers.ts';
+import type { Deadline, Moment, MonotonicMs } from '../core/time.ts';
+import type { Contacts } from '../forwarding/contacts.ts';
+import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
+import type { Membership } from './membership.ts';
+
+/**
+ * Reaching peers: which member is tried at which address, which session stands with whom, and which of them has fallen silent.
+ *
+ * A peer has one session. A newer one takes the place of an older one; a suspended one stays, because it may go on, and meanwhile the peer is tried at its addresses again.
+ */
+
+/** What reaching peers works with. */
+export interface PeersParts {
+  readonly contacts: Contacts;
+  readonly membership: Membership;
+  readonly endpoint: Pick<SessionEndpoint, 'connect'>;
+  /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
+  readonly dial: (address: string) => void;
+}
+
+/** True for an address that takes a connection before anything can be said there. */
+export function isStreamAddress(address: string): boolean {
+  return address.startsWith('tcp:');
+}
+
+/** The peers of one node. */
+export class Peers {
+  readonly #parts: PeersParts;
+  readonly #standingByPeer = new Map<NodeId, { readonly session: SessionId; suspended: boolean }>();
+  readonly #addressBySession = new Map<SessionId, string>();
+  /** Handshakes with members that are under way. */
+  readonly #diallingBySession = new Map<SessionId, NodeId>();
+  /** Stream connections that are being opened for members. */
+  readonly #peerByDialling = new Map<string, NodeId>();
+
+  constructor(parts: PeersParts) {
+    this.#parts = parts;
+  }
+
+  /** Peers with which a session stands, and the sessions. */
+  get sessions(): ReadonlyMap<NodeId, SessionId> {
+    return new Map([...this.#standingByPeer].map(([peer, { session }]) => [peer, session]));
+  }
+
+  /** Keeps trying to hold a session with a member at these addresses. */
+  add(peer: NodeId, addresses: readonly string[], now: MonotonicMs): void {
+    this.#parts.contacts.add(peer, addresses, now);
+  }
+
+  /** Does not try a peer any more. */
+  remove(peer: NodeId): void {
+    this.#parts.contacts.remove(peer);
+  }
+
+  /** Something in the surroundings changed: peers that are not heard are tried at once. */
+  hint(now: MonotonicMs): void {
+    this.#parts.contacts.hint({ has: (peer) => this.#isHeard(peer) }, now);
+  }
+
+  /** Begins the attempts that are due. */
+  attemptDue(now: Moment): void {
+    for (const { peer, address } of this.#parts.contacts.due(now.monotonicMs)) this.#attempt(peer, address, now);
+  }
+
+  /** Remembers where a session was dialled, for one that this machine did not dial itself. */
+  dialledAt(session: SessionId, address: string): void {
+    this.#addressBySession.set(session, address);
+  }
+
+  /** A stream connection to this address stands. */
+  handleDialled(address: string, path: string, now: Moment): void {
+    const peer = this.#peerByDialling.get(address);
+    this.#peerByDialling.delete(address);
+    if (peer !== undefined) this.#connect(peer, path, 'stream', address, now);
+  }
+
+  handleDialFailed(address: string, now: Moment): void {
+    const peer = this.#peerByDialling.get(address);
+    this.#peerByDialling.delete(address);
+    if (peer !== undefined) this.#parts.contacts.failed(peer, now.monotonicMs);
+  }
+
+  /** A handshake succeeded, on this path. */
+  handleEstablished(session: SessionId, role: 'initiator' | 'responder', path: string): void {
+    if (role === 'responder' && !isStreamAddress(path)) this.#addressBySession.set(session, path);
+    this.#diallingBySession.delete(session);
+  }
+
+  /** A session is known to be with this member from now on. Gives where it was reached, and the session that stood before and is to be closed. */
+  begin(session: SessionId, peer: NodeId): { readonly address: string | undefined; readonly previous: SessionId | undefined } {
+    const previous = this.#standingByPeer.get(peer)?.session;
+    this.#standingByPeer.set(peer, { session, suspended: false });
+    const address = this.#addressBySession.get(session);
+    if (address !== undefined && !isStreamAddress(address)) this.#parts.contacts.heard(peer, address);
+    this.#parts.contacts.connected(peer);
+    return { address, previous: previous === session ? undefined : previous };
+  }
+
+  /** The peer is not heard any more: it is tried again, beside the session. */
+  handleSuspended(peer: NodeId, now: Moment): void {
+    const standing = this.#standingByPeer.get(peer);
+    if (standing !== undefined) standing.suspended = true;
+    this.#parts.contacts.failed(peer, now.monotonicMs);
+  }
+
+  handleResumed(peer: NodeId): void {
+    const standing = this.#standingByPeer.get(peer);
+    if (standing !== undefined) standing.suspended = false;
+    this.#parts.contacts.connected(peer);
+  }
+
+  /** A session, or the attempt at one, has ended. Gives the peer with which it stood. */
+  handleClosed(session: SessionId, now: Moment): NodeId | undefined {
+    const { contacts } = this.#parts;
+    const dialling = this.#diallingBySession.get(session);
+    this.#diallingBySession.delete(session);
+    this.#addressBySession.delete(session);
+    if (dialling !== undefined && !this.#isHeard(dialling)) contacts.failed(dialling, now.monotonicMs);
+    for (const [peer, standing] of this.#standingByPeer) {
+      if (standing.session !== session) continue;
+      this.#standingByPeer.delete(peer);
+      contacts.failed(peer, now.monotonicMs);
+      return peer;
+    }
+    return undefined;
+  }
+
+  nextDeadline(): Deadline | undefined {
+    return this.#parts.contacts.nextDeadline();
+  }
+
+  #isHeard(peer: NodeId): boolean {
+    return this.#standingByPeer.get(peer)?.suspended === false;
+  }
+
+  #attempt(peer: NodeId, address: string, now: Moment): void {
+    const { contacts, membership, dial } = this.#parts;
+    if (this.#isHeard(peer)) return;
+    if (membership.member(peer) === undefined || membership.secret === undefined) {
+      contacts.failed(peer, now.monotonicMs);
+    } else if (isStreamAddress(address)) {
+      this.#peerByDialling.set(address, peer);
+      dial(address);
+    } else {
+      this.#connect(peer, address, 'datagram', address, now);
+    }
+  }
+
+  #connect(peer: NodeId, path: string, kind: 'datagram' | 'stream', address: string, now: Moment): void {
+    const { membership, endpoint } = this.#parts;
+    const member = membership.member(peer);
+    const { secret } = membership;
+    if (member === undefined || secret === undefined) return;
+    const session = endpoint.connect({ path, kind, remoteStatic: member.channelKey, secret }, now);
+    this.#addressBySession.set(session, address);
+    this.#diallingBySession.set(session, peer);
+  }
+}

@@ -1,0 +1,424 @@
+import { toHex } from '../core/bytes.ts';
+import type { Hash, NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import type { Fault, Outcome } from '../core/outcome.ts';
+import type { PriorityClass } from '../core/priority.ts';
+import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
+import type { ContentStore } from '../datasets/content-store.ts';
+import type { FileIndex } from '../datasets/file-index.ts';
+import type { LogStore } from '../datasets/log.ts';
+import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
+import type { TransferJournal } from '../forwarding/transfer-journal.ts';
+import type { WantList } from '../forwarding/want-list.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
+import { encodeMessage, type Message } from '../session/messages.ts';
+import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
+import { ContentSender, type SenderTask } from './content-sender.ts';
+import type { OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
+import { Encounter } from './encounter.ts';
+import type { LogKeeping } from './log-keeping.ts';
+import type { Membership } from './membership.ts';
+import type { NodeEvent } from './node-event.ts';
+import type { PeerTraffic } from './peer-traffic.ts';
+
+/**
+ * The conversations with all members that a session stands with: log entries and receipts both ways, contents asked for and sent.
+ *
+ * A talk lasts as long as its session. Everything said is derived from the catalog, so a talk that breaks off loses nothing. A content is asked of one peer at a time; what a silent peer began is
+ * taken over by another, from where its journal ends.
+ */
+
+/** Work on bulk bytes. */
+export type EngineTask = { readonly token: number } & (
+  | { readonly type: 'prepare'; readonly task: Extract<SenderTask, { type: 'prepare' }> }
+  | { readonly type: 'encode'; readonly task: Extract<SenderTask, { type: 'encode' }>; readonly rateBytesPerSecond: number | undefined }
+  | { readonly type: 'open'; readonly task: Extract<ReceiverTask, { type: 'open' }> }
+  | { readonly type: 'store'; readonly task: Extract<ReceiverTask, { type: 'store' }> }
+  | { readonly type: 'finish'; readonly task: Extract<ReceiverTask, { type: 'finish' }> }
+);
+
+/** What came of a task, by its type. */
+export type TaskResult =
+  | { readonly type: 'prepare'; readonly transfer: PreparedTransfer | undefined }
+  | { readonly type: 'encode'; readonly bytes: Uint8Array | undefined }
+  | { readonly type: 'open'; readonly outcome: Outcome<OpenedTransfer> }
+  | { readonly type: 'store'; readonly outcome: Outcome<readonly Hash[]> }
+  | { readonly type: 'finish'; readonly outcome: Outcome<undefined> };
+
+/** What the conversations read, write and speak through. */
+export interface ReplicationParts {
+  readonly endpoint: SessionEndpoint;
+  readonly crypto: Crypto;
+  readonly logs: LogStore;
+  readonly index: FileIndex;
+  readonly contents: ContentStore;
+  readonly membership: Membership;
+  readonly receipts: ReceiptBook;
+  readonly wants: WantList;
+  readonly journal: TransferJournal;
+  readonly keeping: LogKeeping;
+  /** Begins a task; answered by `handleTaskDone`. */
+  readonly start: (task: EngineTask) => void;
+  readonly report: (event: NodeEvent) => void;
+}
+
+interface Talk {
+  readonly session: SessionId;
+  readonly peer: NodeId;
+  readonly encounter: Encounter;
+  readonly sender: ContentSender;
+  readonly receiver: ContentReceiver;
+  /** Contents that this peer sent wrongly; not asked of it again in this session. */
+  readonly spoiled: Set<string>;
+  /** The want list or the places in it may have changed since the peer was last asked. */
+  askAgain: boolean;
+  /** The peer is not heard at the moment. */
+  silent: boolean;
+}
+
+/** Contents that are asked of a peer at a time while more are wanted; a margin under the peer's own limit. */
+const wantsAtOnce = limits.wantsPerSessionMax / 2;
+
+/** How long nothing is asked for after our own disk failed: at first, and at most. It doubles, because every attempt costs the link and the peer's processor. */
+const diskPauseMsMin = 5000;
+const diskPauseMsMax = 300_000;
+
+/** The talks of one node. */
+export class Replication {
+  readonly #parts: ReplicationParts;
+  readonly #talkBySession = new Map<SessionId, Talk>();
+  readonly #taskByToken = new Map<number, { readonly session: SessionId; readonly task: SenderTask | ReceiverTask }>();
+  #nextToken = 1;
+  /** Our own disk failed: nothing is asked for until then. */
+  #holdUntil: MonotonicMs | undefined;
+  #diskPauseMs = diskPauseMsMin;
+
+  constructor(parts: ReplicationParts) {
+    this.#parts = parts;
+    const { journal, wants } = parts;
+    journal.retain((root) => wants.wants(root));
+  }
+
+  // Talks
+
+  /** The member that a session talks with; `undefined` before it is known. */
+  peerOf(session: SessionId): NodeId | undefined {
+    return this.#talkBySession.get(session)?.peer;
+  }
+
+  /** Bytes that did not have to travel in this session. */
+  savedBytes(session: SessionId): PeerTraffic['saved'] | undefined {
+    return this.#talkBySession.get(session)?.sender.savedBytes;
+  }
+
+  /** Opens the conversation with a member. */
+  begin(session: SessionId, peer: NodeId): void {
+    const { logs, membership, receipts, crypto, journal } = this.#parts;
+    const talk: Talk = {
+      session,
+      peer,
+      encounter: new Encounter({ logs, membership, receipts, crypto }),
+      sender: new ContentSender(crypto),
+      receiver: new ContentReceiver(journal, crypto),
+      spoiled: new Set(),
+      askAgain: true,
+      silent: false,
+    };
+    this.#talkBySession.set(session, talk);
+    talk.encounter.begin();
+  }
+
+  /** Forgets a conversation, keeping what arrived. */
+  end(session: SessionId): void {
+    this.#talkBySession.get(session)?.receiver.journal();
+    if (this.#talkBySession.delete(session)) this.askEverybody();
+  }
+
+  /** The peer is not heard any more: what was coming from there may be had from somebody else. */
+  handleSuspended(session: SessionId): void {
+    const talk = this.#talkBySession.get(session);
+    if (talk === undefined) return;
+    talk.receiver.journal();
+    talk.silent = true;
+    this.askEverybody();
+  }
+
+  handleResumed(session: SessionId): void {
+    const talk = this.#talkBySession.get(session);
+    if (talk === undefined) return;
+    talk.silent = false;
+    talk.askAgain = true;
+  }
+
+  /** Saves how far transfers have come, where that is due. */
+  wake(now: MonotonicMs): void {
+    for (const { receiver } of this.#talkBySession.values()) {
+      const due = receiver.nextDeadline();
+      if (due !== undefined && due.at <= now) receiver.journal();
+    }
+  }
+
+  nextDeadline(): Deadline | undefined {
+    let next: Deadline | undefined;
+    for (const { receiver } of this.#talkBySession.values()) next = earliest(next, receiver.nextDeadline());
+    if (this.#holdUntil !== undefined && this.#talkBySession.size > 0)
+      next = earliest(next, { at: this.#holdUntil, reason: 'ask again after a disk failure' });
+    return next;
+  }
+
+  // What everybody is told
+
+  logsGrew(): void {
+    for (const { encounter } of this.#talkBySession.values()) encounter.logsChanged();
+  }
+
+  membershipChanged(): void {
+    for (const { encounter } of this.#talkBySession.values()) encounter.membershipChanged();
+  }
+
+  /** Wants, or who may have what is wanted, have changed. */
+  askEverybody(): void {
+    for (const talk of this.#talkBySession.values()) talk.askAgain = true;
+  }
+
+  /** Says receipts to everybody but the session that they came from. */
+  sendReceipts(fresh: readonly HeldReceipt[], except?: SessionId): void {
+    if (fresh.length === 0) return;
+    for (const { session, encounter } of this.#talkBySession.values()) if (session !== except) encounter.sendReceipts(fresh);
+  }
+
+  /** A content became complete here, by whatever way: those who wait for it hear of it. */
+  contentAvailable(root: Hash): void {
+    this.#parts.wants.remove(root);
+    for (const { sender, receiver } of this.#talkBySession.values()) {
+      receiver.withdraw(root);
+      sender.handleContentComplete(root);
+    }
+    this.#parts.keeping.contentArrived(root);
+  }
+
+  // What a peer says
+
+  handleMessage(session: SessionId, message: Message, now: Moment): void {
+    const talk = this.#talkBySession.get(session);
+    if (talk === undefined) return;
+    switch (message.type) {
+      case 'frontier':
+        talk.encounter.handleFrontier(message);
+        break;
+      case 'vectors': {
+        const fault = talk.encounter.handleVectors(message);
+        if (fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
+        break;
+      }
+      case 'entries': {
+        const accepted = talk.encounter.handleEntries(message);
+        if (accepted.fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault: accepted.fault });
+        if (accepted.stored.length > 0) this.#parts.keeping.take(accepted.dataset, accepted.stored, talk.peer, now);
+        break;
+      }
+      case 'receipts':
+        this.#receiptsArrived(talk, message);
+        break;
+      case 'wants':
+        for (const want of message.wants) talk.sender.handleWant(want);
+        break;
+      case 'lacks':
+        for (const number of message.numbers) talk.receiver.handleLack(number);
+        this.askEverybody();
+        break;
+      case 'withdraws':
+        talk.sender.handleWithdraw(message.numbers);
+        break;
+      case 'progress':
+        talk.sender.handleProgress(message.number, message.storedBytes);
+        break;
+      case 'join':
+      case 'welcome':
+      case 'refused':
+        // Said before there is a talk, or repeated: nothing follows from it any more.
+        break;
+    }
+  }
+
+  handleData(
+    session: SessionId,
+    data: { readonly transfer: number; readonly offset: number; readonly bytes: Uint8Array; readonly last: boolean },
+    now: Moment,
+  ): void {
+    this.#talkBySession.get(session)?.receiver.handleData(data.transfer, data.offset, data.bytes, data.last, now.monotonicMs);
+  }
+
+  #receiptsArrived(talk: Talk, message: Extract<Message, { type: 'receipts' }>): void {
+    const { receipts, membership, report } = this.#parts;
+    const fresh: HeldReceipt[] = [];
+    for (const claim of message.receipts) {
+      if (membership.member(claim.node) === undefined) continue;
+      const accepted = receipts.accept(claim);
+      if (!accepted.ok) {
+        report({ type: 'fault', peer: talk.peer, fault: accepted.fault });
+      } else if (accepted.value === 'stored') {
+        const receipt = receipts.of(claim.node, claim.dataset);
+        if (receipt !== undefined) fresh.push(receipt);
+        report({ type: 'receipt', node: claim.node, dataset: claim.dataset });
+      }
+    }
+    this.sendReceipts(fresh, talk.session);
+  }
+
+  // Moving data
+
+  /** Lets every talk say, ask and send what it can now. */
+  pump(now: Moment): void {
+    for (const talk of this.#talkBySession.values()) this.#pump(talk, now);
+  }
+
+  /** Hands a session data, the most urgent first, as much as it takes now. */
+  refill(session: SessionId, now: Moment): void {
+    const talk = this.#talkBySession.get(session);
+    if (talk === undefined) return;
+    const { endpoint } = this.#parts;
+    const { sender } = talk;
+    for (let priority = sender.readyPriority; priority !== undefined; priority = sender.readyPriority) {
+      const room = endpoint.roomBytes(session, priority);
+      const data = room > 0 ? sender.take(Math.min(endpoint.maxDataBytes(session), room)) : undefined;
+      if (data === undefined) break;
+      endpoint.sendData(session, data.priority, data, now);
+      this.#drainSender(talk, now);
+    }
+  }
+
+  #pump(talk: Talk, now: Moment): void {
+    const hasRoom = (priority: PriorityClass): boolean => this.#parts.endpoint.roomBytes(talk.session, priority) > 0;
+    for (let next = talk.encounter.poll(hasRoom); next !== undefined; next = talk.encounter.poll(hasRoom)) {
+      this.#say(talk, next.priority, next.message, now);
+    }
+    this.#ask(talk, now.monotonicMs);
+    this.#drainReceiver(talk, now);
+    this.#drainSender(talk, now);
+    this.refill(talk.session, now);
+  }
+
+  /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */
+  #ask(talk: Talk, now: MonotonicMs): void {
+    const { wants, contents, index } = this.#parts;
+    if (this.#holdUntil !== undefined && this.#holdUntil <= now) this.#resumeAsking();
+    // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
+    const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
+    if (!talk.askAgain || free <= 0 || this.#holdUntil !== undefined || talk.silent) return;
+    talk.askAgain = false;
+    const talks = [...this.#talkBySession.values()];
+    const silent = talks.filter((each) => each.silent).map(({ receiver }) => receiver);
+    const heard = talks.filter((each) => !each.silent).map(({ receiver }) => receiver);
+    const except = {
+      has: (root: string) =>
+        talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
+    };
+    for (const wanted of wants.next(free, except)) {
+      if (contents.holds(wanted.root)) {
+        // It came by another way: somebody put the file in its place, for one.
+        this.contentAvailable(wanted.root);
+        continue;
+      }
+      const bases = index
+        .history(wanted.dataset, wanted.path)
+        .flatMap((revision) => (revision.kind === 'file' && contents.holds(revision.content.root) ? [revision.content.root] : []));
+      // A content arrives from one peer at a time: what a silent one began is taken over, from where its journal ends.
+      for (const receiver of silent) receiver.withdraw(wanted.root);
+      talk.receiver.start(wanted, bases.slice(0, 4));
+    }
+  }
+
+  #drainReceiver(talk: Talk, now: Moment): void {
+    const wants = [];
+    for (let output = talk.receiver.poll(); output !== undefined; output = talk.receiver.poll()) {
+      switch (output.type) {
+        case 'want':
+          wants.push(output.want);
+          break;
+        case 'withdraw':
+          this.#say(talk, 'critical', { type: 'withdraws', numbers: [output.number] }, now);
+          break;
+        case 'progress':
+          this.#say(talk, 'critical', output, now);
+          break;
+        case 'complete':
+          this.#contentComplete(output.root, output.transfer);
+          break;
+        case 'failed':
+          this.#transferFailed(talk, output.root, output.fault, now.monotonicMs);
+          break;
+      }
+    }
+    if (wants.length > 0) this.#say(talk, 'critical', { type: 'wants', wants }, now);
+    for (let task = talk.receiver.pollTask(); task !== undefined; task = talk.receiver.pollTask()) this.#startTask(talk, task);
+  }
+
+  #drainSender(talk: Talk, now: Moment): void {
+    const lacks = talk.sender.takeLacks();
+    if (lacks.length > 0) this.#say(talk, 'critical', { type: 'lacks', numbers: lacks }, now);
+    for (let task = talk.sender.pollTask(); task !== undefined; task = talk.sender.pollTask()) this.#startTask(talk, task);
+  }
+
+  #contentComplete(root: Hash, transfer: OpenedTransfer): void {
+    this.askEverybody();
+    this.contentAvailable(root);
+    this.#parts.report({
+      type: 'content-complete',
+      root: toHex(root),
+      sizeBytes: transfer.content.sizeBytes,
+      copiedBytes: transfer.copiedBytes,
+    });
+  }
+
+  /** A fault of the peer's rules it out for this content; one of our own disk makes us pause, because asking again would fail again. */
+  #transferFailed(talk: Talk, root: Hash, fault: Fault, now: MonotonicMs): void {
+    this.#parts.report({ type: 'fault', peer: talk.peer, fault });
+    if (fault.blame === 'local') {
+      this.#holdUntil ??= later(now, this.#diskPauseMs);
+      this.#diskPauseMs = Math.min(this.#diskPauseMs * 2, diskPauseMsMax);
+    } else talk.spoiled.add(toHex(root));
+    this.askEverybody();
+  }
+
+  #resumeAsking(): void {
+    this.#holdUntil = undefined;
+    this.askEverybody();
+  }
+
+  #say(talk: Talk, priority: PriorityClass, message: Message, now: Moment): void {
+    const { endpoint } = this.#parts;
+    // A full queue means a peer that takes nothing while we owe it much. Everything said is derived from the catalog, so beginning again later loses nothing.
+    if (!endpoint.sendMessage(talk.session, priority, encodeMessage(message), now)) endpoint.close(talk.session, 'message queue full', now);
+  }
+
+  // Tasks
+
+  #startTask({ session }: Talk, task: SenderTask | ReceiverTask): void {
+    const token = this.#nextToken++;
+    this.#taskByToken.set(token, { session, task });
+    this.#parts.start(
+      task.type === 'encode'
+        ? { token, type: task.type, task, rateBytesPerSecond: this.#parts.endpoint.estimate(session)?.rateBytesPerSecond }
+        : ({ token, type: task.type, task } as EngineTask),
+    );
+  }
+
+  /** A task has ended. One whose session is gone is forgotten. */
+  handleTaskDone(token: number, result: TaskResult): void {
+    const started = this.#taskByToken.get(token);
+    this.#taskByToken.delete(token);
+    if (started === undefined) return;
+    const { session, task } = started;
+    const talk = this.#talkBySession.get(session);
+    if (talk === undefined) return;
+    if (task.type === 'prepare' && result.type === 'prepare') talk.sender.prepared(task.want, result.transfer);
+    else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.bytes);
+    else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
+    else if (task.type === 'store' && result.type === 'store') {
+      if (result.outcome.ok) this.#diskPauseMs = diskPauseMsMin;
+      talk.receiver.stored(task.number, task.group, result.outcome);
+    } else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
+  }
+}
