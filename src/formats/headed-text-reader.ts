@@ -1,7 +1,8 @@
 import { limits } from '../core/limits.ts';
 import { decodeText } from './csv-row.ts';
+import { type DefectKind, ItemTrail } from './item-trail.ts';
 import { LineSplitter, type Piece } from './line-splitter.ts';
-import type { ByteRange, Cell, FormatReader, LocalStamp, ParsedItem, ReaderPosition, TableDefinition } from './record-stream.ts';
+import type { Cell, FormatReader, LocalStamp, ParsedItem, ReaderPosition, TableDefinition } from './record-stream.ts';
 import { sameTable } from './table-definition.ts';
 
 /**
@@ -18,12 +19,6 @@ const headerBytesMax = 4 * limits.instrumentLineBytesMax;
 
 const space = 0x20;
 const tab = 0x09;
-
-/** How far a defect goes, and what it is in one sentence. */
-export interface DefectKind {
-  readonly scope: 'record' | 'file';
-  readonly message: string;
-}
 
 /** The format's own code for what can go wrong with any file of lines. */
 export interface HeadedTextCodes<Code extends string> {
@@ -99,13 +94,11 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
   protected unreadable: boolean;
   private readonly splitter: LineSplitter;
   private header: { readonly offset: number; readonly lines: HeaderLines<Code, Layout> } | undefined;
-  /** Where the items made so far end. */
-  private offset: number;
-  private items: ParsedItem[] = [];
+  private readonly trail: ItemTrail;
 
   constructor(resume: ReaderPosition = { offset: 0 }) {
     const state = resume.state ?? {};
-    this.offset = resume.offset;
+    this.trail = new ItemTrail(resume.offset);
     this.splitter = new LineSplitter(resume.offset, state.inLongLine === true);
     this.unreadable = state.unreadable === true;
     if (resume.table) {
@@ -125,26 +118,27 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
 
   push(bytes: Uint8Array): ParsedItem[] {
     this.splitter.push(bytes);
-    return this.read(false);
+    this.read(false);
+    return this.trail.take();
   }
 
   end({ complete }: { readonly complete: boolean }): ParsedItem[] {
     if (!complete) return [];
-    const items = this.read(true);
+    this.read(true);
     this.finishRows();
     if (this.header) this.fail(this.codes.headerCut, this.splitter.offset);
     if (!this.open && !this.unreadable) this.defect(this.codes.empty, this.splitter.offset);
-    return items;
+    return this.trail.take();
   }
 
   position(): ReaderPosition {
     const state = {
       ...(this.open && { layout: JSON.stringify(this.open.layout) }),
       ...(this.unreadable && { unreadable: true }),
-      ...(this.offset === this.splitter.offset && this.splitter.continuesLongLine && { inLongLine: true }),
+      ...(this.trail.offset === this.splitter.offset && this.splitter.continuesLongLine && { inLongLine: true }),
     };
     return {
-      offset: this.offset,
+      offset: this.trail.offset,
       ...(this.open && { table: this.open.table }),
       ...(Object.keys(state).length > 0 && { state }),
     };
@@ -158,7 +152,7 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
     const { codes, open } = this;
     const end = endOf(piece);
     if (isBlank(piece, bytes)) {
-      this.items.push({ type: 'other', range: this.consume(end) });
+      this.trail.other(end);
       return;
     }
     if (!open) {
@@ -172,7 +166,7 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
     else if (cut !== undefined) this.defect(cut, end);
     else {
       const reading = this.readRow(open, bytes, piece.from, piece.textTo);
-      if (typeof reading !== 'string') this.items.push({ type: 'record', range: this.consume(end), ...reading });
+      if (typeof reading !== 'string') this.trail.record(end, reading);
       else if (this.defects[reading].scope === 'file') this.fail(reading, end);
       else this.defect(reading, end);
     }
@@ -186,13 +180,8 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
     this.defect(code, end);
   }
 
-  private read(atEnd: boolean): ParsedItem[] {
-    this.items = [];
-    for (;;) {
-      const piece = this.splitter.next(atEnd);
-      if (!piece) return this.items;
-      this.accept(piece, this.splitter.bytes);
-    }
+  private read(atEnd: boolean): void {
+    for (let piece = this.splitter.next(atEnd); piece; piece = this.splitter.next(atEnd)) this.accept(piece, this.splitter.bytes);
   }
 
   private accept(piece: Piece, bytes: Uint8Array): void {
@@ -228,8 +217,9 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
       return true;
     }
     const known = this.open !== undefined && sameTable(this.open.table, step.open.table);
-    const range = this.consume(step.withLine ? end : piece.offset);
-    this.items.push(known ? { type: 'other', range } : { type: 'table', range, table: step.open.table });
+    const headerEnd = step.withLine ? end : piece.offset;
+    if (known) this.trail.other(headerEnd);
+    else this.trail.table(headerEnd, step.open.table);
     this.header = undefined;
     this.unreadable = false;
     this.open = step.open;
@@ -237,14 +227,7 @@ export abstract class HeadedTextReader<Code extends string, Layout> implements F
   }
 
   private defect(code: Code, end: number): void {
-    const { scope, message } = this.defects[code];
-    this.items.push({ type: 'defect', range: this.consume(end), scope, code, message });
-  }
-
-  private consume(end: number): ByteRange {
-    const range = { offset: this.offset, length: end - this.offset };
-    this.offset = end;
-    return range;
+    this.trail.defect(end, code, this.defects[code]);
   }
 }
 
