@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { type Random, seededRandom } from '../../../src/core/random.ts';
 import { amerifluxFormat } from '../../../src/formats/ameriflux/ameriflux-format.ts';
 import { genericCsvFormat } from '../../../src/formats/generic-csv/generic-csv-format.ts';
+import { hoboBinaryFormat } from '../../../src/formats/hobo-binary/hobo-binary-format.ts';
 import { hoboconnectFormat } from '../../../src/formats/hoboconnect/hoboconnect-format.ts';
 import { minidotFormat } from '../../../src/formats/minidot/minidot-format.ts';
 import type { ParsedItem, RecordFormat } from '../../../src/formats/record-stream.ts';
 import { seabirdCnvFormat } from '../../../src/formats/seabird-cnv/seabird-cnv-format.ts';
-import { bytesOf, expectTiling, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { solinstXleFormat } from '../../../src/formats/solinst-xle/solinst-xle-format.ts';
+import { bytesOf, expectTiling, latin1, readGrowing, readWhole } from '../../unit/formats/reading.ts';
 
 /** What no input may break in the other instruments' formats: no exception, ranges that follow each other, records that fit their table, the same items in whatever pieces the file comes. */
 
@@ -17,6 +19,13 @@ const cnv = [
   '# bad_flag = -9.990e-29\n*END*\n 365.500000    12.1234 0.0000e+00\n   1.500000-1234567.89-9.990e-29\n   2.500000    12.1234 0.0000e+00\n',
 ].join('');
 const counted = cnv.replace('timeJ', 'prdM').replace('0.0000e+00\n ', 'x\n ');
+
+const xle = [
+  '<?xml version="1.0"?>\n<Body_xle>\n<Instrument_info><Serial_number>7</Serial_number></Instrument_info>\n',
+  '<Ch1_data_header><Identification>LEVEL</Identification><Unit>m</Unit></Ch1_data_header>\n<Data>\n',
+  '<Log id="1"><Date>2019/11/20</Date><Time>12:00:00</Time><ch1>3.77</ch1></Log>\n<Log id="2"><Date>2019/11/20</Date><Time>12:05:00</Time><ch1/></Log>\n',
+  '</Data>\n</Body_xle>\n',
+].join('');
 
 const files: [name: string, format: RecordFormat, text: string][] = [
   [
@@ -37,6 +46,8 @@ const files: [name: string, format: RecordFormat, text: string][] = [
   ['HOBOconnect without a date that settles', hoboconnectFormat, '#,Date-Time (GMT),T\n1,01/02/2025 23:50:02,1\n2,01/02/2025 23:55:02,1\n'],
   ['Sea-Bird', seabirdCnvFormat, cnv + cnv.replace('Station: 5', 'Station: 6')],
   ['Sea-Bird with rows that are counted', seabirdCnvFormat, counted],
+  ['XLE', solinstXleFormat, xle],
+  ['.hobo', hoboBinaryFormat, 'HOBO\u0088\x05\x02AB\u0088\x08\x04\0\0\0\x05\u0088\x07\x07\x14\x18\x05\x06\x01\x02\x03data\u0088\0\0'],
   ['CSV with ISO times', genericCsvFormat, '# by hand\ntime (UTC),T [K],\n2024-05-06T07:08:09.5+02:00,1.5,\n2024-05-06 07:08,2,\n'],
   [
     'CSV with other dates',
@@ -80,7 +91,7 @@ function damaged(bytes: Uint8Array, random: Random): Uint8Array {
 }
 
 describe.each(files)('reading %s', (_, format, text) => {
-  const bytes = bytesOf(text);
+  const bytes = format === hoboBinaryFormat ? latin1(text) : bytesOf(text);
 
   it('is sound when the file is cut at any byte, and complete', () => {
     for (let length = 0; length <= bytes.length; length++) expectSound(readWhole(format, bytes.subarray(0, length)), length);
@@ -132,7 +143,7 @@ describe.each(formats)('reading arbitrary bytes as $id', (format) => {
     const pieces = fc.constantFrom(...ours, '\n', ',', '"', '\0\0', '2021-06-18 20:00:00', 'a');
     const anything = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
-      fc.array(pieces, { maxLength: 60 }).map((parts) => bytesOf(parts.join(''))),
+      fc.array(pieces, { maxLength: 60 }).map((parts) => (format === hoboBinaryFormat ? latin1 : bytesOf)(parts.join(''))),
     );
     fc.assert(
       fc.property(anything, fc.integer({ min: 1, max: 50 }), (bytes, pushBytes) => {
