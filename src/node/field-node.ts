@@ -1,39 +1,39 @@
 import { GodwitError } from '../core/errors.ts';
-import { type DatasetId, identifier, type NodeId, parseIdentifier, type TeamId } from '../core/identifiers.ts';
+import { type DatasetId, identifier, type NodeId, type TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { seededRandom } from '../core/random.ts';
 import type { ClockQuality } from '../core/time.ts';
 import { ContentStore } from '../datasets/content-store.ts';
-import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
+import type { EntryHeader } from '../datasets/entry-body.ts';
 import { type Conflict, FileIndex, type FileRevision } from '../datasets/file-index.ts';
 import { type Dot, LogStore } from '../datasets/log.ts';
 import { ReceiptBook } from '../datasets/receipts.ts';
-import { type MaterialiseOutcome, type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
-import { hobowareCsvFormat } from '../formats/hoboware-csv/hoboware-csv-format.ts';
+import type { ScanOptions } from '../datasets/working-tree.ts';
 import type { ExportReport } from '../formats/series-table.ts';
-import { toa5Format } from '../formats/toa5/toa5-format.ts';
 import { TransferJournal } from '../forwarding/transfer-journal.ts';
 import { WantList } from '../forwarding/want-list.ts';
 import type { DeviceDriver } from '../instruments/driver.ts';
-import { pakbusDriver } from '../instruments/pakbus/driver.ts';
 import { type IngestCounts, IngestLedger, type QuarantinedPiece } from '../observations/ingest-ledger.ts';
 import { type LoggerEvent, ObservationStore, type StoredRow, type TableSummary } from '../observations/observation-store.ts';
 import type { Listener } from '../ports/links.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import { Chores } from './chores.ts';
-import { resolveConflict } from './conflict-resolution.ts';
 import { ContentTasks } from './content-tasks.ts';
+import { DatasetAccess } from './dataset-access.ts';
 import { Duties, type Duty, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
+import { type FileInfo, FileService, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
-import { Ingest, type IngestReport, type SiteProfile } from './ingest.ts';
+import type { IngestReport, SiteProfile } from './ingest.ts';
 import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
 import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership, type Role } from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
 import type { NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
-import { seriesTables } from './series-export.ts';
+import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
+
+export type { FileInfo, ScanReport } from './file-service.ts';
 
 /** How to open a node. */
 export interface FieldNodeOptions {
@@ -41,14 +41,6 @@ export interface FieldNodeOptions {
   readonly name?: string;
   /** How far this computer's clock can be trusted; recorded with everything it writes. Default `unknown`. */
   readonly clockQuality?: ClockQuality;
-}
-
-/** What a scan of a directory came to. */
-export interface ScanReport {
-  /** Paths whose change was published. */
-  readonly published: readonly string[];
-  /** Paths that were left out, with the reason; they are looked at again next time. */
-  readonly problems: readonly TreeProblem[];
 }
 
 /** Where a dataset's own revisions of this node are, for one other member. */
@@ -62,15 +54,6 @@ export interface Delivery {
   readonly total: number;
 }
 
-/** A file of a dataset as it stands. */
-export interface FileInfo {
-  readonly path: string;
-  readonly revision: FileRevision;
-  /** True when its bytes are all here. */
-  readonly complete: boolean;
-  readonly inConflict: boolean;
-}
-
 /** Something that happened, beside what the engine reports. */
 export type FieldNodeEvent =
   | NodeEvent
@@ -80,8 +63,6 @@ export type FieldNodeEvent =
   | { readonly type: 'problem'; readonly what: string; readonly code: string; readonly message: string };
 
 const defaultInviteMs = 7 * 24 * 3600 * 1000;
-const listPage = 1024;
-const exportAttemptsMax = 5;
 
 /**
  * A node: the public face of Godwit. One directory, one identity, one process.
@@ -101,11 +82,12 @@ export class FieldNode {
   readonly #wants: WantList;
   readonly #observations: ObservationStore;
   readonly #ledger: IngestLedger;
-  readonly #ingest: Ingest;
+  readonly #access: DatasetAccess;
   readonly #driver: NodeDriver;
+  readonly #files: FileService;
+  readonly #series: SeriesService;
   readonly #chores: Chores;
   readonly #duties: Duties;
-  readonly #treeByDataset = new Map<DatasetId, WorkingTree>();
   readonly #listeners: Listener[] = [];
   readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
 
@@ -120,6 +102,7 @@ export class FieldNode {
     this.#receipts = new ReceiptBook(catalog, crypto);
     this.#wants = new WantList(catalog);
     this.#membership = new Membership(catalog, crypto, this.#logs);
+    this.#access = new DatasetAccess(this.#membership, this.id);
     this.#observations = new ObservationStore(catalog, crypto, compressor);
     this.#ledger = new IngestLedger(catalog);
     const engine = new Engine(
@@ -151,22 +134,24 @@ export class FieldNode {
       onEvent: (event) => this.#handle(event),
       onCrash: (error) => this.#crash(error),
     });
-    this.#ingest = new Ingest({
-      observations: this.#observations,
-      ledger: this.#ledger,
-      contents: this.#contents,
-      crypto,
-      compressor,
-      formats: [toa5Format, hobowareCsvFormat],
-      host: {
-        self: this.#identity.node,
-        wallMs: () => clock.now().wallMs,
-        atomically: (work) => this.#driver.command((each, now) => each.atomically(now, work)),
-        append: (dataset, kind, payload) =>
-          this.#driver.command((each, now) => each.appendPayload(dataset, kind, payload, this.#header(), now)),
-      },
-    });
     this.#chores = new Chores((what, error) => this.#problem(what, error));
+    const shared = {
+      self: this.id,
+      platform,
+      access: this.#access,
+      contents: this.#contents,
+      driver: this.#driver,
+      chores: this.#chores,
+      header: () => this.#header(),
+    };
+    this.#files = new FileService({
+      ...shared,
+      membership: this.#membership,
+      index: this.#index,
+      onWritten: (dataset, path) => this.#emit({ type: 'file-written', dataset, path }),
+      onProblem: (what, error) => this.#problem(what, error),
+    });
+    this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
     this.#duties = new Duties(
       catalog,
       platform.timers,
@@ -179,9 +164,9 @@ export class FieldNode {
   static async open(platform: Platform, rateControl: RateControlFactory, options: FieldNodeOptions = {}): Promise<FieldNode> {
     const node = new FieldNode(platform, options, rateControl);
     await node.#contents.recover();
-    node.#restoreTrees();
+    node.#files.restore();
     node.#driver.start();
-    node.#takeUpConflicts();
+    node.#files.takeUpConflicts();
     node.#duties.start();
     return node;
   }
@@ -230,7 +215,7 @@ export class FieldNode {
         createdMs: clock.now().wallMs,
       }),
     );
-    return this.#requireTeam();
+    return this.#access.requireTeam();
   }
 
   /**
@@ -240,7 +225,7 @@ export class FieldNode {
    */
   createInvite(options: { readonly role?: Role; readonly validMs?: number; readonly addresses?: readonly string[] } = {}): string {
     const { crypto, entropy, clock } = this.#platform;
-    const team = this.#requireTeam();
+    const team = this.#access.requireTeam();
     if (this.#membership.member(this.id)?.role !== 'coordinator')
       throw new GodwitError('NOT_COORDINATOR', 'Only a coordinator can invite; ask one of them for a code.');
     const secret = entropy.bytes(16);
@@ -335,8 +320,8 @@ export class FieldNode {
     readonly priority?: PriorityClass;
     readonly conflictPolicy?: ConflictPolicy;
   }): DatasetId {
-    this.#requireTeam();
-    this.#requireWriter();
+    this.#access.requireTeam();
+    this.#access.requireWriter();
     const known = this.#membership
       .datasets()
       .find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.id);
@@ -349,11 +334,7 @@ export class FieldNode {
 
   /** The dataset with this identifier or name. @throws GodwitError `DATASET_UNKNOWN` */
   dataset(nameOrId: string): DatasetDefinition {
-    const id = parseIdentifier<DatasetId>(nameOrId);
-    const found = id === undefined ? this.#membership.datasets().find((each) => each.name === nameOrId) : this.#membership.dataset(id);
-    if (found === undefined)
-      throw new GodwitError('DATASET_UNKNOWN', `There is no dataset "${nameOrId}" in this team (yet).`, { retryable: true });
-    return found;
+    return this.#access.dataset(nameOrId);
   }
 
   /**
@@ -362,47 +343,22 @@ export class FieldNode {
    * @throws GodwitError `DATASET_UNKNOWN`, `DIRECTORY_MISSING`
    */
   attach(dataset: DatasetId, directory: string): void {
-    this.#requireKind(dataset, 'files');
-    this.#platform.catalog.run('INSERT OR REPLACE INTO attachment (dataset, directory) VALUES (?, ?)', dataset, directory);
-    this.#openTree(dataset, directory);
-    for (const path of this.#paths(dataset)) this.#materialiseLater(dataset, path);
+    this.#files.attach(dataset, directory);
   }
 
   /** Publishes what changed in the attached directory. @throws GodwitError `NOT_ATTACHED`, `NOT_A_WRITER`, `TREE_EMPTIED`, `DIRECTORY_MISSING`, `DISK_FULL` */
   async scan(dataset: DatasetId, options: ScanOptions = {}): Promise<ScanReport> {
-    this.#requireWriter();
-    const tree = this.#requireTree(dataset);
-    return this.#chores.exclusive(`scan ${dataset}`, async () => {
-      const published: string[] = [];
-      const problems: TreeProblem[] = [];
-      for await (const batch of tree.scan(this.#platform.clock.now().wallMs, options, problems)) {
-        this.#driver.command((engine, now) =>
-          engine.appendChanges(dataset, batch.changes, this.#header(), now, (dot) => batch.recorded(dot)),
-        );
-        for (const change of batch.changes) {
-          published.push(change.path);
-          if (change.kind === 'file')
-            this.#driver.command((engine, now) => engine.atomically(now, () => engine.contentAvailable(change.content.root)));
-        }
-      }
-      return { published, problems };
-    });
+    return this.#files.scan(dataset, options);
   }
 
   /** Files of a dataset as they stand, by path. Removed ones are left out. */
-  *files(dataset: DatasetId): IterableIterator<FileInfo> {
-    for (const path of this.#paths(dataset)) {
-      const info = this.file(dataset, path);
-      if (info !== undefined) yield info;
-    }
+  files(dataset: DatasetId): IterableIterator<FileInfo> {
+    return this.#files.list(dataset);
   }
 
   /** One file as it stands, or `undefined`. */
   file(dataset: DatasetId, path: string): FileInfo | undefined {
-    const [revision] = this.#index.heads(dataset, path);
-    if (revision === undefined || revision.kind === 'removal') return undefined;
-    const complete = revision.kind === 'symlink' || this.#contents.holds(revision.content.root);
-    return { path, revision, complete, inConflict: this.#index.inConflict(dataset, path) };
+    return this.#files.file(dataset, path);
   }
 
   /** Every revision of a path, newest first. */
@@ -411,28 +367,17 @@ export class FieldNode {
   }
 
   /** The bytes of a file, or of one of its revisions, verified chunk by chunk. @throws GodwitError `FILE_MISSING`, `CONTENT_INCOMPLETE`, `CONTENT_DAMAGED` */
-  async *read(dataset: DatasetId, path: string, revision?: Dot): AsyncGenerator<Uint8Array, void, void> {
-    const wanted = revision === undefined ? this.#index.heads(dataset, path)[0] : this.#index.revision(dataset, path, revision);
-    if (wanted?.kind !== 'file') throw new GodwitError('FILE_MISSING', `There is no file "${path}" in this dataset.`);
-    if (!this.#contents.holds(wanted.content.root))
-      throw new GodwitError('CONTENT_INCOMPLETE', `The bytes of "${path}" have not all arrived yet.`, { retryable: true });
-    yield* this.#contents.stream(wanted.content);
+  read(dataset: DatasetId, path: string, revision?: Dot): AsyncGenerator<Uint8Array, void, void> {
+    return this.#files.read(dataset, path, revision);
   }
 
   conflicts(dataset: DatasetId, options: { readonly open?: boolean } = {}): Conflict[] {
-    return this.#index.conflicts(dataset, { open: options.open ?? false });
+    return this.#files.conflicts(dataset, options.open ?? false);
   }
 
   /** Ends a conflict by hand: the given head stands. @throws GodwitError `CONFLICT_UNKNOWN` */
   resolveConflict(dataset: DatasetId, path: string, keep: Dot): void {
-    const heads = this.#index.heads(dataset, path);
-    const kept = heads.find((head) => head.author === keep.author && head.sequence === keep.sequence);
-    if (kept === undefined || !this.#index.inConflict(dataset, path))
-      throw new GodwitError('CONFLICT_UNKNOWN', `"${path}" has no such head in conflict.`);
-    const superseded = heads.map(({ author, sequence }) => ({ author, sequence }));
-    this.#driver.command((engine, now) =>
-      engine.appendChanges(dataset, [{ ...kept, path, superseded } as FileChange], this.#header(), now),
-    );
+    this.#files.resolveConflict(dataset, path, keep);
   }
 
   /** What is still on its way to this node. */
@@ -462,23 +407,8 @@ export class FieldNode {
    *
    * @throws GodwitError `DATASET_UNKNOWN`, `DIRECTORY_MISSING`, `DISK_FULL`
    */
-  async ingest(
-    dataset: DatasetId,
-    directory: string,
-    options: { readonly profile?: SiteProfile; readonly complete?: boolean; readonly paths?: readonly string[] } = {},
-  ): Promise<IngestReport[]> {
-    this.#requireKind(dataset, 'series');
-    this.#requireWriter();
-    return this.#chores.exclusive(`ingest ${directory}`, async () => {
-      const tree = this.#platform.openTree(directory);
-      const reports: IngestReport[] = [];
-      const paths = options.paths ?? (await Array.fromAsync(tree.walk(), (entry) => (entry.kind === 'file' ? entry.path : undefined)));
-      for (const path of paths) {
-        if (path === undefined) continue;
-        reports.push(await this.#ingest.ingestFile(dataset, tree, path, options.profile ?? {}, { complete: options.complete ?? false }));
-      }
-      return reports;
-    });
+  async ingest(dataset: DatasetId, directory: string, options: IngestOptions = {}): Promise<IngestReport[]> {
+    return this.#series.ingest(dataset, directory, options);
   }
 
   /**
@@ -486,31 +416,8 @@ export class FieldNode {
    *
    * @throws GodwitError `INSTRUMENT_UNREACHABLE`, `INSTRUMENT_TIMEOUT`, `ZONE_UNKNOWN`, and what the driver documents; what was stored before stays.
    */
-  async collect<C>(
-    dataset: DatasetId,
-    driver: DeviceDriver<C>,
-    options: {
-      readonly address: string;
-      readonly configuration: C;
-      readonly profile: SiteProfile;
-      readonly tables?: readonly string[];
-      readonly signal?: AbortSignal;
-    },
-  ): Promise<IngestReport[]> {
-    this.#requireKind(dataset, 'series');
-    this.#requireWriter();
-    return this.#chores.exclusive(`collect ${options.address}`, async () => {
-      const transport = await this.#platform.openTransport(options.address);
-      const session = await driver.open(options.configuration, transport, this.#platform.instrumentTimer, options.signal ?? neverAborted);
-      try {
-        const names = options.tables ?? (await session.tables()).map((table) => table.name);
-        const reports: IngestReport[] = [];
-        for (const table of names) reports.push(await this.#ingest.collect(dataset, options.address, session, table, options.profile));
-        return reports;
-      } finally {
-        await session.close();
-      }
-    });
+  async collect<C>(dataset: DatasetId, driver: DeviceDriver<C>, options: CollectOptions<C>): Promise<IngestReport[]> {
+    return this.#series.collect(dataset, driver, options);
   }
 
   /** Table revisions of a `series` dataset with the extent of their rows. */
@@ -558,21 +465,7 @@ export class FieldNode {
 
   /** Writes a `series` dataset to a file: a CF NetCDF-4 file or a GeoPackage. The file is replaced as one step. @throws GodwitError `NOTHING_TO_EXPORT`, `EXPORT_FAILED`, `DISK_FULL`, `DIRECTORY_UNWRITABLE` */
   async export(dataset: DatasetId, format: ExportFormat, path: string): Promise<ExportReport> {
-    this.#requireKind(dataset, 'series');
-    return this.#chores.exclusive(`export ${path}`, async () => {
-      for (let attempt = 1; ; attempt++) {
-        const tables = seriesTables(this.#observations, dataset);
-        if (tables.length === 0) throw new GodwitError('NOTHING_TO_EXPORT', 'The dataset has no observations yet.', { retryable: true });
-        const rows = tables.reduce((sum, table) => sum + table.rowCount, 0);
-        try {
-          return await this.#platform.exporters[format](path, tables, { createdMs: this.#platform.clock.now().wallMs });
-        } catch (error) {
-          // An exporter refuses to write half a table. Where rows arrived while it was reading, it starts again.
-          const grown = seriesTables(this.#observations, dataset).reduce((sum, table) => sum + table.rowCount, 0) !== rows;
-          if (!grown || attempt === exportAttemptsMax) throw error;
-        }
-      }
-    });
+    return this.#series.export(dataset, format, path);
   }
 
   // What happens
@@ -612,50 +505,13 @@ export class FieldNode {
   // Inside
 
   #handle(event: NodeEvent): void {
-    if (event.type === 'path-changed') this.#materialiseLater(event.dataset, event.path);
-    if (event.type === 'conflict') this.#endConflictLater(event.dataset, event.path);
+    if (event.type === 'path-changed') this.#files.materialiseLater(event.dataset, event.path);
+    if (event.type === 'conflict') this.#files.endConflictLater(event.dataset, event.path);
     this.#emit(event);
   }
 
   #emit(event: FieldNodeEvent): void {
     for (const handler of this.#eventHandlers) handler(event);
-  }
-
-  #materialiseLater(dataset: DatasetId, path: string): void {
-    const tree = this.#treeByDataset.get(dataset);
-    if (tree === undefined) return;
-    this.#chores.add(`write ${dataset} ${path}`, async () => {
-      const outcome: MaterialiseOutcome = await tree.materialise(path);
-      if (outcome === 'written') this.#emit({ type: 'file-written', dataset, path });
-    });
-  }
-
-  /** Conflicts that an earlier run noticed and could not end any more. */
-  #takeUpConflicts(): void {
-    for (const { id } of this.#membership.datasets()) {
-      for (const { path } of this.#index.conflicts(id, { open: true })) this.#endConflictLater(id, path);
-    }
-  }
-
-  #endConflictLater(dataset: DatasetId, path: string): void {
-    this.#chores.add(`conflict ${dataset} ${path}`, () => this.#endConflict(dataset, path));
-  }
-
-  async #endConflict(dataset: DatasetId, path: string): Promise<void> {
-    const policy = this.#membership.dataset(dataset)?.conflictPolicy;
-    if (policy === undefined || !this.#membership.mayWrite(this.id) || !this.#index.inConflict(dataset, path)) return;
-    const resolution = await resolveConflict(dataset, path, policy, this.#index, this.#contents);
-    if (resolution.kind === 'later') return;
-    if (resolution.kind === 'stays') {
-      this.#index.annotateConflict(dataset, path, { detail: resolution.detail });
-      return;
-    }
-    this.#driver.command((engine, now) =>
-      engine.atomically(now, () => {
-        this.#index.annotateConflict(dataset, path, { resolution: resolution.resolution });
-        engine.appendChanges(dataset, resolution.changes, this.#header(), now);
-      }),
-    );
   }
 
   async #perform(duty: Duty): Promise<void> {
@@ -669,18 +525,8 @@ export class FieldNode {
       case 'ingest':
         await this.ingest(duty.dataset as DatasetId, duty.directory, { profile: (duty.profile ?? {}) as SiteProfile });
         break;
-      case 'collect': {
-        const driver = drivers.find((each) => each.id === duty.driver);
-        if (driver === undefined) throw new GodwitError('DRIVER_UNKNOWN', `There is no instrument driver "${duty.driver}".`);
-        const { address, configuration = {}, tables } = duty;
-        const profile = duty.profile as SiteProfile;
-        await this.collect(duty.dataset as DatasetId, driver, {
-          address,
-          configuration,
-          profile,
-          ...(tables === undefined ? {} : { tables }),
-        });
-      }
+      case 'collect':
+        await this.#series.collectByDuty(duty);
     }
   }
 
@@ -700,72 +546,4 @@ export class FieldNode {
   #header(): Omit<EntryHeader, 'instant'> {
     return { clockQuality: this.#options.clockQuality ?? 'unknown' };
   }
-
-  *#paths(dataset: DatasetId): IterableIterator<string> {
-    for (
-      let page = this.#index.paths(dataset, '', listPage);
-      page.length > 0;
-      page = this.#index.paths(dataset, page.at(-1) as string, listPage)
-    )
-      yield* page;
-  }
-
-  #restoreTrees(): void {
-    const { catalog } = this.#platform;
-    catalog.migrate({
-      component: 'attachments',
-      steps: ['CREATE TABLE attachment (dataset TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT, WITHOUT ROWID;'],
-    });
-    for (const row of catalog.all<{ dataset: DatasetId; directory: string }>('SELECT dataset, directory FROM attachment')) {
-      try {
-        this.#openTree(row.dataset, row.directory);
-      } catch (error) {
-        this.#problem(`attached directory ${row.directory}`, error);
-        continue;
-      }
-      for (const path of this.#paths(row.dataset)) this.#materialiseLater(row.dataset, path);
-    }
-  }
-
-  #openTree(dataset: DatasetId, directory: string): void {
-    const tree = this.#platform.openTree(directory);
-    this.#treeByDataset.set(dataset, new WorkingTree(dataset, tree, this.#platform.catalog, this.#contents, this.#index));
-  }
-
-  #requireTeam(): TeamId {
-    const team = this.#membership.team;
-    if (team === undefined) throw new GodwitError('NO_TEAM', 'This node belongs to no team yet; create one or join one with an invite.');
-    return team;
-  }
-
-  #requireWriter(): void {
-    this.#requireTeam();
-    if (!this.#membership.mayWrite(this.id))
-      throw new GodwitError(
-        'NOT_A_WRITER',
-        'This node may read the team\'s datasets but not write to them; ask a coordinator for the role "member".',
-        { retryable: true },
-      );
-  }
-
-  #requireKind(dataset: DatasetId, kind: DatasetKind): void {
-    const definition = this.dataset(dataset);
-    if (definition.kind !== kind)
-      throw new GodwitError(
-        'DATASET_KIND',
-        `The dataset "${definition.name}" holds ${definition.kind}, and this needs one of kind ${kind}.`,
-      );
-  }
-
-  #requireTree(dataset: DatasetId): WorkingTree {
-    this.#requireKind(dataset, 'files');
-    const tree = this.#treeByDataset.get(dataset);
-    if (tree === undefined) throw new GodwitError('NOT_ATTACHED', 'No directory is attached to this dataset here; attach one first.');
-    return tree;
-  }
 }
-
-/** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [pakbusDriver];
-
-const neverAborted = new AbortController().signal;
