@@ -52,6 +52,14 @@ describe('a TOB1 header', () => {
     ]);
   });
 
+  it('is found in any pieces behind records shorter than its first cell', () => {
+    const cells = { names: ['SECONDS', 'A'], units: ['', ''], processing: ['', ''], types: ['ULONG', 'FP2'] };
+    const short = concatBytes(tob1Header(cells), tob1Record(0).subarray(0, 6));
+    const bytes = concatBytes(short, short);
+    expect(outlineOf(bytes)).toEqual(['table', 'record', 'other', 'record']);
+    expect(readWhole(tob1Format, bytes, 1)).toEqual(readWhole(tob1Format, bytes));
+  });
+
   it.each([
     ['in which lines have different numbers of cells', { units: ['a', 'b'] }, 'TOB1_HEADER_MISMATCH'],
     ['with too few cells in its first line', { environment: ['TOB1', 'Ridge'] }, 'TOB1_HEADER_MISMATCH'],
