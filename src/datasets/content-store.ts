@@ -2,12 +2,14 @@ import { invariant } from '../core/assert.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
-import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
 import { type ChunkParameters, ChunkSplitter, chunkParametersFor } from './chunking.ts';
+import { contentSchema } from './content-schema.ts';
 import { type ChunkRef, type ContentRef, ManifestBuilder, readManifest, totalBytes } from './manifest.ts';
+import { UnnamedPuts } from './unnamed-puts.ts';
 
 /**
  * Where the bytes are. A chunk has homes: a record in a pack, or a place in a working file. A pack's bytes are on stable storage before the catalog names them; a working file belongs to
@@ -17,42 +19,6 @@ import { type ChunkRef, type ContentRef, ManifestBuilder, readManifest, totalByt
  * looked through their manifests: complete again where every chunk has another home, *lost* otherwise. A content that cannot be read any more is lost as well. Whoever needs a lost content asks for
  * it anew (`takeLost`). Reading is checked all the same: completeness says what need not be fetched, the hash says what may be shown.
  */
-
-/** The tables of chunks, where they are, and contents. */
-export const contentSchema: Schema = {
-  component: 'content',
-  steps: [
-    `CREATE TABLE chunk (
-       hash BLOB PRIMARY KEY,
-       pack INTEGER NOT NULL,
-       offset INTEGER NOT NULL,
-       record_bytes INTEGER NOT NULL
-     ) STRICT, WITHOUT ROWID;
-     CREATE INDEX chunk_by_pack ON chunk (pack, offset);
-     CREATE TABLE chunk_in_file (
-       hash BLOB NOT NULL,
-       tree TEXT NOT NULL,
-       path TEXT NOT NULL,
-       offset INTEGER NOT NULL,
-       length_bytes INTEGER NOT NULL,
-       PRIMARY KEY (hash, tree, path, offset)
-     ) STRICT, WITHOUT ROWID;
-     CREATE INDEX chunk_in_file_by_path ON chunk_in_file (tree, path);
-     CREATE TABLE content (
-       root BLOB PRIMARY KEY,
-       size_bytes INTEGER NOT NULL,
-       depth INTEGER NOT NULL,
-       state TEXT NOT NULL
-     ) STRICT, WITHOUT ROWID;
-     CREATE INDEX content_in_trouble ON content (state) WHERE state <> 'complete';
-     CREATE TABLE content_in_file (
-       tree TEXT NOT NULL,
-       path TEXT NOT NULL,
-       root BLOB NOT NULL,
-       PRIMARY KEY (tree, path, root)
-     ) STRICT, WITHOUT ROWID;`,
-  ],
-};
 
 /** Files up to this size are copied into packs when they are published, so that their old versions remain as merge and delta bases. */
 const copyBytesMax = 4 * 1024 * 1024;
@@ -107,6 +73,8 @@ export class ContentStore {
   readonly #chunks: ChunkStore;
   readonly #crypto: Crypto;
   readonly #treeById = new Map<string, FileTree>();
+  /** What is stored, or about to be, without a content that names it: a collection must know. */
+  readonly unnamed = new UnnamedPuts();
 
   constructor(catalog: Catalog, chunks: ChunkStore, crypto: Crypto) {
     this.#catalog = catalog;
@@ -160,23 +128,28 @@ export class ContentStore {
    * @throws GodwitError `DISK_FULL` or `STORAGE_FAILED` from the chunk store; nothing is named then, and the caller may try again.
    */
   async put(records: readonly PackRecord[], named?: () => void): Promise<void> {
+    if (named === undefined) this.unnamed.remember(records);
+    await this.unnamed.store(records, () => this.#store(records, named));
+  }
+
+  async #store(records: readonly PackRecord[], named?: () => void): Promise<void> {
     const freshByHash = new Map<string, PackRecord>();
     for (const record of records) if (!this.#isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
     const fresh = [...freshByHash.values()];
     const places = fresh.length === 0 ? [] : await this.#chunks.append(fresh);
     if (fresh.length === 0 && named === undefined) return;
     this.#catalog.transaction(() => {
-      fresh.forEach(({ hash }, index) => {
-        const place = places[index];
+      for (const at of orderByHash(fresh.map(({ hash }) => hash))) {
+        const place = places[at];
         if (place === undefined) throw new GodwitError('STORAGE_FAILED', 'The chunk store did not say where it put a chunk.');
         this.#catalog.run(
           'INSERT OR IGNORE INTO chunk (hash, pack, offset, record_bytes) VALUES (?, ?, ?, ?)',
-          hash,
+          (fresh[at] as PackRecord).hash,
           place.pack,
           place.offset,
           place.recordBytes,
         );
-      });
+      }
       named?.();
     });
   }
@@ -195,6 +168,7 @@ export class ContentStore {
         if (homes.length === 0) return false;
         for (const { tree, path } of homes) files.set(`${tree}\0${path}`, { tree, path });
       }
+      this.unnamed.named(chunks);
       this.#setComplete(content);
       for (const { tree, path } of files.values()) {
         this.#catalog.run('INSERT OR IGNORE INTO content_in_file (tree, path, root) VALUES (?, ?, ?)', tree, path, content.root);
@@ -226,8 +200,8 @@ export class ContentStore {
 
   /** The verified bytes of a chunk or node from whichever home still has them, or `undefined`. A home that turns out to hold something else is forgotten. */
   async read(hash: Hash): Promise<Uint8Array | undefined> {
-    const row = this.#catalog.get<ChunkRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
-    if (row !== undefined) {
+    // A collection may move the record while it is read; it is then found in its new place. The place it was not in is forgotten, so this ends.
+    for (let row = this.#place(hash); row !== undefined; row = this.#place(hash)) {
       const bytes = await this.#chunks.read({ pack: row.pack, offset: row.offset, recordBytes: row.record_bytes }, hash);
       if (bytes !== undefined) return bytes;
       this.#catalog.run('DELETE FROM chunk WHERE hash = ? AND pack = ? AND offset = ?', hash, row.pack, row.offset);
@@ -254,6 +228,20 @@ export class ContentStore {
    */
   async refs(content: ContentRef): Promise<ChunkRef[]> {
     return Array.fromAsync(this.#manifest(content));
+  }
+
+  /**
+   * The references of everything a content is made of: of its chunks in order, and before the first chunk below a manifest node that node with the length 0.
+   *
+   * @throws GodwitError as `refs` does
+   */
+  async *parts(content: ContentRef): AsyncGenerator<ChunkRef, void, void> {
+    let nodes: Hash[] = [];
+    for await (const chunk of this.#manifest(content, (node) => nodes.push(node))) {
+      for (const hash of nodes) yield { hash, lengthBytes: 0 };
+      nodes = [];
+      yield chunk;
+    }
   }
 
   /**
@@ -305,11 +293,11 @@ export class ContentStore {
   /** Stores bytes as content in packs. */
   async addBytes(bytes: Uint8Array): Promise<ContentRef> {
     const read: FileReader['read'] = async (offset, length) => bytes.slice(offset, offset + length);
-    const { content, chunks } = await this.#cut({ read }, bytes.length, chunkParametersFor(bytes.length), true, (records) =>
-      this.put(records),
-    );
-    this.complete(content, chunks);
-    return content;
+    return this.#assemble(async (put) => {
+      const { content, chunks } = await this.#cut({ read }, bytes.length, chunkParametersFor(bytes.length), true, put);
+      this.complete(content, chunks);
+      return content;
+    });
   }
 
   /** True when the content of a working file of this size goes into packs, and so may be taken now and stored together with others'. */
@@ -341,7 +329,8 @@ export class ContentStore {
     await this.put(
       files.flatMap(({ records }) => records),
       () => {
-        for (const { path, content, chunks } of files) this.replaceFile(tree, path, content, chunks);
+        for (const { path } of files) this.#forgetFile(tree, path);
+        for (const at of orderByHash(files.map(({ content }) => content.root))) this.#setComplete((files[at] as TakenFile).content);
       },
     );
   }
@@ -360,10 +349,12 @@ export class ContentStore {
       return taken.content;
     }
     const parameters = chunkParametersFor(sizeBytes, await this.#meanChunkBytes(options.previous, sizeBytes));
-    const { content, chunks } = await this.#cut(reader, sizeBytes, parameters, false, (records) => this.put(records));
-    await refuseChanged(reader, stat, options);
-    this.replaceFile(tree, path, content, chunks);
-    return content;
+    return this.#assemble(async (put) => {
+      const { content, chunks } = await this.#cut(reader, sizeBytes, parameters, false, put);
+      await refuseChanged(reader, stat, options);
+      this.replaceFile(tree, path, content, chunks);
+      return content;
+    });
   }
 
   /**
@@ -372,7 +363,7 @@ export class ContentStore {
    */
   replaceFile(tree: string, path: string, content: ContentRef, chunks: readonly ChunkRef[]): void {
     this.#catalog.transaction(() => {
-      this.forgetFile(tree, path);
+      this.#forgetFile(tree, path);
       let offset = 0;
       let isHome = false;
       for (const { hash, lengthBytes } of chunks) {
@@ -390,6 +381,7 @@ export class ContentStore {
         }
         offset += lengthBytes;
       }
+      this.unnamed.named(chunks);
       this.#setComplete(content);
       if (isHome) this.#catalog.run('INSERT INTO content_in_file (tree, path, root) VALUES (?, ?, ?)', tree, path, content.root);
     });
@@ -397,15 +389,7 @@ export class ContentStore {
 
   /** Forgets the homes in a working file that is gone; contents that relied on them are in doubt until `recheck`. Synchronous; part of the caller's transaction. */
   forgetFile(tree: string, path: string): void {
-    this.#catalog.transaction(() => {
-      this.#catalog.run(
-        `UPDATE content SET state = 'doubtful' WHERE state = 'complete' AND root IN (SELECT root FROM content_in_file WHERE tree = ? AND path = ?)`,
-        tree,
-        path,
-      );
-      this.#catalog.run('DELETE FROM content_in_file WHERE tree = ? AND path = ?', tree, path);
-      this.#catalog.run('DELETE FROM chunk_in_file WHERE tree = ? AND path = ?', tree, path);
-    });
+    this.#catalog.transaction(() => this.#forgetFile(tree, path));
   }
 
   /** Complete contents that rely on a working file. */
@@ -441,6 +425,16 @@ export class ContentStore {
       batchBytes = 0;
     }
     await this.put(batch);
+  }
+
+  /** Does work that puts the parts of one content and then completes it. */
+  #assemble<T>(work: (put: (records: readonly PackRecord[]) => Promise<void>) => Promise<T>): Promise<T> {
+    return this.unnamed.assemble((note) =>
+      work(async (records) => {
+        note(records);
+        await this.unnamed.store(records, () => this.#store(records));
+      }),
+    );
   }
 
   /** Reads, cuts and hashes in one pass. What is to be in packs, the manifest's nodes at least, is handed to `store` whenever enough has come together, and at the end. */
@@ -498,9 +492,13 @@ export class ContentStore {
   }
 
   /** The references of a content. One whose manifest is gone is lost. */
-  async *#manifest(content: ContentRef): AsyncGenerator<ChunkRef, void, void> {
+  async *#manifest(content: ContentRef, visit?: (node: Hash) => void): AsyncGenerator<ChunkRef, void, void> {
+    const load = (hash: Hash) => {
+      visit?.(hash);
+      return this.read(hash);
+    };
     try {
-      yield* readManifest(content, (hash) => this.read(hash), this.#crypto);
+      yield* readManifest(content, load, this.#crypto);
     } catch (error) {
       if (error instanceof GodwitError && error.code.startsWith('MANIFEST_')) this.#lose(content);
       throw error;
@@ -513,6 +511,23 @@ export class ContentStore {
     this.#catalog.run(`UPDATE content SET state = 'lost' WHERE root = ? AND size_bytes = ? AND depth = ?`, root, sizeBytes, depth);
   }
 
+  #forgetFile(tree: string, path: string): void {
+    // Most files are small ones, of which nothing is known.
+    const known = this.#catalog.get(
+      `SELECT 1 WHERE EXISTS (SELECT 1 FROM content_in_file WHERE tree = ?1 AND path = ?2) OR EXISTS (SELECT 1 FROM chunk_in_file WHERE tree = ?1 AND path = ?2)`,
+      tree,
+      path,
+    );
+    if (known === undefined) return;
+    this.#catalog.run(
+      `UPDATE content SET state = 'doubtful' WHERE state = 'complete' AND root IN (SELECT root FROM content_in_file WHERE tree = ? AND path = ?)`,
+      tree,
+      path,
+    );
+    this.#catalog.run('DELETE FROM content_in_file WHERE tree = ? AND path = ?', tree, path);
+    this.#catalog.run('DELETE FROM chunk_in_file WHERE tree = ? AND path = ?', tree, path);
+  }
+
   #setComplete({ root, sizeBytes, depth }: ContentRef): void {
     this.#catalog.run(
       `INSERT OR REPLACE INTO content (root, size_bytes, depth, state) VALUES (?, ?, ?, 'complete')`,
@@ -520,6 +535,10 @@ export class ContentStore {
       sizeBytes,
       depth,
     );
+  }
+
+  #place(hash: Hash): ChunkRow | undefined {
+    return this.#catalog.get<ChunkRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
   }
 
   #isPacked(hash: Hash): boolean {
@@ -546,6 +565,12 @@ export class ContentStore {
       return goneCodes.includes(error.code) ? undefined : 'unavailable';
     }
   }
+}
+
+/** Positions in the order of these hashes, which is that of the tables they are keys of: many rows then share a page while it is in the cache. In the order of files they would be all over the table. */
+function orderByHash(hashes: readonly Hash[]): number[] {
+  const keys = hashes.map(toHex);
+  return [...keys.keys()].sort((a, b) => ((keys[a] as string) < (keys[b] as string) ? -1 : 1));
 }
 
 async function refuseChanged(reader: FileReader, stat: FileStat, { changing }: AddFileOptions): Promise<void> {

@@ -217,6 +217,23 @@ export class FileIndex {
       }));
   }
 
+  /** Every revision of any path that has this content, with its author's wall clock in milliseconds, the newest first. */
+  revisionsWithRoot(root: Hash): (Dot & { dataset: DatasetId; path: string; wallMs: number; head: boolean })[] {
+    return this.#catalog
+      .all<{ dataset: Uint8Array; path: string; author: Uint8Array; sequence: number; wall_ms: number; head: number }>(
+        'SELECT dataset, path, author, sequence, wall_ms, head FROM file_revision WHERE root = ? ORDER BY wall_ms DESC',
+        root,
+      )
+      .map((row) => ({
+        dataset: identifier<DatasetId>(row.dataset),
+        path: row.path,
+        author: identifier<NodeId>(row.author),
+        sequence: row.sequence,
+        wallMs: row.wall_ms,
+        head: row.head === 1,
+      }));
+  }
+
   /**
    * The revision both sides of a conflict grew from: the nearest one that is an ancestor of every head, or `undefined` when they were created apart. Among several nearest ones (a
    * criss-cross merge) the one shown first wins, so that every node takes the same.

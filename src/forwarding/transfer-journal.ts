@@ -44,6 +44,15 @@ export class TransferJournal {
     return row && { planObject: row.plan, bases: splitHashes(row.bases) };
   }
 
+  /** The contents that were begun and are not complete. */
+  roots(): Hash[] {
+    return this.#catalog
+      .all<{ root: Uint8Array }>(
+        'SELECT root FROM transfer_plan UNION SELECT root FROM transfer_group UNION SELECT root FROM transfer_part',
+      )
+      .map((row) => row.root as Hash);
+  }
+
   /** Begins a content with a plan; what was here by another plan is dropped (its chunks stay in their packs). */
   begin(root: Hash, planObject: Uint8Array, bases: readonly Hash[]): void {
     this.forget(root);
@@ -104,10 +113,7 @@ export class TransferJournal {
 
   /** Drops what is here of contents that nobody wants any more, superseded before they were complete. Called on opening. */
   retain(isWanted: (root: Hash) => boolean): void {
-    const roots = this.#catalog.all<{ root: Uint8Array }>(
-      'SELECT root FROM transfer_plan UNION SELECT root FROM transfer_group UNION SELECT root FROM transfer_part',
-    );
-    for (const { root } of roots) if (!isWanted(root as Hash)) this.forget(root as Hash);
+    for (const root of this.roots()) if (!isWanted(root)) this.forget(root);
   }
 
   /** The content is complete, or given up. */

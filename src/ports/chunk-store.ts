@@ -29,7 +29,10 @@ export interface ChunkStore {
   read(place: PackPlace, hash: Hash): Promise<Uint8Array | undefined>;
   /** Existing packs with their lengths in bytes. */
   packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]>;
-  /** Cuts a pack behind the last record that the catalog names. Called once per pack on opening. */
+  /**
+   * Cuts a pack behind the last record that the catalog names. Called once per pack on opening. With a length beyond the pack's end nothing is cut, and the pack never grows again: the next append
+   * goes to another one. So a pack that is to be rewritten is sealed.
+   */
   truncateAfter(pack: number, lengthBytes: number): Promise<void>;
   /** Removes a pack that holds nothing any more. */
   remove(pack: number): Promise<void>;
