@@ -18,3 +18,8 @@ export function atLeast(name: string, value: number, unit: string, target: numbe
 export function figure(name: string, value: number, unit: string): BenchResult {
   return { name, value, unit, met: true };
 }
+
+/** A figure that should not be above its target. */
+export function atMost(name: string, value: number, unit: string, target: number): BenchResult {
+  return { name, value, unit, target, met: value <= target };
+}
