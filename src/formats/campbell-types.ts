@@ -70,20 +70,18 @@ function fp4Number(bits: number): number {
 function significantText(value: number, digitsMax: number): string {
   if (Number.isNaN(value)) return 'NAN';
   if (!Number.isFinite(value)) return value < 0 ? '-INF' : 'INF';
-  if (value === 0) return '0';
+  const rounded = Number(value.toPrecision(digitsMax));
+  const magnitude = Math.abs(rounded);
+  // JavaScript's own text has these digits, and no exponent, within this span.
+  if (magnitude === 0 || (magnitude >= 1e-4 && magnitude < 10 ** digitsMax)) return String(magnitude === 0 ? 0 : rounded);
   const sign = value < 0 ? '-' : '';
   const [mantissa = '', exponentText] = Math.abs(value)
     .toExponential(digitsMax - 1)
     .split('e');
   const exponent = Number(exponentText);
   const digits = mantissa.replace('.', '').replace(/0+$/, '');
-  if (exponent < -4 || exponent >= digitsMax) {
-    const power = String(Math.abs(exponent)).padStart(2, '0');
-    return `${sign}${trimmedDecimal(digits, digits.length - 1)}E${exponent < 0 ? '-' : '+'}${power}`;
-  }
-  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
-  const padded = digits.padEnd(exponent + 1, '0');
-  return sign + trimmedDecimal(padded, padded.length - exponent - 1);
+  const power = String(Math.abs(exponent)).padStart(2, '0');
+  return `${sign}${trimmedDecimal(digits, digits.length - 1)}E${exponent < 0 ? '-' : '+'}${power}`;
 }
 
 /** A time as CardConvert writes it: `2026-02-19 09:46:06.001`, the fraction as long as it must be. */

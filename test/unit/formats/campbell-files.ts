@@ -65,10 +65,9 @@ export const tob3Cells = {
   types: ['FP2', 'UINT4'],
 };
 
-/** The validation stamp and sizes of the small TOB3 file. */
+/** The validation stamp and the frame size of the small TOB3 file. */
 export const tob3Stamp = 4711;
 export const tob3FrameBytes = 40;
-export const tob3RecordBytes = 6;
 
 /** A TOB3 header of these cells. */
 export function tob3Header(cells: Partial<typeof tob3Cells> = {}): Uint8Array {
