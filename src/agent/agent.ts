@@ -13,6 +13,8 @@ const longestIntervalMs = 2 ** 31 - 1;
  * `{"id": 7, "error": {"code", "message", "retryable"}}`, and events `{"event": {…}}` as they happen. Requests run side by side; answers come in the order in which they are ready. The agent goes
  * on with its standing duties when standard input is closed by a service manager, unless `--stdin-bound` was given: then it ends with its parent. In the end every request that was taken has its
  * answer: what was begun is finished, and what waits for something from outside, such as `join`, is answered with `NODE_CLOSED`.
+ *
+ * @throws GodwitError with the code of a failure of the node's own storage, which ended the node: the process ends, and whoever manages it starts it again.
  */
 export async function runAgent(
   node: FieldNode,
@@ -23,7 +25,14 @@ export async function runAgent(
   const write = (line: unknown): void => {
     output.write(`${JSON.stringify(plain(line))}\n`);
   };
-  const stop = node.onEvent((event) => write({ event }));
+  let failure: GodwitError | undefined;
+  const ended = Promise.withResolvers<void>();
+  const stop = node.onEvent((event) => {
+    write({ event });
+    if (event.type !== 'stopped') return;
+    failure = new GodwitError(event.code, event.message, { retryable: true });
+    ended.resolve();
+  });
   write({ ready: { id: node.id, name: node.name } });
   const lines = createInterface({ input });
   const answering = new Set<Promise<void>>();
@@ -36,17 +45,17 @@ export async function runAgent(
   });
   // A node without open sockets waits with timers that do not hold a process, and neither does a closed input.
   const holdingProcess = setInterval(() => undefined, longestIntervalMs);
-  await new Promise<void>((resolve) => {
-    if (options.stdinBound) lines.once('close', resolve);
-    if (options.signal.aborted) resolve();
-    options.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  if (options.stdinBound) lines.once('close', ended.resolve);
+  if (options.signal.aborted) ended.resolve();
+  options.signal.addEventListener('abort', () => ended.resolve(), { once: true });
+  await ended.promise;
   lines.close();
   stop();
   await node.close();
   giveUp(new GodwitError('NODE_CLOSED', 'The agent ended before this was answered.', { retryable: true }));
   await Promise.allSettled(answering);
   clearInterval(holdingProcess);
+  if (failure !== undefined) throw failure;
 }
 
 /** The answer to a line; `closed` rejects when there is nothing left to wait for. */

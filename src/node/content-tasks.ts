@@ -1,10 +1,18 @@
-import { concatBytes } from '../core/bytes.ts';
+import { concatBytes, equalBytes } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import { decodeGroup, type EncodingEffort, encodeGroup } from '../datasets/delta-group.ts';
-import { type ChunkRef, type ContentRef, checkContentRef, equalContent, ManifestBuilder } from '../datasets/manifest.ts';
+import {
+  type ChunkRef,
+  type ContentRef,
+  checkContentRef,
+  decodeManifestNode,
+  equalContent,
+  ManifestBuilder,
+  totalBytes,
+} from '../datasets/manifest.ts';
 import { freshChunks, planTransfer, type TransferPlan, targetChunks, verifyPlan } from '../datasets/transfer-plan.ts';
 import { type PlanGroup, planGroups } from '../datasets/transfer-plan-groups.ts';
 import { findSources } from '../datasets/transfer-plan-sources.ts';
@@ -71,8 +79,7 @@ export class ContentTasks {
     let baseNumber = 0;
     let base: readonly ChunkRef[] = [];
     for (const [index, root] of bases.slice(0, basesMax).entries()) {
-      const candidate = this.#contents.content(root);
-      const refs = candidate && (await this.#refs(candidate));
+      const refs = await this.#baseRefs(root);
       if (refs === undefined) continue;
       baseNumber = index + 1;
       base = refs;
@@ -96,7 +103,7 @@ export class ContentTasks {
       return undefined;
     }
     // A base whose bytes are gone here still helped to plan; the group then goes in an encoding that needs none.
-    const base = (await this.#readAll(chunksOfRuns(transfer.base, baseRuns))) ?? [];
+    const base = (await this.#readBase(chunksOfRuns(transfer.base, baseRuns), target)) ?? [];
     return encodeGroup(target, base, { compressor: this.#compressor, effort });
   }
 
@@ -197,6 +204,34 @@ export class ContentTasks {
     }
   }
 
+  /** The references of a base. Of a content whose bytes went with the working file they lay in, the manifest still says which chunks the peer has. */
+  async #baseRefs(root: Hash): Promise<readonly ChunkRef[] | undefined> {
+    const complete = this.#contents.content(root);
+    if (complete !== undefined) return this.#refs(complete);
+    const node = await this.#contents.read(root);
+    const depth = manifestLevel(node);
+    const children = node && decodeManifestNode(node, depth);
+    return children?.ok ? this.#refs({ root, sizeBytes: totalBytes(children.value), depth }) : undefined;
+  }
+
+  /** The bytes of base chunks. One that is gone here is found again where the target begins with it, one behind the other: whoever appends to a file keeps what it held. */
+  async #readBase(refs: readonly ChunkRef[], target: readonly Uint8Array[]): Promise<Uint8Array[] | undefined> {
+    const base: Uint8Array[] = [];
+    let offset = 0;
+    let whole: Uint8Array | undefined;
+    for (const { hash, lengthBytes } of refs) {
+      let bytes = await this.#contents.read(hash);
+      if (bytes === undefined) {
+        whole ??= concatBytes(...target);
+        bytes = whole.subarray(offset, offset + lengthBytes);
+        if (!equalBytes(this.#crypto.sha256(bytes), hash)) return undefined;
+      }
+      base.push(bytes);
+      offset += lengthBytes;
+    }
+    return base;
+  }
+
   async #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {
     const all: Uint8Array[] = [];
     for (const ref of refs) {
@@ -215,6 +250,11 @@ export class ContentTasks {
       throw error;
     }
   }
+}
+
+/** The level in a manifest node's first byte; 0, which no node has, for anything else. */
+function manifestLevel(node: Uint8Array | undefined): number {
+  return (node?.[0] ?? 0) & 0xf;
 }
 
 function copiedBytes(content: ContentRef, groups: readonly PlanGroup[]): number {

@@ -60,6 +60,8 @@ export type FieldNodeEvent =
   /** A path on disk now holds what the dataset says. */
   | { readonly type: 'file-written'; readonly dataset: DatasetId; readonly path: string }
   /** Work in the background failed; it is tried again when its cause may have gone. */
+  /** The node's own storage failed in the middle of a step. Nothing is lost and nothing more is done: close it, mend the cause, open it again. */
+  | { readonly type: 'stopped'; readonly code: string; readonly message: string }
   | { readonly type: 'problem'; readonly what: string; readonly code: string; readonly message: string };
 
 const defaultInviteMs = 7 * 24 * 3600 * 1000;
@@ -253,17 +255,21 @@ export class FieldNode {
     if (team !== undefined && team !== invite.value.team)
       throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
     const { signal, timeoutMs } = options;
-    const stop = (fault: Fault): void => this.#driver.command((engine, now) => engine.stopJoining(fault, now));
-    const aborted = (): void => stop({ code: 'ABORTED', blame: 'caller', message: 'Joining was given up.' });
+    let giveUp = (_fault: Fault): void => undefined;
+    const aborted = (): void => giveUp({ code: 'ABORTED', blame: 'caller', message: 'Joining was given up.' });
     const timedOut = (): void =>
-      stop({
-        code: 'JOIN_TIMEOUT',
-        blame: 'peer',
-        message: 'Nobody took the invite in time; it may have expired, or the inviting node is off.',
-      });
+      giveUp({ code: 'JOIN_TIMEOUT', blame: 'peer', message: 'Nobody took the invite in time; it may have expired, or the inviting node is off.' });
     const timer = timeoutMs === undefined ? undefined : this.#platform.timers.schedule(timeoutMs, timedOut);
     try {
       return await new Promise((resolve, reject) => {
+        giveUp = (fault) => {
+          // Called from a timer or a signal, where nobody else would hear of a disk that fails now.
+          try {
+            this.#driver.command((engine, now) => engine.stopJoining(fault, now));
+          } catch (error) {
+            reject(error);
+          }
+        };
         const forget = this.onEvent((event) => {
           if (event.type === 'joined') resolve(event.team);
           else if (event.type === 'join-failed') reject(GodwitError.from(event.fault, { retryable: event.fault.code === 'JOIN_TIMEOUT' }));
@@ -538,9 +544,10 @@ export class FieldNode {
     this.#emit({ type: 'problem', what, code: error.code, message: error.message });
   }
 
-  /** The program contradicted itself: stop before anything is written on that ground. */
+  /** Storage failed in the middle of a turn: the owner is told. Anything else is a program that contradicts itself, and stops before anything is written on that ground. */
   #crash(error: unknown): void {
-    throw error;
+    if (!(error instanceof GodwitError)) throw error;
+    this.#emit({ type: 'stopped', code: error.code, message: error.message });
   }
 
   #header(): Omit<EntryHeader, 'instant'> {

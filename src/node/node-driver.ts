@@ -1,3 +1,4 @@
+import { GodwitError } from '../core/errors.ts';
 import type { Moment } from '../core/time.ts';
 import type { ContentTasks } from './content-tasks.ts';
 import type { Engine } from './engine.ts';
@@ -8,6 +9,25 @@ import type { EngineTask, TaskResult } from './replication.ts';
 /** zstd effort by link rate: on a slow link every byte is worth seconds, on a fast one the processor is the bottleneck. */
 const highEffortBelowBytesPerSecond = 125_000;
 const fastEffortAboveBytesPerSecond = 6_250_000;
+
+/** Failures of our own storage in the middle of a turn: what the machines have in memory is then ahead of what is durable. */
+const storageCodes: ReadonlySet<string> = new Set(['DISK_FULL', 'STORAGE_FAILED', 'CATALOG_DAMAGED', 'DIRECTORY_UNWRITABLE']);
+
+function endsNode(error: unknown): boolean {
+  return !(error instanceof GodwitError) || storageCodes.has(error.code);
+}
+
+function nodeStopped(cause: unknown): GodwitError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new GodwitError(
+    'NODE_STOPPED',
+    `The node stopped, with nothing lost, because it could not write its catalog: ${reason}; mend that and open it again.`,
+    {
+      retryable: true,
+      cause,
+    },
+  );
+}
 
 /**
  * Drives an engine with a platform: hands it what the links and tasks bring, carries out what it puts out, and wakes it when its deadline has come. Everything happens in the order in which it was
@@ -25,6 +45,7 @@ export class NodeDriver {
   /** Commands under way, one inside the other. */
   #commands = 0;
   #closed = false;
+  #stopped: unknown;
 
   constructor(
     engine: Engine,
@@ -53,10 +74,14 @@ export class NodeDriver {
 
   /** Gives the engine a command and carries out what follows from it. Of commands inside a command nothing leaves before the outermost has ended, because only then are they durable. */
   command<T>(call: (engine: Engine, now: Moment) => T): T {
+    if (this.#stopped !== undefined) throw nodeStopped(this.#stopped);
     this.#commands++;
     let result: T;
     try {
       result = call(this.#engine, this.#platform.clock.now());
+    } catch (error) {
+      if (endsNode(error)) this.#stop(error);
+      throw error;
     } finally {
       this.#commands--;
     }
@@ -77,8 +102,18 @@ export class NodeDriver {
       call(this.#platform.clock.now());
       this.#drain();
     } catch (error) {
-      this.#onCrash(error);
+      this.#stop(error);
     }
+  }
+
+  /** A turn that could not be written leaves machines that know more than the catalog. Nothing of it is said or done; the node has to be opened again. */
+  #stop(error: unknown): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = error;
+    this.#closed = true;
+    this.#timer?.cancel();
+    while (this.#engine.poll() !== undefined);
+    this.#onCrash(error);
   }
 
   #drain(): void {
@@ -131,7 +166,7 @@ export class NodeDriver {
   #start(task: EngineTask): void {
     const running = this.#run(task)
       .then((result) => this.#feed((now) => this.#engine.handle({ type: 'task-done', token: task.token, result }, now)))
-      .catch((error: unknown) => this.#onCrash(error))
+      .catch((error: unknown) => this.#stop(error))
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
