@@ -59,9 +59,9 @@ export type FieldNodeEvent =
   | NodeEvent
   /** A path on disk now holds what the dataset says. */
   | { readonly type: 'file-written'; readonly dataset: DatasetId; readonly path: string }
-  /** Work in the background failed; it is tried again when its cause may have gone. */
   /** The node's own storage failed in the middle of a step. Nothing is lost and nothing more is done: close it, mend the cause, open it again. */
   | { readonly type: 'stopped'; readonly code: string; readonly message: string }
+  /** Work in the background failed; it is tried again when its cause may have gone. */
   | { readonly type: 'problem'; readonly what: string; readonly code: string; readonly message: string };
 
 const defaultInviteMs = 7 * 24 * 3600 * 1000;
@@ -258,7 +258,11 @@ export class FieldNode {
     let giveUp = (_fault: Fault): void => undefined;
     const aborted = (): void => giveUp({ code: 'ABORTED', blame: 'caller', message: 'Joining was given up.' });
     const timedOut = (): void =>
-      giveUp({ code: 'JOIN_TIMEOUT', blame: 'peer', message: 'Nobody took the invite in time; it may have expired, or the inviting node is off.' });
+      giveUp({
+        code: 'JOIN_TIMEOUT',
+        blame: 'peer',
+        message: 'Nobody took the invite in time; it may have expired, or the inviting node is off.',
+      });
     const timer = timeoutMs === undefined ? undefined : this.#platform.timers.schedule(timeoutMs, timedOut);
     try {
       return await new Promise((resolve, reject) => {
