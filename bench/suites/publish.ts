@@ -1,28 +1,51 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type DatasetId, identifier, type NodeId } from '../../src/core/identifiers.ts';
 import { seededRandom } from '../../src/core/random.ts';
+import type { WallMs } from '../../src/core/time.ts';
 import { ChunkSplitter, chunkParametersFor } from '../../src/datasets/chunking.ts';
 import { ContentStore } from '../../src/datasets/content-store.ts';
+import { type EntryBody, encodeEntryBody } from '../../src/datasets/entry-body.ts';
+import { FileIndex } from '../../src/datasets/file-index.ts';
+import { LogStore } from '../../src/datasets/log.ts';
+import { WorkingTree } from '../../src/datasets/working-tree.ts';
 import type { FileReader, FileStat } from '../../src/ports/file-tree.ts';
+import { openDiskFileTree } from '../../src/runtime/disk-file-tree.ts';
 import { nodeCrypto } from '../../src/runtime/node-crypto.ts';
 import { openPackStore } from '../../src/runtime/pack-store.ts';
 import { openSqliteCatalog } from '../../src/runtime/sqlite-catalog.ts';
-import { atLeast, type BenchResult, figure } from '../result.ts';
+import { atLeast, atMost, type BenchResult, figure } from '../result.ts';
 
 /**
- * How fast a large file is published, beside one thread that does nothing but cut and hash the same bytes.
+ * What publishing costs: a large file, a huge one, and many small ones.
  *
- * The file is generated, so that no disk is measured on the reading side; the catalog and the packs are on the real one. Both passes read it through the same port, in turn, several times, and the best
+ * How fast a large file is published stands beside one thread that does nothing but cut and hash the same bytes. The file is generated, so that no disk is measured on the reading side; the catalog and the packs are on the real one. Both passes read it through the same port, in turn, several times, and the best
  * of each counts: other work on the machine only ever makes a pass slower.
+ *
+ * The memory for a huge file is that of a process that does nothing else; its bytes are made as they are read. Many small files are on the real disk, and stand beside `git add`, which also reads,
+ * hashes, compresses and stores each of them (and syncs none, by its default); looking at them again, when nothing has changed, stands beside `find -newer`, which looks at each and remembers
+ * nothing.
  */
 
 const mebibyte = 1024 * 1024;
 const fileBytes = 256 * mebibyte;
 const readBytes = mebibyte;
-const rounds = 5;
+const rounds = 3;
 /** Publishing keeps three quarters of what cutting and hashing alone would reach. */
 const ratioTarget = 0.75;
+
+const hugeFileBytes = 4e9;
+const residentMegabytesTarget = 200;
+const catalogShareTarget = 0.005;
+
+const directories = 400;
+const filesPerDirectory = 500;
+const smallFileBytesMin = 200;
+const smallFileBytesMax = 4000;
+const gitRatioTarget = 1.5;
+const findRatioTarget = 2;
 
 /** A file of incompressible bytes. They are made once, before anything is measured. */
 function generatedFile(seed: number): { readonly stat: FileStat; readonly reader: FileReader } {
@@ -68,8 +91,137 @@ async function publishSeconds(reader: FileReader, stat: FileStat): Promise<numbe
   }
 }
 
-/** Publishes a file of 256 MiB. */
-export async function run(): Promise<BenchResult[]> {
+/** A file whose bytes are made when they are read: no two blocks of it are equal. */
+function endlessFile(sizeBytes: number): { readonly stat: FileStat; readonly reader: FileReader } {
+  const block = seededRandom(2).bytes(readBytes);
+  const stat: FileStat = { path: 'huge.bin', kind: 'file', sizeBytes, mtimeNs: 0n, ctimeNs: 0n, inode: 1n, mode: 0o644 };
+  const read = async (offset: number, length: number) => {
+    const bytes = block.slice(0, length);
+    const view = new DataView(bytes.buffer);
+    for (let at = 0; at + 8 <= bytes.length; at += 4096) view.setFloat64(at, offset + at);
+    return bytes;
+  };
+  return { stat, reader: { read, stat: async () => stat, close: async () => {} } };
+}
+
+/** What one process needs to publish a huge file: its greatest resident memory, and the bytes that stay of the file's own. */
+export async function publishHugeFile(): Promise<{ residentBytes: number; storedBytes: number }> {
+  const directory = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
+  try {
+    const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
+    const packs = await openPackStore(directory);
+    const { stat, reader } = endlessFile(hugeFileBytes);
+    await new ContentStore(catalog, packs, nodeCrypto).addFile('tree', reader, stat);
+    await packs.close();
+    catalog.close();
+    return { residentBytes: process.resourceUsage().maxRSS * 1024, storedBytes: bytesBelow(directory) };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function bytesBelow(directory: string): number {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+}
+
+function hugeFileFigures(): BenchResult[] {
+  const script = `const { publishHugeFile } = await import(${JSON.stringify(import.meta.url)}); console.log(JSON.stringify(await publishHugeFile()));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
+  const { residentBytes, storedBytes } = JSON.parse(output) as Awaited<ReturnType<typeof publishHugeFile>>;
+  return [
+    atMost('peak resident memory, 4 GB file', residentBytes / 1e6, 'MB', residentMegabytesTarget),
+    atMost('catalog and manifest / content, 4 GB file', storedBytes / hugeFileBytes, 'ratio', catalogShareTarget),
+  ];
+}
+
+/** Text in hexadecimal digits, so that there is something to compress. */
+function makeSmallFiles(root: string): void {
+  const random = seededRandom(3);
+  for (let directory = 0; directory < directories; directory++) {
+    mkdirSync(join(root, `site${directory}`), { recursive: true });
+    for (let file = 0; file < filesPerDirectory; file++) {
+      const bytes = smallFileBytesMin + random.below(smallFileBytesMax - smallFileBytesMin);
+      writeFileSync(join(root, `site${directory}`, `${file}.csv`), random.bytes(bytes / 2).toHex());
+    }
+  }
+}
+
+/** A node's dataset layer over a directory. */
+async function openDataset(directory: string, root: string): Promise<{ scan: () => Promise<number>; close: () => Promise<void> }> {
+  const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
+  const packs = await openPackStore(directory);
+  const { publicKey, secretKey } = nodeCrypto.ed25519KeyPair(new Uint8Array(32).fill(1));
+  const self = identifier<NodeId>(publicKey);
+  const dataset = identifier<DatasetId>(new Uint8Array(32).fill(7));
+  const logs = new LogStore(catalog, nodeCrypto);
+  const index = new FileIndex(catalog);
+  const contents = new ContentStore(catalog, packs, nodeCrypto);
+  const tree = new WorkingTree(dataset, openDiskFileTree(root), catalog, contents, index);
+  let published = 0;
+  const scan = async () => {
+    const before = published;
+    for await (const { changes, recorded } of tree.scan(Date.now() as WallMs, { settleMs: 0 }, [])) {
+      catalog.transaction(() => {
+        const body: EntryBody = { instant: { wallMs: Date.now(), counter: published }, clockQuality: 'ntp', kind: 'files', changes };
+        const entry = logs.append(dataset, self, secretKey, encodeEntryBody(body, self));
+        index.apply(dataset, entry, body, changes, Date.now());
+        recorded(entry);
+      });
+      published += changes.length;
+    }
+    return published - before;
+  };
+  const close = async () => {
+    await packs.close();
+    catalog.close();
+  };
+  return { scan, close };
+}
+
+async function smallFileFigures(): Promise<BenchResult[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
+  const root = join(directory, 'tree');
+  const reference = join(directory, 'reference');
+  try {
+    makeSmallFiles(root);
+    writeFileSync(reference, '');
+    const git = ['--git-dir', join(directory, 'git'), '--work-tree', root];
+    execFileSync('git', [...git, 'init', '--quiet']);
+    const gitSeconds = await secondsOf(async () => void execFileSync('git', [...git, '-C', root, 'add', '.']));
+    const { scan, close } = await openDataset(join(directory, 'node'), root);
+    const publishing = await secondsOf(async () => {
+      if ((await scan()) !== directories * filesPerDirectory) throw new Error('not every file was published');
+    });
+    const walking: number[] = [];
+    const finding: number[] = [];
+    const scanning: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      finding.push(await secondsOf(async () => void execFileSync('find', [root, '-newer', reference])));
+      walking.push(await secondsOf(async () => void (await Array.fromAsync(openDiskFileTree(root).walk(), () => 0))));
+      scanning.push(
+        await secondsOf(async () => {
+          if ((await scan()) !== 0) throw new Error('an unchanged tree was published again');
+        }),
+      );
+    }
+    await close();
+    return [
+      figure('git add, 200,000 files', gitSeconds, 's'),
+      figure('publish, 200,000 files', publishing, 's'),
+      atMost('publish / git add', publishing / gitSeconds, 'ratio', gitRatioTarget),
+      figure('find -newer, 200,000 files', Math.min(...finding), 's'),
+      figure('walk alone, 200,000 files', Math.min(...walking), 's'),
+      figure('unchanged scan, 200,000 files', Math.min(...scanning), 's'),
+      atMost('unchanged scan / find -newer', Math.min(...scanning) / Math.min(...finding), 'ratio', findRatioTarget),
+    ];
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function largeFileFigures(): Promise<BenchResult[]> {
   const { stat, reader } = generatedFile(1);
   const publishing: number[] = [];
   const alone: number[] = [];
@@ -83,4 +235,9 @@ export async function run(): Promise<BenchResult[]> {
     figure('publish', rate(publishing), 'MB/s'),
     atLeast('publish / cut and hash', rate(publishing) / rate(alone), 'ratio', ratioTarget),
   ];
+}
+
+/** Publishes a file of 256 MiB, one of 4 GB, and 200,000 of up to 4 kB. */
+export async function run(): Promise<BenchResult[]> {
+  return [...(await largeFileFigures()), ...hugeFileFigures(), ...(await smallFileFigures())];
 }

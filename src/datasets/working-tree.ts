@@ -97,8 +97,9 @@ export type MaterialiseOutcome = 'written' | 'unchanged' | 'modified-on-disk' | 
 
 /** Rows of the catalog that a scan holds at a time. */
 const rowsPerPage = 1024;
-/** What is read before it is stored, by bytes on disk; a single large file goes alone. */
+/** What is read before it is stored, in bytes and in files; a single large file goes alone. */
 const groupBytesMax = 8 * 1024 * 1024;
+const groupFilesMax = 4096;
 /** Files that are read at a time. More gains nothing: the threads that do it are few. */
 const readersMax = 8;
 /** What all changes of an entry may take, by their upper bound; the rest is for what stands before them. */
@@ -306,7 +307,7 @@ export class WorkingTree {
         });
         continue;
       }
-      if (group.length === limits.changesPerRevisionMax || groupBytes + stat.sizeBytes > groupBytesMax) {
+      if (group.length === groupFilesMax || groupBytes + stat.sizeBytes > groupBytesMax) {
         yield* await this.#examine(group, options, problems);
         group = [];
         groupBytes = 0;

@@ -284,3 +284,60 @@ describe('a scan without a consumer that records', () => {
     expect(paths((await node.scan()).published)).toEqual(['a']);
   });
 });
+
+describe('what a scan costs', () => {
+  it('is one append for many small files, whose contents are all durable before the first entry', async () => {
+    for (let n = 0; n < 600; n++) put(`f${n}`, `${n}`);
+    const { chunks } = disk;
+    const append = chunks.append.bind(chunks);
+    const appended: number[] = [];
+    chunks.append = async (records) => {
+      appended.push(records.length);
+      return append(records);
+    };
+    const roots: boolean[] = [];
+    for await (const batch of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) {
+      for (const change of batch.changes) roots.push(change.kind === 'file' && node.contents.holds(change.content.root));
+      node.publish(batch.changes, (dot) => batch.recorded(dot));
+    }
+    expect(appended).toEqual([600]);
+    expect(roots).toEqual(Array(600).fill(true));
+  });
+
+  it('is bounded memory: what is read before it is stored is about 8 MiB', async () => {
+    for (let n = 0; n < 7; n++) disk.tree.put(`f${n}`, seededRandom(n).bytes(3_000_000));
+    const { chunks } = disk;
+    const append = chunks.append.bind(chunks);
+    const appendedBytes: number[] = [];
+    chunks.append = async (records) => {
+      appendedBytes.push(records.reduce((sum, { bytes }) => sum + bytes.length, 0));
+      return append(records);
+    };
+    expect((await node.scan()).published).toHaveLength(7);
+    expect(appendedBytes.length).toBeGreaterThanOrEqual(4);
+    expect(Math.max(...appendedBytes)).toBeLessThan(8.5 * 1024 * 1024);
+  });
+
+  it('is no write and no query of a single file when nothing has changed', async () => {
+    for (let n = 0; n < 3000; n++) put(`f${n}`, '');
+    await node.scan();
+    const asked: string[] = [];
+    const { catalog } = disk;
+    const [run, get, all] = [catalog.run.bind(catalog), catalog.get.bind(catalog), catalog.all.bind(catalog)];
+    catalog.run = (sql, ...parameters) => {
+      asked.push(sql);
+      return run(sql, ...parameters);
+    };
+    catalog.get = <Row>(sql: string, ...parameters: Parameters<typeof get> extends [string, ...infer P] ? P : never) => {
+      asked.push(sql);
+      return get<Row>(sql, ...parameters);
+    };
+    catalog.all = <Row>(sql: string, ...parameters: Parameters<typeof all> extends [string, ...infer P] ? P : never) => {
+      asked.push(sql);
+      return all<Row>(sql, ...parameters);
+    };
+    for await (const batch of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) expect(batch.changes).toEqual([]);
+    expect(asked.length).toBeLessThan(8);
+    expect(asked.filter((sql) => !sql.startsWith('SELECT'))).toEqual([]);
+  });
+});
