@@ -505,10 +505,10 @@ function deviceTable(identity: Awaited<ReturnType<DeviceSession['identify']>>, b
     model: identity.model,
     serial: identity.serial,
     attributes: {
-      OS: identity.operatingSystem,
-      PROGRAM: identity.programName,
-      PROGRAM_SIGNATURE: identity.programSignature,
-      TABLE_SIGNATURE: batch.table.revision,
+      operatingSystem: identity.operatingSystem,
+      program: identity.programName,
+      signature: identity.programSignature,
+      tableSignature: batch.table.revision,
     },
     fields: batch.table.fields,
   };

@@ -2,10 +2,9 @@ import { GodwitError } from '../core/errors.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader } from '../datasets/entry-body.ts';
-import { hobowareCsvFormat } from '../formats/hoboware-csv/hoboware-csv-format.ts';
-import type { RecordFormat } from '../formats/record-stream.ts';
+import { recordFormats } from '../formats/record-formats.ts';
 import type { ExportReport } from '../formats/series-table.ts';
-import { toa5Format } from '../formats/toa5/toa5-format.ts';
+
 import type { DeviceDriver } from '../instruments/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
@@ -58,9 +57,6 @@ export interface SeriesServiceParts {
 /** An export begins again at most this often because rows arrived while it was reading. */
 const exportAttemptsMax = 5;
 
-/** File formats that ingestion recognises, in the order in which they are asked. */
-const formats: readonly RecordFormat[] = [toa5Format, hobowareCsvFormat];
-
 /** Instrument drivers that duties can name. */
 const drivers: readonly DeviceDriver<object>[] = [pakbusDriver];
 
@@ -81,7 +77,7 @@ export class SeriesService {
       contents,
       crypto,
       compressor,
-      formats,
+      formats: recordFormats,
       host: {
         self,
         wallMs: () => clock.now().wallMs,

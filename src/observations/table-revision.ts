@@ -27,7 +27,7 @@ export interface TableRevision {
   readonly model: string;
   readonly serial: string;
   readonly fields: readonly FieldDefinition[];
-  /** Header details as found. `PROGRAM_SIGNATURE`, where there is one, is part of the definition. */
+  /** Details as found, by the names the format documents. `signature`, the running program's, is part of the definition where there is one. */
   readonly attributes: Readonly<Record<string, string>>;
   /** Microseconds between records; absent for event tables and where nobody knows. */
   readonly intervalUs?: number;
@@ -64,7 +64,7 @@ const payloadShape = v.strictTuple([
 ]);
 
 /** Attribute that belongs to a revision's identity: another program makes another revision. */
-const signatureAttribute = 'PROGRAM_SIGNATURE';
+const signatureAttribute = 'signature';
 
 /** The revision of a table as a reader found it, at a station. */
 export function tableRevision(
