@@ -225,9 +225,10 @@ export class ContentTasks {
         whole ??= concatBytes(...target);
         bytes = whole.subarray(offset, offset + lengthBytes);
         if (!equalBytes(this.#crypto.sha256(bytes), hash)) return undefined;
+        // Chunks that are here stand around the replaced ones, and are not in the target.
+        offset += lengthBytes;
       }
       base.push(bytes);
-      offset += lengthBytes;
     }
     return base;
   }
