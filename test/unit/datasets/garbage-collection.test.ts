@@ -197,15 +197,32 @@ describe('a collection that runs beside other work', () => {
     expect(contents.has(hash)).toBe(false);
   });
 
+  it('spares the chunks of what becomes complete after the marking', async () => {
+    const bytes = bytesOf(1);
+    const hash = crypto.sha256(bytes) as Hash;
+    await contents.addBytes(bytesOf(2, 1000));
+    await contents.put([{ hash, bytes }]);
+    await collect();
+    const run = collection();
+    await run.step(1);
+    await run.step(1);
+    const content = { root: hash, sizeBytes: bytes.length, depth: 0 };
+    expect(contents.complete(content, [{ hash, lengthBytes: bytes.length }])).toBe(true);
+    while (!(await run.step(1)));
+    expect(await read(content)).toEqual(bytes);
+  });
+
   it('lets a reader find a record that moved under its hands', async () => {
     const refs = await versions('p', bytesOf(1), bytesOf(2), bytesOf(3));
-    const reader = contents.stream(refs[2]!);
-    const first = await reader.next();
-    await collect();
-    let length = first.value?.length ?? 0;
-    for await (const bytes of reader) length += bytes.length;
-    expect(length).toBe(200_000);
-    expect(held(refs)[2]).toBe(true);
+    const [ref] = await contents.refs(refs[2]!);
+    const readRecord = chunks.read.bind(chunks);
+    chunks.read = async (place, hash) => {
+      chunks.read = readRecord;
+      expect((await collect()).report.removedPacks).toBe(1);
+      return readRecord(place, hash);
+    };
+    expect(await contents.read(ref!.hash)).toHaveLength(ref!.lengthBytes);
+    expect(await read(refs[2]!)).toEqual(bytesOf(3));
   });
 
   it('is the only one, and can be given up', async () => {
