@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { systemCode } from './storage-faults.ts';
 
 /**
@@ -39,12 +39,22 @@ export async function syncDirectory(path: string): Promise<void> {
  * @throws the operating system's error
  */
 export function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
-  if (first === undefined || !canSync) return;
-  const top = dirname(first);
-  for (let parent = dirname(path); ; parent = dirname(parent)) {
-    syncNow(parent);
-    if (parent === top) return;
+  // Level by level: Node's recursive mkdir never returns where the system denies an existing parent's children with ENOENT, as /proc does.
+  const missing: string[] = [];
+  for (let level = resolve(path); !existsSync(level); level = dirname(level)) missing.unshift(level);
+  if (missing.length === 0 && !statSync(path).isDirectory()) mkdirSync(path);
+  for (const level of missing) {
+    makeLevel(level);
+    if (canSync) syncNow(dirname(level));
+  }
+}
+
+/** Somebody else may have made it in the meantime. */
+function makeLevel(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (!existsSync(path) || !statSync(path).isDirectory()) throw error;
   }
 }
 
