@@ -52,7 +52,7 @@ function sidesOf(count: number, record: RecordText, wrap: Wrap): Sides {
     const more = side === 'base' ? 0 : appended;
     const records = Array.from({ length: count + more }, (_, index) => {
       const [a, b] = values[index] ?? [1, 2];
-      const isEdited = side !== 'base' && index % editedEvery === 0;
+      const isEdited = side !== 'base' && index < count && index % editedEvery === 0;
       return record(index, isEdited && side === 'left' ? a + 1 : a, isEdited && side === 'right' ? b + 1 : b);
     });
     return utf8(wrap(records));
