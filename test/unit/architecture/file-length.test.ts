@@ -5,14 +5,6 @@ const linesMax = 600;
 
 /** Longer modules, with what keeps each in one piece and the length it may reach. */
 const longerFor: Readonly<Record<string, { readonly linesMax: number; readonly reason: string }>> = {
-  'node/engine.ts': {
-    linesMax: 1100,
-    reason: 'the one place where all machines meet: each step of a turn belongs to the same transaction and reads the same state',
-  },
-  'node/field-node.ts': {
-    linesMax: 800,
-    reason: 'the public object: half of it are the doc comments of its methods, which hand on to the engine',
-  },
   'session/endpoint.ts': {
     linesMax: 700,
     reason: 'one table of sessions, paths and handshakes, which every input consults and changes together',
