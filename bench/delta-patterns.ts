@@ -5,6 +5,9 @@
  * prototype was measured with, so what a change weighs differs from that table; `xdelta3 -9` on the same pair of files says by how much.
  */
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import h5wasm from 'h5wasm/node';
 import { concatBytes, utf8 } from '../src/core/bytes.ts';
 import { type Random, seededRandom } from '../src/core/random.ts';
@@ -142,7 +145,7 @@ function records(count: number, seed: number): Float32Array {
   return values;
 }
 
-/** The file system in memory that the HDF5 library writes to. */
+/** The HDF5 library's view of this computer's file system. */
 const { FS } = await h5wasm.ready;
 
 type H5Dataset = InstanceType<typeof h5wasm.Dataset>;
@@ -150,7 +153,10 @@ type H5Dataset = InstanceType<typeof h5wasm.Dataset>;
 /** The bytes of an HDF5 file with these records; `change` then opens it again and edits it in place, as a data logger program does. */
 function hdf5Pair(fileBytes: number, gzip: boolean, change: (dataset: H5Dataset, count: number) => void): FilePair {
   const count = Math.floor(fileBytes / columns / 4 / dayRows) * dayRows;
-  const file = new h5wasm.File('bench.h5', 'w');
+  // A real file: two measurements at a time must not write into one another's.
+  const folder = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
+  const path = join(folder, 'bench.h5');
+  const file = new h5wasm.File(path, 'w');
   file.create_dataset({
     name: 'minute',
     data: records(count, 7),
@@ -162,12 +168,12 @@ function hdf5Pair(fileBytes: number, gzip: boolean, change: (dataset: H5Dataset,
     ...(gzip ? { compression: 6 } : {}),
   });
   file.close();
-  const base = FS.readFile('bench.h5').slice();
-  const again = new h5wasm.File('bench.h5', 'a');
+  const base = FS.readFile(path).slice();
+  const again = new h5wasm.File(path, 'a');
   change(again.get('minute') as H5Dataset, count);
   again.close();
-  const target = FS.readFile('bench.h5').slice();
-  FS.unlink('bench.h5');
+  const target = FS.readFile(path).slice();
+  rmSync(folder, { recursive: true });
   return { base, target };
 }
 
