@@ -27,7 +27,7 @@ export interface DeltaPattern {
   readonly xdeltaBytes: number;
   /** Set where the change cannot be compressed: how many bytes are new. */
   readonly incompressibleBytes?: number;
-  /** The pair, of about `fileBytes` each; the same every time. */
+  /** The pair, of about `fileBytes` each; the same every time, but for some bytes of the HDF5 ones. */
   readonly make: (fileBytes: number) => FilePair;
 }
 

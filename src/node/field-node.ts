@@ -27,7 +27,15 @@ import { type FileInfo, FileService, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import type { IngestReport, SiteProfile } from './ingest.ts';
 import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
-import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership, type Role } from './membership.ts';
+import {
+  type ConflictPolicy,
+  type DatasetDefinition,
+  type DatasetKind,
+  isProperName,
+  type Member,
+  Membership,
+  type Role,
+} from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
 import type { NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
@@ -95,6 +103,7 @@ export class FieldNode {
 
   private constructor(platform: Platform, options: FieldNodeOptions, rateControl: RateControlFactory) {
     const { catalog, crypto, entropy, compressor, chunks, clock } = platform;
+    if (options.name !== undefined) requireProperName(options.name);
     this.#platform = platform;
     this.#options = options;
     this.#identity = openIdentity(catalog, crypto, entropy);
@@ -201,11 +210,12 @@ export class FieldNode {
   /**
    * Founds a team with this node as coordinator.
    *
-   * @throws GodwitError `ALREADY_IN_TEAM`
+   * @throws GodwitError `ALREADY_IN_TEAM`, `NAME_INVALID`
    */
   createTeam(name: string): TeamId {
     if (this.#membership.team !== undefined)
       throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
+    requireProperName(name);
     const { entropy, clock, catalog } = this.#platform;
     catalog.transaction(() =>
       this.#membership.found({
@@ -322,7 +332,7 @@ export class FieldNode {
   /**
    * Creates a dataset in the team. A dataset of that name and kind that this node created before is returned instead, so that a set-up may be run twice.
    *
-   * @throws GodwitError `NO_TEAM`, `NOT_A_WRITER`
+   * @throws GodwitError `NO_TEAM`, `NOT_A_WRITER`, `NAME_INVALID`
    */
   createDataset(options: {
     readonly name: string;
@@ -332,6 +342,7 @@ export class FieldNode {
   }): DatasetId {
     this.#access.requireTeam();
     this.#access.requireWriter();
+    requireProperName(options.name);
     const known = this.#membership
       .datasets()
       .find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.id);
@@ -557,4 +568,9 @@ export class FieldNode {
   #header(): Omit<EntryHeader, 'instant'> {
     return { clockQuality: this.#options.clockQuality ?? 'unknown' };
   }
+}
+
+/** A name that other nodes would refuse is refused here, before it is signed. */
+function requireProperName(name: string): void {
+  if (!isProperName(name)) throw new GodwitError('NAME_INVALID', 'A team, node or dataset needs a name of 1 to 256 characters.');
 }

@@ -101,12 +101,13 @@ export class FileService {
       const published: string[] = [];
       const problems: TreeProblem[] = [];
       for await (const batch of tree.scan(platform.clock.now().wallMs, options, problems)) {
-        driver.command((engine, now) => engine.appendChanges(dataset, batch.changes, header(), now, (dot) => batch.recorded(dot)));
-        for (const change of batch.changes) {
-          published.push(change.path);
-          if (change.kind === 'file')
-            driver.command((engine, now) => engine.atomically(now, () => engine.contentAvailable(change.content.root)));
-        }
+        driver.command((engine, now) =>
+          engine.atomically(now, () => {
+            engine.appendChanges(dataset, batch.changes, header(), now, (dot) => batch.recorded(dot));
+            for (const change of batch.changes) if (change.kind === 'file') engine.contentAvailable(change.content.root);
+          }),
+        );
+        published.push(...batch.changes.map((change) => change.path));
       }
       return { published, problems };
     });

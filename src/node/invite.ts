@@ -25,9 +25,9 @@ const addressesMax = 8;
 
 type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
-/** The code of an invite. */
+/** The code of an invite, with its first eight addresses. */
 export function encodeInvite(invite: Invite, sha256: Sha256): string {
-  const body = encodeCbor([identifierToBytes(invite.team), invite.secret, [...invite.addresses]]);
+  const body = encodeCbor([identifierToBytes(invite.team), invite.secret, invite.addresses.slice(0, addressesMax)]);
   const check = sha256(body).slice(0, checkBytes);
   const bytes = new Uint8Array(body.length + checkBytes);
   bytes.set(body);

@@ -94,6 +94,11 @@ const bytes = (length: number) =>
     v.check((value) => value.length === length),
   );
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
+/** True for what may name a team, a node or a dataset: 1 to 256 UTF-16 units. Others refuse an operation with any other name, so it must not be signed. */
+export function isProperName(text: string): boolean {
+  return v.is(name, text);
+}
+
 const statementShape = v.strictTuple([
   v.literal(1),
   name,

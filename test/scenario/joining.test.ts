@@ -139,3 +139,15 @@ test('a joining node that is out of reach keeps trying until the link is there',
   expect(world.nowMs).toBeGreaterThan(2 * day);
   expect(world.nowMs).toBeLessThan(2 * day + 2 * minute);
 });
+
+test('a name that others would refuse is refused before it is signed', async () => {
+  const world = new World({ seed: 77 });
+  const { node } = await world.add('base');
+  for (const name of ['', 'x'.repeat(257)]) {
+    expect(() => node.createTeam(name)).toThrow(expect.objectContaining({ code: 'NAME_INVALID' }));
+  }
+  node.createTeam('x'.repeat(256));
+  expect(() => node.createDataset({ name: 'x'.repeat(257), kind: 'files' })).toThrow(expect.objectContaining({ code: 'NAME_INVALID' }));
+  const id = node.createDataset({ name: 'x'.repeat(256), kind: 'files' });
+  expect(node.datasets().map((each) => each.id)).toEqual([id]);
+});

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../src/core/bytes.ts';
-import { type Random, seededRandom } from '../../../src/core/random.ts';
+import { seededRandom } from '../../../src/core/random.ts';
 import { csijsonFormat } from '../../../src/formats/csijson/csijson-format.ts';
 import { csixmlFormat } from '../../../src/formats/csixml/csixml-format.ts';
 import { mixedArrayFormat, mixedArrayFormatFor } from '../../../src/formats/mixed-array/mixed-array-format.ts';
-import type { ParsedItem, RecordFormat } from '../../../src/formats/record-stream.ts';
+import type { RecordFormat } from '../../../src/formats/record-stream.ts';
 import { toaci1Format } from '../../../src/formats/toaci1/toaci1-format.ts';
 import { tob1Format } from '../../../src/formats/tob1/tob1-format.ts';
 import { tob3Format } from '../../../src/formats/tob3/tob3-format.ts';
@@ -23,7 +23,8 @@ import {
   tob3MinorFrame,
   tob3Residue,
 } from '../../unit/formats/campbell-files.ts';
-import { bytesOf, counts, expectTiling, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { bytesOf, counts, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { damaged, expectSound } from './reader-soundness.ts';
 
 /** What no input may break in any of Campbell's formats: no exception, ranges that follow each other, records that fit their table, the same items however the bytes arrive. */
 
@@ -57,37 +58,8 @@ const files: [name: string, format: RecordFormat, bytes: Uint8Array][] = [
   ['csijson', csijsonFormat, bytesOf(`${csijsonText(3)}${csijsonText(0)}{"head":null,"data":null}${csijsonText(1, { fields: [] })}`)],
 ];
 
-function expectSound(items: readonly ParsedItem[], length: number): void {
-  expectTiling(items, length);
-  let fields = -1;
-  for (const item of items) {
-    if (item.type === 'table') fields = item.table.fields.length;
-    if (item.type !== 'record') continue;
-    if (item.cells.length !== fields) expect.fail(`a record of ${item.cells.length} cells in a table of ${fields} fields`);
-    if (!Number.isSafeInteger(item.stamp.localUs)) expect.fail(`a record at ${item.stamp.localUs}`);
-  }
-}
-
-/** Damages a file: bytes changed, cut out, put in, doubled, zeroed, halves exchanged. */
-function damaged(bytes: Uint8Array, random: Random): Uint8Array {
-  let result = Array.from(bytes);
-  const alphabet = '\0\0\r\n",,<>{}[]:/&;-"0129 AENT\x01\x7f\xb0\xff\xef';
-  for (let changes = 1 + random.below(6); changes > 0; changes--) {
-    const at = random.below(result.length + 1);
-    const length = random.below(random.below(4) === 0 ? 200 : 6);
-    const someByte = () => alphabet.charCodeAt(random.below(alphabet.length));
-    const kinds = [
-      () => result.splice(at, length),
-      () => result.splice(at, 0, ...Array.from({ length }, someByte)),
-      () => result.splice(at, length, ...Array.from({ length }, someByte)),
-      () => result.splice(at, length, ...new Array<number>(length).fill(0)),
-      () => result.splice(at, 0, ...result.slice(at, at + 3 * length)),
-      () => (result = [...result.slice(at), ...result.slice(0, at)]),
-    ];
-    kinds[random.below(kinds.length)]?.();
-  }
-  return Uint8Array.from(result);
-}
+/** Bytes that mean something in these formats. */
+const alphabet = '\0\0\r\n",,<>{}[]:/&;-"0129 AENT\x01\x7f\xb0\xff\xef';
 
 describe.each(files)('reading %s', (_, format, bytes) => {
   it('is sound when the file is cut at any byte, and complete', () => {
@@ -113,7 +85,7 @@ describe.each(files)('reading %s', (_, format, bytes) => {
   it('is sound whatever happened to the file, and the same in pieces and as it grew', () => {
     for (let seed = 1; seed <= 250; seed++) {
       const random = seededRandom(seed);
-      const broken = damaged(bytes, random);
+      const broken = damaged(bytes, random, alphabet);
       const whole = readWhole(format, broken);
       try {
         expectSound(whole, broken.length);

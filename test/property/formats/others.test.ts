@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Random, seededRandom } from '../../../src/core/random.ts';
+import { seededRandom } from '../../../src/core/random.ts';
 import { amerifluxFormat } from '../../../src/formats/ameriflux/ameriflux-format.ts';
 import { genericCsvFormat } from '../../../src/formats/generic-csv/generic-csv-format.ts';
 import { hoboBinaryFormat } from '../../../src/formats/hobo-binary/hobo-binary-format.ts';
 import { hoboconnectFormat } from '../../../src/formats/hoboconnect/hoboconnect-format.ts';
 import { minidotFormat } from '../../../src/formats/minidot/minidot-format.ts';
-import type { ParsedItem, RecordFormat } from '../../../src/formats/record-stream.ts';
+import type { RecordFormat } from '../../../src/formats/record-stream.ts';
 import { seabirdCnvFormat } from '../../../src/formats/seabird-cnv/seabird-cnv-format.ts';
 import { solinstXleFormat } from '../../../src/formats/solinst-xle/solinst-xle-format.ts';
-import { bytesOf, expectTiling, latin1, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { bytesOf, latin1, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { damaged, expectSound } from './reader-soundness.ts';
 
 /** What no input may break in the other instruments' formats: no exception, ranges that follow each other, records that fit their table, the same items in whatever pieces the file comes. */
 
@@ -58,37 +59,8 @@ const files: [name: string, format: RecordFormat, text: string][] = [
 
 const formats = [...new Set(files.map(([, format]) => format))];
 
-function expectSound(items: readonly ParsedItem[], length: number): void {
-  expectTiling(items, length);
-  let fields = -1;
-  for (const item of items) {
-    if (item.type === 'table') fields = item.table.fields.length;
-    if (item.type !== 'record') continue;
-    if (item.cells.length !== fields) expect.fail(`a record of ${item.cells.length} cells in a table of ${fields} fields`);
-    if (!Number.isSafeInteger(item.stamp.localUs)) expect.fail(`a record at ${item.stamp.localUs}`);
-  }
-}
-
-/** Damages a file: bytes changed, cut out, put in, doubled, zeroed, lines exchanged. */
-function damaged(bytes: Uint8Array, random: Random): Uint8Array {
-  let result = Array.from(bytes);
-  const alphabet = '\0\0\r\n\n",,;\t#*=<>"0129/.:- AMPGT\x01\x88\xb0\xff\xef';
-  for (let changes = 1 + random.below(6); changes > 0; changes--) {
-    const at = random.below(result.length + 1);
-    const length = random.below(random.below(4) === 0 ? 200 : 6);
-    const someByte = () => alphabet.charCodeAt(random.below(alphabet.length));
-    const kinds = [
-      () => result.splice(at, length),
-      () => result.splice(at, 0, ...Array.from({ length }, someByte)),
-      () => result.splice(at, length, ...Array.from({ length }, someByte)),
-      () => result.splice(at, length, ...new Array<number>(length).fill(0)),
-      () => result.splice(at, 0, ...result.slice(at, at + 3 * length)),
-      () => (result = [...result.slice(at), ...result.slice(0, at)]),
-    ];
-    kinds[random.below(kinds.length)]?.();
-  }
-  return Uint8Array.from(result);
-}
+/** Bytes that mean something in these formats. */
+const alphabet = '\0\0\r\n\n",,;\t#*=<>"0129/.:- AMPGT\x01\x88\xb0\xff\xef';
 
 describe.each(files)('reading %s', (_, format, text) => {
   const bytes = format === hoboBinaryFormat ? latin1(text) : bytesOf(text);
@@ -110,7 +82,7 @@ describe.each(files)('reading %s', (_, format, text) => {
   it('is sound whatever happened to the file, and the same in pieces and as it grew', () => {
     for (let seed = 1; seed <= 250; seed++) {
       const random = seededRandom(seed);
-      const broken = damaged(bytes, random);
+      const broken = damaged(bytes, random, alphabet);
       try {
         const whole = readWhole(format, broken);
         expectSound(whole, broken.length);
@@ -125,7 +97,7 @@ describe.each(files)('reading %s', (_, format, text) => {
 
   it('never takes bytes for more than certain', () => {
     for (let seed = 1; seed <= 100; seed++) {
-      const confidence = format.sniff(damaged(bytes, seededRandom(seed)).subarray(0, 4096), 'x.cnv');
+      const confidence = format.sniff(damaged(bytes, seededRandom(seed), alphabet).subarray(0, 4096), 'x.cnv');
       expect(confidence >= 0 && confidence <= 1).toBe(true);
     }
   });

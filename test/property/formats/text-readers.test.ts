@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Random, seededRandom } from '../../../src/core/random.ts';
+import { seededRandom } from '../../../src/core/random.ts';
 import { hobowareCsvFormat } from '../../../src/formats/hoboware-csv/hoboware-csv-format.ts';
-import type { ParsedItem, ReaderPosition, RecordFormat } from '../../../src/formats/record-stream.ts';
+import type { ReaderPosition, RecordFormat } from '../../../src/formats/record-stream.ts';
 import { toa5Format } from '../../../src/formats/toa5/toa5-format.ts';
 import { type HobowareDialectName, hobowareCsvText, toa5Text } from '../../../src/simulation/logger-files.ts';
-import { bytesOf, expectTiling, itemsOf, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { bytesOf, itemsOf, readGrowing, readWhole } from '../../unit/formats/reading.ts';
+import { damaged, expectSound } from './reader-soundness.ts';
 
 /** What no input may break: no exception, ranges that follow each other, records that fit their table. */
 
@@ -26,37 +27,8 @@ const files: [name: string, format: RecordFormat, bytes: Uint8Array][] = [
   ]),
 ];
 
-function expectSound(items: readonly ParsedItem[], length: number): void {
-  expectTiling(items, length);
-  let fields = -1;
-  for (const item of items) {
-    if (item.type === 'table') fields = item.table.fields.length;
-    if (item.type !== 'record') continue;
-    if (item.cells.length !== fields) expect.fail(`a record of ${item.cells.length} cells in a table of ${fields} fields`);
-    if (!Number.isSafeInteger(item.stamp.localUs)) expect.fail(`a record at ${item.stamp.localUs}`);
-  }
-}
-
-/** Damages a file: bytes changed, cut out, put in, doubled, zeroed, lines exchanged. */
-function damaged(bytes: Uint8Array, random: Random): Uint8Array {
-  let result = Array.from(bytes);
-  const alphabet = '\0\0\r\n\n",,;\t#"0129/.:- AMPGT\x01\xb0\xff\xef';
-  for (let changes = 1 + random.below(6); changes > 0; changes--) {
-    const at = random.below(result.length + 1);
-    const length = random.below(random.below(4) === 0 ? 200 : 6);
-    const someByte = () => alphabet.charCodeAt(random.below(alphabet.length));
-    const kinds = [
-      () => result.splice(at, length),
-      () => result.splice(at, 0, ...Array.from({ length }, someByte)),
-      () => result.splice(at, length, ...Array.from({ length }, someByte)),
-      () => result.splice(at, length, ...new Array<number>(length).fill(0)),
-      () => result.splice(at, 0, ...result.slice(at, at + 3 * length)),
-      () => (result = [...result.slice(at), ...result.slice(0, at)]),
-    ];
-    kinds[random.below(kinds.length)]?.();
-  }
-  return Uint8Array.from(result);
-}
+/** Bytes that mean something in these formats. */
+const alphabet = '\0\0\r\n\n",,;\t#"0129/.:- AMPGT\x01\xb0\xff\xef';
 
 describe.each(files)('reading %s', (_, format, bytes) => {
   it('is sound when the file is cut at any byte, and complete', () => {
@@ -76,7 +48,7 @@ describe.each(files)('reading %s', (_, format, bytes) => {
   it('is sound whatever happened to the file, and the same in pieces and as it grew', () => {
     for (let seed = 1; seed <= 250; seed++) {
       const random = seededRandom(seed);
-      const broken = damaged(bytes, random);
+      const broken = damaged(bytes, random, alphabet);
       const whole = readWhole(format, broken);
       try {
         expectSound(whole, broken.length);
@@ -91,7 +63,7 @@ describe.each(files)('reading %s', (_, format, bytes) => {
 
   it('never takes bytes for certain that it cannot read', () => {
     for (let seed = 1; seed <= 250; seed++) {
-      const broken = damaged(bytes, seededRandom(seed)).subarray(0, 4096);
+      const broken = damaged(bytes, seededRandom(seed), alphabet).subarray(0, 4096);
       const confidence = format.sniff(broken, 'x');
       expect(confidence >= 0 && confidence <= 1).toBe(true);
     }

@@ -60,4 +60,12 @@ describe('an invite code', () => {
     expect(psk.slice(0, 8)).not.toEqual(tag);
     expect(inviteKeys(new Uint8Array(16).fill(5), hmacSha256).tag).not.toEqual(tag);
   });
+
+  it('names its first eight addresses, so that a node that listens on more still makes a code that can be read', () => {
+    const addresses = Array.from({ length: 9 }, (_, index) => `udp://a:${index + 1}`);
+    expect(decodeInvite(encodeInvite({ ...invite, addresses }, sha256), sha256)).toMatchObject({
+      ok: true,
+      value: { addresses: addresses.slice(0, 8) },
+    });
+  });
 });
