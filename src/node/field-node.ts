@@ -1,6 +1,5 @@
 import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, identifier, type NodeId, type TeamId } from '../core/identifiers.ts';
-import type { Fault } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { seededRandom } from '../core/random.ts';
 import type { ClockQuality } from '../core/time.ts';
@@ -26,22 +25,15 @@ import { Engine, type PeerTraffic } from './engine.ts';
 import { type FileInfo, FileService, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import type { IngestReport, SiteProfile } from './ingest.ts';
-import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
-import {
-  type ConflictPolicy,
-  type DatasetDefinition,
-  type DatasetKind,
-  isProperName,
-  type Member,
-  Membership,
-  type Role,
-} from './membership.ts';
+import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership } from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
-import type { NodeEvent } from './node-event.ts';
+import type { FieldNodeEvent, NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
+import { type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
 
 export type { FileInfo, ScanReport } from './file-service.ts';
+export type { FieldNodeEvent } from './node-event.ts';
 
 /** How to open a node. */
 export interface FieldNodeOptions {
@@ -61,18 +53,6 @@ export interface Delivery {
   readonly held: number;
   readonly total: number;
 }
-
-/** Something that happened, beside what the engine reports. */
-export type FieldNodeEvent =
-  | NodeEvent
-  /** A path on disk now holds what the dataset says. */
-  | { readonly type: 'file-written'; readonly dataset: DatasetId; readonly path: string }
-  /** The node's own storage failed in the middle of a step. Nothing is lost and nothing more is done: close it, mend the cause, open it again. */
-  | { readonly type: 'stopped'; readonly code: string; readonly message: string }
-  /** Work in the background failed; it is tried again when its cause may have gone. */
-  | { readonly type: 'problem'; readonly what: string; readonly code: string; readonly message: string };
-
-const defaultInviteMs = 7 * 24 * 3600 * 1000;
 
 /**
  * A node: the public face of Godwit. One directory, one identity, one process.
@@ -94,6 +74,7 @@ export class FieldNode {
   readonly #ledger: IngestLedger;
   readonly #access: DatasetAccess;
   readonly #driver: NodeDriver;
+  readonly #team: TeamService;
   readonly #files: FileService;
   readonly #series: SeriesService;
   readonly #chores: Chores;
@@ -144,6 +125,15 @@ export class FieldNode {
     this.#driver = new NodeDriver(engine, platform, new ContentTasks(this.#contents, crypto, compressor), {
       onEvent: (event) => this.#handle(event),
       onCrash: (error) => this.#crash(error),
+    });
+    this.#team = new TeamService({
+      platform,
+      identity: this.#identity,
+      nodeName: () => this.name,
+      membership: this.#membership,
+      access: this.#access,
+      driver: this.#driver,
+      onEvent: (handler) => this.onEvent(handler),
     });
     this.#chores = new Chores((what, error) => this.#problem(what, error));
     const shared = {
@@ -213,21 +203,7 @@ export class FieldNode {
    * @throws GodwitError `ALREADY_IN_TEAM`, `NAME_INVALID`
    */
   createTeam(name: string): TeamId {
-    if (this.#membership.team !== undefined)
-      throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
-    requireProperName(name);
-    const { entropy, clock, catalog } = this.#platform;
-    catalog.transaction(() =>
-      this.#membership.found({
-        name,
-        nodeName: this.name,
-        identity: this.#identity,
-        nonce: entropy.bytes(16),
-        secret: entropy.bytes(32),
-        createdMs: clock.now().wallMs,
-      }),
-    );
-    return this.#access.requireTeam();
+    return this.#team.create(name);
   }
 
   /**
@@ -235,16 +211,8 @@ export class FieldNode {
    *
    * @throws GodwitError `NO_TEAM`, `NOT_COORDINATOR`
    */
-  createInvite(options: { readonly role?: Role; readonly validMs?: number; readonly addresses?: readonly string[] } = {}): string {
-    const { crypto, entropy, clock } = this.#platform;
-    const team = this.#access.requireTeam();
-    if (this.#membership.member(this.id)?.role !== 'coordinator')
-      throw new GodwitError('NOT_COORDINATOR', 'Only a coordinator can invite; ask one of them for a code.');
-    const secret = entropy.bytes(16);
-    const expiresMs = clock.now().wallMs + (options.validMs ?? defaultInviteMs);
-    this.#membership.addInvite({ ...inviteKeys(secret, crypto.hmacSha256), secret, role: options.role ?? 'member', expiresMs });
-    const addresses = options.addresses ?? this.#listeners.map((listener) => listener.address);
-    return encodeInvite({ team, secret, addresses }, crypto.sha256);
+  createInvite(options: InviteOptions = {}): string {
+    return this.#team.createInvite({ addresses: this.#listeners.map((listener) => listener.address), ...options });
   }
 
   /**
@@ -256,48 +224,8 @@ export class FieldNode {
    * @param options `timeoutMs`: gives up after this long, default never. `signal`: gives up when it is aborted.
    * @throws GodwitError `INVITE_MALFORMED`, `INVITE_USED`, `INVITE_WITHOUT_ADDRESS`, `INVITER_INVALID`, `JOIN_INVALID`, `JOIN_TIMEOUT` (retryable), `ABORTED`, `ALREADY_IN_TEAM`
    */
-  async join(code: string, options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<TeamId> {
-    const invite = decodeInvite(code, this.#platform.crypto.sha256);
-    if (!invite.ok) throw GodwitError.from(invite.fault);
-    const { team } = this.#membership;
-    // A power cut may have come between the welcome and the log that confirms it: then joining goes on.
-    if (team === invite.value.team && this.#membership.member(this.id) !== undefined) return team;
-    if (team !== undefined && team !== invite.value.team)
-      throw new GodwitError('ALREADY_IN_TEAM', 'This node belongs to a team already; open another directory for another team.');
-    const { signal, timeoutMs } = options;
-    let giveUp = (_fault: Fault): void => undefined;
-    const aborted = (): void => giveUp({ code: 'ABORTED', blame: 'caller', message: 'Joining was given up.' });
-    const timedOut = (): void =>
-      giveUp({
-        code: 'JOIN_TIMEOUT',
-        blame: 'peer',
-        message: 'Nobody took the invite in time; it may have expired, or the inviting node is off.',
-      });
-    const timer = timeoutMs === undefined ? undefined : this.#platform.timers.schedule(timeoutMs, timedOut);
-    try {
-      return await new Promise((resolve, reject) => {
-        giveUp = (fault) => {
-          // Called from a timer or a signal, where nobody else would hear of a disk that fails now.
-          try {
-            this.#driver.command((engine, now) => engine.stopJoining(fault, now));
-          } catch (error) {
-            reject(error);
-          }
-        };
-        const forget = this.onEvent((event) => {
-          if (event.type === 'joined') resolve(event.team);
-          else if (event.type === 'join-failed') reject(GodwitError.from(event.fault, { retryable: event.fault.code === 'JOIN_TIMEOUT' }));
-          else return;
-          forget();
-        });
-        this.#driver.command((engine, now) => engine.join(invite.value, now));
-        signal?.addEventListener('abort', aborted);
-        if (signal?.aborted) aborted();
-      });
-    } finally {
-      timer?.cancel();
-      signal?.removeEventListener('abort', aborted);
-    }
+  async join(code: string, options: JoinOptions = {}): Promise<TeamId> {
+    return this.#team.join(code, options);
   }
 
   /**
@@ -568,9 +496,4 @@ export class FieldNode {
   #header(): Omit<EntryHeader, 'instant'> {
     return { clockQuality: this.#options.clockQuality ?? 'unknown' };
   }
-}
-
-/** A name that other nodes would refuse is refused here, before it is signed. */
-function requireProperName(name: string): void {
-  if (!isProperName(name)) throw new GodwitError('NAME_INVALID', 'A team, node or dataset needs a name of 1 to 256 characters.');
 }

@@ -18,3 +18,13 @@ export type NodeEvent =
   | { readonly type: 'receipt'; readonly node: NodeId; readonly dataset: DatasetId }
   /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
   | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };
+
+/** Something that happened, beside what the engine reports. */
+export type FieldNodeEvent =
+  | NodeEvent
+  /** A path on disk now holds what the dataset says. */
+  | { readonly type: 'file-written'; readonly dataset: DatasetId; readonly path: string }
+  /** The node's own storage failed in the middle of a step. Nothing is lost and nothing more is done: close it, mend the cause, open it again. */
+  | { readonly type: 'stopped'; readonly code: string; readonly message: string }
+  /** Work in the background failed; it is tried again when its cause may have gone. */
+  | { readonly type: 'problem'; readonly what: string; readonly code: string; readonly message: string };
