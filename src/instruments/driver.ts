@@ -13,12 +13,19 @@ export interface InstrumentTransport {
   read(): AsyncIterable<Uint8Array>;
   write(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
+  /**
+   * Holds the line in the state *spacing* for `durationMs`, as SDI-12 wakes its sensors, and resolves when the line marks again. Only where there is a line to hold: a serial port has it, a network
+   * connection has not.
+   */
+  sendBreak?(durationMs: number): Promise<void>;
 }
 
-/** Waiting, as a port: a driver never owns a timer. */
+/** Time and waiting, as a port: a driver never owns a clock or a timer. */
 export interface InstrumentTimer {
   /** Milliseconds on a clock that only counts forward. */
   monotonicMs(): number;
+  /** Milliseconds since 1970-01-01T00:00:00Z by this node's wall clock: what readings of an instrument without a clock are stamped with. */
+  wallMs(): number;
   /** Resolves after `durationMs`, or at once when the signal is aborted. */
   wait(durationMs: number, signal?: AbortSignal): Promise<void>;
 }

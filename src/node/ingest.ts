@@ -162,17 +162,16 @@ export class Ingest {
     for await (const batch of session.collect(table, from)) {
       const found = deviceTable(identity, batch);
       const offsetMinutes = profile.utcOffsetMinutes;
-      if (offsetMinutes === undefined) throw zoneUnknown(source);
       const revision = this.#revisionOf(found, {
         ...profile,
         ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}),
       });
       const raw = await contents.addBytes(batch.raw);
-      const rows = batch.records.map((record) => ({
-        timeUs: toUtcUs(record.stamp, offsetMinutes),
-        recordNumber: record.recordNumber,
-        cells: record.cells,
-      }));
+      const rows = batch.records.map(({ stamp, recordNumber, cells }) => {
+        const recordOffset = stamp.offsetMinutes ?? offsetMinutes;
+        if (recordOffset === undefined) throw zoneUnknown(source);
+        return { timeUs: toUtcUs(stamp, recordOffset), recordNumber, cells };
+      });
       host.atomically(() => {
         this.#storeRows(dataset, revision, rows, [], { name: key, root: raw.root, offset: 0, lengthBytes: batch.raw.length }, tally, key);
         if (batch.missing !== undefined) {

@@ -16,6 +16,7 @@ export async function openTransport(address: string): Promise<TcpTransport> {
 /** Waiting, for drivers. */
 export const instrumentTimer = {
   monotonicMs: (): number => performance.now(),
+  wallMs: (): number => Date.now(),
   async wait(durationMs: number, signal?: AbortSignal): Promise<void> {
     try {
       await delay(durationMs, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) });

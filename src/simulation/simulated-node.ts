@@ -144,6 +144,7 @@ export class SimulatedNode {
       openTransport: async (address) => this.#openTransport(address),
       instrumentTimer: {
         monotonicMs: () => this.clock.now().monotonicMs,
+        wallMs: () => this.clock.now().wallMs,
         wait: (durationMs, signal) => process.timers.wait(durationMs, signal),
       },
       exporters: { netcdf: this.#exporter('netcdf'), geopackage: this.#exporter('geopackage') },

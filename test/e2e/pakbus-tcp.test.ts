@@ -14,6 +14,7 @@ const signal = new AbortController().signal;
 
 const timer: InstrumentTimer = {
   monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
   wait: (durationMs, aborted) =>
     sleep(durationMs, undefined, { ref: false, ...(aborted === undefined ? {} : { signal: aborted as AbortSignal }) }).catch(
       () => undefined,

@@ -44,6 +44,10 @@ export class VirtualLine implements InstrumentTransport, InstrumentTimer {
     return this.#nowMs;
   }
 
+  wallMs(): number {
+    return this.now().wallMs;
+  }
+
   wait(durationMs: number): Promise<void> {
     return new Promise((resolve) => this.#events.push({ at: this.#nowMs + durationMs, run: resolve }));
   }
