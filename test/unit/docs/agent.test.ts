@@ -109,7 +109,7 @@ describe('the events in the agent reference', () => {
   it('are all events there are, with their fields', () => {
     const inSource = new Map([
       ...membersOfUnion('src/node/node-event.ts', 'NodeEvent'),
-      ...membersOfUnion('src/node/field-node.ts', 'FieldNodeEvent'),
+      ...membersOfUnion('src/node/node-event.ts', 'FieldNodeEvent'),
     ]);
     const documented = new Map(
       tableRows(sectionOf('Events') ?? '').map(([type, fields]) => [type, fields === '' ? [] : fields?.split(', ')]),
