@@ -166,12 +166,12 @@ export class Ingest {
         ...profile,
         ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}),
       });
-      const raw = await contents.addBytes(batch.raw);
       const rows = batch.records.map(({ stamp, recordNumber, cells }) => {
         const recordOffset = stamp.offsetMinutes ?? offsetMinutes;
         if (recordOffset === undefined) throw zoneUnknown(source);
         return { timeUs: toUtcUs(stamp, recordOffset), recordNumber, cells };
       });
+      const raw = await contents.addBytes(batch.raw);
       host.atomically(() => {
         this.#storeRows(dataset, revision, rows, [], { name: key, root: raw.root, offset: 0, lengthBytes: batch.raw.length }, tally, key);
         if (batch.missing !== undefined) {
