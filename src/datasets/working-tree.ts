@@ -3,7 +3,7 @@ import { type DatasetId, identifierToBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { WallMs } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
-import type { FileStat, FileTree, UnusableEntry } from '../ports/file-tree.ts';
+import type { FileStat, FileTree, MayReplace, UnusableEntry } from '../ports/file-tree.ts';
 import type { ContentStore, TakenFile } from './content-store.ts';
 import { type Attributes, areAttributes, changeBytesMax, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
@@ -202,7 +202,7 @@ export class WorkingTree {
     }
     if (shown.kind === 'file' && !this.#contents.holds(shown.content.root)) return 'incomplete';
     await this.#makeRoom(shown, busy);
-    if (!(await this.#isAsRecorded(path, row))) return 'modified-on-disk';
+    if (!isAsRecorded(await this.#tree.stat(path), row)) return 'modified-on-disk';
     const chunks = shown.kind === 'file' ? await this.#contents.refs(shown.content) : [];
     await this.#saveWhatOthersNeed(shown, chunks, busy);
     const written = await this.#write(shown, row);
@@ -263,27 +263,24 @@ export class WorkingTree {
   }
 
   async #write(shown: FileRevision, row: TreeRow | undefined): Promise<FileStat | 'modified' | undefined> {
-    if (!(await this.#isAsRecorded(shown.path, row))) return 'modified';
-    switch (shown.kind) {
-      case 'removal':
-        if (row !== undefined) await this.#tree.remove(shown.path);
-        return undefined;
-      case 'symlink':
-        return this.#tree.link(shown.path, shown.target);
-      case 'file':
-        try {
-          return await this.#tree.write(shown.path, this.#unlessModified(shown, row), { mtimeNs: shown.mtimeNs, mode: shown.mode });
-        } catch (error) {
-          if (error instanceof ModifiedMeanwhile) return 'modified';
-          throw error;
+    // Saving what others need and writing the bytes may take hours, so the file is looked at again when the new one takes its place.
+    const mayReplace: MayReplace = (standing) => isAsRecorded(standing, row);
+    try {
+      switch (shown.kind) {
+        case 'removal':
+          if (row !== undefined) await this.#tree.remove(shown.path, mayReplace);
+          return undefined;
+        case 'symlink':
+          return await this.#tree.link(shown.path, shown.target, mayReplace);
+        case 'file': {
+          const { content, mtimeNs, mode } = shown;
+          return await this.#tree.write(shown.path, this.#contents.stream(content), { mtimeNs, mode }, mayReplace);
         }
+      }
+    } catch (error) {
+      if (error instanceof GodwitError && error.code === 'FILE_CHANGED') return 'modified';
+      throw error;
     }
-  }
-
-  /** The bytes to write. Writing them may take hours, so the file is looked at again behind the last of them. */
-  async *#unlessModified(shown: FileRevision & { kind: 'file' }, row: TreeRow | undefined): AsyncGenerator<Uint8Array, void, void> {
-    yield* this.#contents.stream(shown.content);
-    if (!(await this.#isAsRecorded(shown.path, row))) throw new ModifiedMeanwhile();
   }
 
   /** What changed on disk, in the order of the walk. */
@@ -457,12 +454,6 @@ export class WorkingTree {
     return true;
   }
 
-  async #isAsRecorded(path: string, row: TreeRow | undefined): Promise<boolean> {
-    const stat = await this.#tree.stat(path);
-    if (row === undefined || row.kind === 'removal') return stat === undefined;
-    return stat !== undefined && sameStat(stat, row);
-  }
-
   #standsOnDisk(path: string): boolean {
     const row = this.#row(path);
     return row !== undefined && row.kind !== 'removal';
@@ -515,8 +506,11 @@ export class WorkingTree {
   }
 }
 
-/** Thrown inside a write, to leave what stands there. */
-class ModifiedMeanwhile extends Error {}
+/** Whether what stands on disk is what stood there when the path was last in step. */
+function isAsRecorded(stat: FileStat | undefined, row: TreeRow | undefined): boolean {
+  if (row === undefined || row.kind === 'removal') return stat === undefined;
+  return stat !== undefined && sameStat(stat, row);
+}
 
 /** Puts changes together, as many as fit into one log entry. */
 async function* batchesOf(

@@ -35,6 +35,12 @@ export interface FileReader {
   close(): Promise<void>;
 }
 
+/**
+ * Decides by what stands at a path, `undefined` for nothing, whether it may be replaced or removed. Asked at the last moment, with nothing between the look and the deed, so that what a person or a
+ * program saved meanwhile is not lost. Must not throw.
+ */
+export type MayReplace = (standing: FileStat | undefined) => boolean;
+
 /** What a written file shall look like. */
 export interface FileAttributes {
   readonly mtimeNs?: bigint;
@@ -52,13 +58,13 @@ export interface FileTree {
   open(path: string): Promise<FileReader>;
   /**
    * Replaces a file as one step: writes beside it, syncs, renames, syncs the directory. After a power cut the old or the new content is there, never a mixture. Creates missing
-   * directories. Rejects with `DISK_FULL` or `STORAGE_FAILED`, and then the old content stands.
+   * directories. Rejects with `DISK_FULL`, `STORAGE_FAILED`, or `FILE_CHANGED` (retryable) when `mayReplace` says no, and then the old content stands.
    */
-  write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes): Promise<FileStat>;
-  /** Creates or replaces a symbolic link as one step. */
-  link(path: string, target: string): Promise<FileStat>;
+  write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat>;
+  /** Creates or replaces a symbolic link as one step. Rejects as `write` does. */
+  link(path: string, target: string, mayReplace?: MayReplace): Promise<FileStat>;
   /** Moves a file inside the tree, replacing what stands at `to`. */
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file or link, and the directories that became empty. No error when it is gone already. */
-  remove(path: string): Promise<void>;
+  /** Removes a file or link, and the directories that became empty. No error when it is gone already. Rejects with `FILE_CHANGED` (retryable) when `mayReplace` says no to what stands there. */
+  remove(path: string, mayReplace?: MayReplace): Promise<void>;
 }

@@ -9,7 +9,7 @@ export type { Clock } from './clock.ts';
 export type { CompressOptions, Compressor, DecompressOptions } from './compressor.ts';
 export type { Crypto, IncrementalHash, KeyPair } from './crypto.ts';
 export type { Entropy } from './entropy.ts';
-export type { FileAttributes, FileKind, FileReader, FileStat, FileTree, UnusableEntry } from './file-tree.ts';
+export type { FileAttributes, FileKind, FileReader, FileStat, FileTree, MayReplace, UnusableEntry } from './file-tree.ts';
 export type { LinkDriver, LinkSink, Listener } from './links.ts';
 export type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl, RateControlFactory } from './rate-control.ts';
 export type { Timers } from './timers.ts';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type BigIntStats, constants, realpathSync, statSync } from 'node:fs';
+import { type BigIntStats, constants, lstatSync, readlinkSync, realpathSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
-import type { FileAttributes, FileReader, FileStat, FileTree, UnusableEntry } from '../ports/file-tree.ts';
+import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, UnusableEntry } from '../ports/file-tree.ts';
 import { checkRoot, fileStat, lookAt, walkDisk } from './disk-walk.ts';
 import { syncDirectory } from './durable-directory.ts';
 import { storageError, systemCode } from './storage-faults.ts';
@@ -84,6 +84,15 @@ async function lstatIfAny(absolute: string): Promise<BigIntStats | undefined> {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+/** Looks at the last moment whether what stands at the target may go. Synchronous like what follows, so that nothing comes between them but what another process does in these microseconds. */
+function refuseIfChanged(path: string, absolute: string, mayReplace: MayReplace | undefined): void {
+  if (mayReplace === undefined) return;
+  const stats = lstatSync(absolute, { bigint: true, throwIfNoEntry: false });
+  const standing = stats && fileStat(path, stats, stats.isSymbolicLink() ? readlinkSync(absolute) : undefined);
+  if (!mayReplace(standing))
+    throw new GodwitError('FILE_CHANGED', `${JSON.stringify(path)} was changed meanwhile; what was saved there stays`, { retryable: true });
 }
 
 /** Sets an attribute where the file system has it. */
@@ -202,8 +211,13 @@ class DiskFileTree implements FileTree {
     }
   }
 
-  async write(path: string, content: AsyncIterable<Uint8Array>, { mtimeNs, mode }: FileAttributes): Promise<FileStat> {
-    return this.#replace(path, async (temporary, replaced) => {
+  async write(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    { mtimeNs, mode }: FileAttributes,
+    mayReplace?: MayReplace,
+  ): Promise<FileStat> {
+    return this.#replace(path, mayReplace, async (temporary, replaced) => {
       const handle = await open(temporary, 'wx');
       return {
         handle,
@@ -228,8 +242,8 @@ class DiskFileTree implements FileTree {
     });
   }
 
-  async link(path: string, target: string): Promise<FileStat> {
-    return this.#replace(path, async (temporary) => {
+  async link(path: string, target: string, mayReplace?: MayReplace): Promise<FileStat> {
+    return this.#replace(path, mayReplace, async (temporary) => {
       try {
         await symlink(target, temporary);
       } catch (error) {
@@ -262,14 +276,15 @@ class DiskFileTree implements FileTree {
     await this.#sync(changed);
   }
 
-  async remove(path: string): Promise<void> {
+  async remove(path: string, mayReplace?: MayReplace): Promise<void> {
     const changed = await this.#inTurn(async () => {
       const stats = await this.#statsOf(path);
       if (stats === undefined) return [];
       if (stats.isDirectory()) throw occupied(path, 'it is a directory, and only files and links are removed');
       const absolute = join(this.#root, path);
+      refuseIfChanged(path, absolute, mayReplace);
       try {
-        await unlink(absolute);
+        unlinkSync(absolute);
       } catch (error) {
         throw storageError(error, `remove ${JSON.stringify(path)}`);
       }
@@ -284,6 +299,7 @@ class DiskFileTree implements FileTree {
    */
   async #replace(
     path: string,
+    mayReplace: MayReplace | undefined,
     make: (temporary: string, replaced: BigIntStats | undefined) => Promise<{ handle: FileHandle; fill: () => Promise<void> } | undefined>,
   ): Promise<FileStat> {
     const name = `.godwit-${randomBytes(8).toString('hex')}.part`;
@@ -304,7 +320,11 @@ class DiskFileTree implements FileTree {
       const place = temporary as string;
       await made?.fill();
       const before = await made?.handle.stat({ bigint: true });
-      await this.#inTurn(() => rename(place, target.absolute));
+      await this.#inTurn(async () => {
+        // Without a moment between them in which this process does anything else.
+        refuseIfChanged(path, target.absolute, mayReplace);
+        renameSync(place, target.absolute);
+      });
       temporary = undefined;
       const after = await made?.handle.stat({ bigint: true });
       await this.#sync(target.changedDirectories);

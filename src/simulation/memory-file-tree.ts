@@ -2,7 +2,7 @@ import { invariant } from '../core/assert.ts';
 import { concatBytes, utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
-import type { FileAttributes, FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
+import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace } from '../ports/file-tree.ts';
 import type { DiskFaults } from './disk-faults.ts';
 
 /**
@@ -107,7 +107,12 @@ export class MemoryFileTree implements FileTree {
     };
   }
 
-  async write(path: string, content: AsyncIterable<Uint8Array>, { mtimeNs, mode }: FileAttributes): Promise<FileStat> {
+  async write(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    { mtimeNs, mode }: FileAttributes,
+    mayReplace?: MayReplace,
+  ): Promise<FileStat> {
     await this.#alive();
     this.#checkTarget(path);
     const { faults, nowNs } = this.#options;
@@ -124,6 +129,7 @@ export class MemoryFileTree implements FileTree {
       await this.#alive();
       // What stands there may have changed while the content came in.
       this.#checkTarget(path);
+      this.#refuseIfChanged(path, mayReplace);
     } catch (error) {
       faults.release(takenBytes);
       throw error;
@@ -142,9 +148,10 @@ export class MemoryFileTree implements FileTree {
     });
   }
 
-  async link(path: string, target: string): Promise<FileStat> {
+  async link(path: string, target: string, mayReplace?: MayReplace): Promise<FileStat> {
     await this.#alive();
     this.#checkTarget(path);
+    this.#refuseIfChanged(path, mayReplace);
     const bytes = utf8(target);
     this.#options.faults.take(bytes.length);
     const now = this.#options.nowNs();
@@ -164,11 +171,12 @@ export class MemoryFileTree implements FileTree {
     this.#place(to, node);
   }
 
-  async remove(path: string): Promise<void> {
+  async remove(path: string, mayReplace?: MayReplace): Promise<void> {
     await this.#alive();
     const node = this.#find(path);
     if (this.#filesBelow.has(path)) throw occupied(path);
     if (node === undefined) return;
+    this.#refuseIfChanged(path, mayReplace);
     this.#options.faults.release(node.bytes.length);
     this.#delete(path);
   }
@@ -237,6 +245,12 @@ export class MemoryFileTree implements FileTree {
   #checkTarget(path: string): void {
     this.#checkPath(path);
     if (this.#filesBelow.has(path) || directoriesAbove(path).some((directory) => this.#nodeByPath.has(directory))) throw occupied(path);
+  }
+
+  #refuseIfChanged(path: string, mayReplace: MayReplace | undefined): void {
+    const standing = this.#nodeByPath.get(path);
+    if (mayReplace?.(standing && statOf(path, standing)) === false)
+      throw new GodwitError('FILE_CHANGED', `${JSON.stringify(path)} was changed meanwhile`, { retryable: true });
   }
 
   #place(path: string, node: Node): FileStat {

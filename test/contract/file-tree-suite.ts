@@ -52,6 +52,40 @@ export function fileTreeContract(name: string, create: () => Promise<FileTreeSub
     });
     afterEach(() => subject.dispose());
 
+    describe('what may be replaced', () => {
+      const standing: (FileStat | undefined)[] = [];
+      const never = (stat: FileStat | undefined): boolean => {
+        standing.push(stat);
+        return false;
+      };
+
+      it('is asked by what stands there when the bytes have all come, and what stands there stays when it may not', async () => {
+        standing.length = 0;
+        await write('a/b', 'old');
+        async function* meanwhile(): AsyncGenerator<Uint8Array> {
+          yield text('new');
+          await write('a/b', 'saved meanwhile');
+        }
+        expect(await codeOf(tree.write('a/b', meanwhile(), {}, never))).toBe('FILE_CHANGED');
+        expect(await codeOf(tree.link('a/b', 'x', never))).toBe('FILE_CHANGED');
+        expect(await codeOf(tree.remove('a/b', never))).toBe('FILE_CHANGED');
+        expect(standing).toEqual([1, 2, 3].map(() => expect.objectContaining({ path: 'a/b', kind: 'file', sizeBytes: 15 })));
+        expect(await tree.stat('a/b')).toEqual(standing[0]);
+        expect(await textOf('a/b')).toBe('saved meanwhile');
+        expect(await paths()).toEqual(['a/b']);
+      });
+
+      it('is asked with nothing where nothing stands, and what may be is done', async () => {
+        standing.length = 0;
+        expect(await codeOf(tree.write('c', inPieces(text('new')), {}, never))).toBe('FILE_CHANGED');
+        expect(standing).toEqual([undefined]);
+        expect(await tree.stat('c')).toBeUndefined();
+        await tree.write('c', inPieces(text('new')), {}, (stat) => stat === undefined);
+        await tree.remove('c', (stat) => stat?.sizeBytes === 3);
+        expect(await paths()).toEqual([]);
+      });
+    });
+
     describe('an empty tree', () => {
       it('holds nothing', async () => {
         expect(await paths()).toEqual([]);
