@@ -4,6 +4,7 @@ import { csixmlFormat } from './csixml/csixml-format.ts';
 import { genericCsvFormat } from './generic-csv/generic-csv-format.ts';
 import { hoboBinaryFormat } from './hobo-binary/hobo-binary-format.ts';
 import { hoboconnectFormat } from './hoboconnect/hoboconnect-format.ts';
+import { hoboconnectXlsxFormat } from './hoboconnect-xlsx/hoboconnect-xlsx-format.ts';
 import { hobowareCsvFormat } from './hoboware-csv/hoboware-csv-format.ts';
 import { minidotFormat } from './minidot/minidot-format.ts';
 import { mixedArrayFormat } from './mixed-array/mixed-array-format.ts';
@@ -26,6 +27,7 @@ export const recordFormats: readonly RecordFormat[] = [
   csijsonFormat,
   hobowareCsvFormat,
   hoboconnectFormat,
+  hoboconnectXlsxFormat,
   hoboBinaryFormat,
   seabirdCnvFormat,
   solinstXleFormat,

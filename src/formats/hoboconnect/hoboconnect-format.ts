@@ -12,7 +12,7 @@ import { HoboconnectReader } from './hoboconnect-reader.ts';
  * - Row numbers count the rows of the export and not the logger's records, so records have none.
  * - The last row counts without a line end when it has every cell.
  *
- * HOBOconnect's other export, XLSX, is not read: it is a zip archive, and events are only in there.
+ * HOBOconnect's other export is `hoboconnectXlsxFormat`; events are only in there.
  *
  * Every code of a defect is explained in `hoboconnectDefects`.
  */

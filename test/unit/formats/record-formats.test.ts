@@ -12,7 +12,7 @@ const formatByFile: Readonly<Record<string, Readonly<Record<string, string>>>> =
   csixml: { 'toxx_doc_example.xml': 'csixml' },
   csijson: { 'cr6_since_record.json': 'csijson' },
   'hoboware-csv': { 'charlies_air.csv': 'hoboware-csv', 'cond_ampm_nospace.csv': 'hoboware-csv', 'russwood_do.csv': 'hoboware-csv' },
-  hoboconnect: { 'mx_combined.csv': 'hoboconnect' },
+  hoboconnect: { 'mx_combined.csv': 'hoboconnect', 'mx_do.xlsx': 'hoboconnect-xlsx' },
   'hobo-binary': { 'u24_002.hobo': 'hobo-binary' },
   'seabird-cnv': { 'pira001.cnv': 'seabird-cnv', 'hotin.cnv': 'seabird-cnv' },
   'pme-minidot': { 'minidot_2019-12-13.txt': 'minidot' },
