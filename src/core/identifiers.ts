@@ -33,6 +33,20 @@ export function parseIdentifier<T extends HexIdentifier>(text: string): T | unde
   return isIdentifierText(text) ? (text as T) : undefined;
 }
 
+/** Length of a short name in bytes. */
+export const shortNameBytes = 8;
+
+/**
+ * The first 8 bytes of an identifier, 16 hexadecimal digits: how members name nodes and datasets of their own team to each other. Whoever reads one looks it up among those it knows. To make another identifier with
+ * the same beginning takes 2^64 attempts, and would only mean that a signature does not match.
+ */
+export type ShortName = Brand<string, 'ShortName'>;
+
+/** The short name of an identifier. */
+export function shortName(id: HexIdentifier): ShortName {
+  return id.slice(0, 2 * shortNameBytes) as string as ShortName;
+}
+
 /** The 32 bytes of an identifier. */
 export function identifierToBytes(id: HexIdentifier): Uint8Array {
   return fromHex(id);

@@ -1,5 +1,5 @@
 import { concatBytes, utf8 } from '../core/bytes.ts';
-import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { decodeCbor, encodeCbor } from '../core/cbor.ts';
 import { type DatasetId, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
@@ -11,6 +11,8 @@ import { VersionVector } from './version-vector.ts';
 /**
  * Receipts: signed statements "I durably hold everything up to this vector, contents included". They travel with every encounter, so the author of a revision learns through
  * whatever path exists where its data is: still only here, in somebody's custody, or delivered.
+ *
+ * That a node holds more of what it wrote itself is news to nobody and not worth a receipt; its own log is brought up to date with the next one.
  *
  * One receipt is kept for each (node, dataset), the latest. What is signed is
  *
@@ -65,12 +67,12 @@ export class ReceiptBook {
   }
 
   /**
-   * Signs and keeps our own receipt; `undefined` when it would say the same as the last one. Its instant is the given one, or just behind the last receipt's if that is later: others only take
+   * Signs and keeps our own receipt; `undefined` when it would say no more than that our own log has grown. Its instant is the given one, or just behind the last receipt's if that is later: others only take
    * what is newer, and a wall clock that was set back must not silence a node.
    */
   issue(node: NodeId, secretKey: Uint8Array, dataset: DatasetId, vector: VersionVector, instant: HybridInstant): HeldReceipt | undefined {
     const last = this.of(node, dataset);
-    if (last !== undefined && last.vector.compare(vector) === 'equal') return undefined;
+    if (withOwnLog(last?.vector, node, vector).compare(vector) === 'equal') return undefined;
     const isLater = last === undefined || compareInstants(instant, last.instant) > 0;
     const unsigned = {
       node,
@@ -90,18 +92,16 @@ export class ReceiptBook {
   accept(claim: {
     readonly node: NodeId;
     readonly dataset: DatasetId;
-    readonly vector: CborValue;
+    readonly vector: VersionVector;
     readonly wallMs: number;
     readonly counter: number;
     readonly signature: Uint8Array;
   }): Outcome<'stored' | 'known'> {
-    const vector = VersionVector.fromCbor(claim.vector);
-    if (!vector.ok) return failure('RECEIPT_MALFORMED', 'peer', vector.fault.message);
     if (!isCount(claim.wallMs) || !isCount(claim.counter)) return failure('RECEIPT_MALFORMED', 'peer', 'a receipt has no usable instant');
     const receipt: HeldReceipt = {
       node: claim.node,
       dataset: claim.dataset,
-      vector: vector.value,
+      vector: claim.vector,
       instant: { wallMs: claim.wallMs, counter: claim.counter },
       signature: claim.signature,
     };
@@ -158,6 +158,11 @@ export class ReceiptBook {
       receipt.signature,
     );
   }
+}
+
+/** What was last said, as if it had been said of the node's own log as it is now; but not of one of which less is held. */
+function withOwnLog(last: VersionVector = VersionVector.empty, node: NodeId, vector: VersionVector): VersionVector {
+  return last.advance(node, vector.lengthOf(node));
 }
 
 function isCount(value: number): boolean {

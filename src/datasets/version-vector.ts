@@ -1,6 +1,6 @@
-import { compareBytes, concatBytes } from '../core/bytes.ts';
+import { compareBytes, concatBytes, toHex } from '../core/bytes.ts';
 import { type CborValue, encodeCbor } from '../core/cbor.ts';
-import { identifier, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { identifier, identifierBytes, identifierToBytes, type NodeId, type ShortName, shortNameBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Crypto } from '../ports/crypto.ts';
@@ -15,7 +15,7 @@ import type { Dot } from './log.ts';
  * (Parker et al., "Detection of Mutual Inconsistency in Distributed Systems", 1983; Baquero and Preguiça, "Why Logical Clocks are Easy", 2016).
  *
  * Wire form: one CBOR array `[ids, n1, n2, …]`. `ids` is the identifiers of all authors with a non-empty log, 32 bytes each, ascending, in one byte string; then the length of each
- * log in the same order. A vector has exactly one such form, so equal vectors have equal digests.
+ * log in the same order. A vector has exactly one such form, so equal vectors have equal digests. Between members the identifiers are short names, 8 bytes each.
  */
 
 /** How one vector stands to another: the same, an earlier state of it, a later state, or each has something the other lacks. */
@@ -124,35 +124,62 @@ export class VersionVector {
     return [ids, ...this.#lengthByNode.values()];
   }
 
+  /** The form that travels between members: as `toCbor`, with short names. */
+  toShortCbor(): CborValue {
+    const names = concatBytes(...[...this.#lengthByNode.keys()].map((node) => identifierToBytes(node).subarray(0, shortNameBytes)));
+    return [names, ...this.#lengthByNode.values()];
+  }
+
+  /**
+   * The vector in a decoded CBOR value with short names. `nodeOf` gives the node of a name; what it does not know is left out and counted in `unknown`. Fails with `VECTOR_MALFORMED` and
+   * `VECTOR_TOO_LARGE` (peer).
+   */
+  static fromShortCbor(
+    value: unknown,
+    nodeOf: (name: ShortName) => NodeId | undefined,
+  ): Outcome<{ readonly vector: VersionVector; readonly unknown: number }> {
+    const shaped = namesAndLengths(value, shortNameBytes);
+    if (!shaped.ok) return shaped;
+    const { names, lengths } = shaped.value;
+    const known: [NodeId, number][] = [];
+    for (const [index, length] of lengths.entries()) {
+      const node = nodeOf(toHex(names[index] as Uint8Array) as ShortName);
+      if (node !== undefined) known.push([node, length]);
+    }
+    return success({ vector: VersionVector.of(known), unknown: lengths.length - known.length });
+  }
+
   /**
    * The vector in a decoded CBOR value of foreign origin. Fails with `VECTOR_MALFORMED` when the value is not the canonical form of a vector, and with `VECTOR_TOO_LARGE` when it
    * names more authors than a dataset may have; both are the peer's fault, and asking again will not help.
    */
   static fromCbor(value: unknown): Outcome<VersionVector> {
-    const malformed = (what: string) => failure('VECTOR_MALFORMED', 'peer', `version vector: ${what}`);
-    if (!Array.isArray(value)) return malformed('not an array');
-    const [ids, ...lengths] = value as readonly unknown[];
-    if (!(ids instanceof Uint8Array) || ids.length !== lengths.length * identifierBytes) {
-      return malformed('identifiers and lengths do not match');
-    }
-    if (lengths.length > limits.authorsPerDatasetMax) {
-      return failure(
-        'VECTOR_TOO_LARGE',
-        'peer',
-        `version vector: ${lengths.length} authors, at most ${limits.authorsPerDatasetMax} are allowed`,
-      );
-    }
-    const lengthByNode = new Map<NodeId, number>();
-    let previous: Uint8Array | undefined;
-    for (const [index, length] of lengths.entries()) {
-      if (!Number.isSafeInteger(length) || (length as number) < 1) return malformed('a log length is not a positive integer');
-      const id = ids.subarray(index * identifierBytes, (index + 1) * identifierBytes);
-      if (previous !== undefined && compareBytes(previous, id) >= 0) return malformed('identifiers are not in ascending order');
-      previous = id;
-      lengthByNode.set(identifier<NodeId>(id), length as number);
-    }
-    return success(new VersionVector(lengthByNode));
+    const shaped = namesAndLengths(value, identifierBytes);
+    if (!shaped.ok) return shaped;
+    const { names, lengths } = shaped.value;
+    return success(new VersionVector(new Map(names.map((name, index) => [identifier<NodeId>(name), lengths[index] as number]))));
   }
+}
+
+/** The names in a decoded wire form, strictly ascending, and the lengths beside them. */
+function namesAndLengths(value: unknown, nameBytes: number): Outcome<{ readonly names: Uint8Array[]; readonly lengths: number[] }> {
+  const malformed = (what: string) => failure('VECTOR_MALFORMED', 'peer', `version vector: ${what}`);
+  if (!Array.isArray(value)) return malformed('not an array');
+  const [ids, ...lengths] = value as readonly unknown[];
+  if (!(ids instanceof Uint8Array) || ids.length !== lengths.length * nameBytes) return malformed('identifiers and lengths do not match');
+  if (lengths.length > limits.authorsPerDatasetMax) {
+    const message = `version vector: ${lengths.length} authors, at most ${limits.authorsPerDatasetMax} are allowed`;
+    return failure('VECTOR_TOO_LARGE', 'peer', message);
+  }
+  const names: Uint8Array[] = [];
+  for (const [index, length] of lengths.entries()) {
+    if (!Number.isSafeInteger(length) || (length as number) < 1) return malformed('a log length is not a positive integer');
+    const name = ids.subarray(index * nameBytes, (index + 1) * nameBytes);
+    const previous = names.at(-1);
+    if (previous !== undefined && compareBytes(previous, name) >= 0) return malformed('identifiers are not in ascending order');
+    names.push(name);
+  }
+  return success({ names, lengths: lengths as number[] });
 }
 
 /** The first 16 bytes of the SHA-256 of the vector's wire form. Two datasets whose vectors have equal digests are the same. */

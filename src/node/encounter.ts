@@ -1,5 +1,5 @@
 import { concatBytes } from '../core/bytes.ts';
-import { type DatasetId, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { type DatasetId, identifierToBytes, type NodeId, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Fault } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
@@ -9,6 +9,7 @@ import { VersionVector, vectorDigest } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { Message, Receipt } from '../session/messages.ts';
 import type { Membership } from './membership.ts';
+import { ShortNames } from './short-names.ts';
 
 /**
  * What two members settle when they meet, before any bulk bytes: who has which log entries, and who is known to hold what.
@@ -33,7 +34,8 @@ export interface OutgoingMessage {
 
 /** What came of entries that a peer sent. */
 export interface AcceptedEntries {
-  readonly dataset: DatasetId;
+  /** Absent when nothing here has that name. */
+  readonly dataset: DatasetId | undefined;
   readonly stored: readonly LogEntry[];
   /** Why an entry, and everything behind it, was not taken. */
   readonly fault?: Fault;
@@ -51,17 +53,19 @@ export function sharedDatasets(membership: Membership): { readonly dataset: Data
 /** The conversation with one member over one session. */
 export class Encounter {
   readonly #stores: EncounterStores;
+  readonly #names: ShortNames;
   readonly #ready: OutgoingMessage[] = [];
   /** What the peer has, as far as it said and we sent. Absent until the first comparison. */
   #peerVectorByDataset: Map<DatasetId, VersionVector> | undefined;
   #vectorsSent = false;
-  /** Entries of authors we did not know were refused: ask again once we know more members. */
+  /** Something about members or datasets that we did not know was refused: ask again once we know more. */
   #refusedForMembership = false;
   /** Nothing to push until a log grows or the peer says more: spares the catalog a question a packet. */
   #caughtUp = false;
 
   constructor(stores: EncounterStores) {
     this.#stores = stores;
+    this.#names = new ShortNames(stores.membership);
   }
 
   /** Opens the conversation. */
@@ -84,10 +88,11 @@ export class Encounter {
   /** A peer that says its vectors gets ours, once, and whatever it lacks. Returns a fault when they are malformed. */
   handleVectors(message: Extract<Message, { type: 'vectors' }>): Fault | undefined {
     const vectors = new Map<DatasetId, VersionVector>();
-    for (const { dataset, vector } of message.vectors) {
-      const decoded = VersionVector.fromCbor(vector);
+    for (const { dataset: name, vector } of message.vectors) {
+      const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
       if (!decoded.ok) return decoded.fault;
-      vectors.set(dataset, decoded.value);
+      const dataset = this.#names.dataset(name);
+      if (dataset !== undefined) vectors.set(dataset, decoded.value.vector);
     }
     this.#peerVectorByDataset = vectors;
     this.#caughtUp = false;
@@ -97,17 +102,13 @@ export class Encounter {
 
   /** Takes entries of one log. */
   handleEntries(message: Extract<Message, { type: 'entries' }>): AcceptedEntries {
-    const { dataset, author, first } = message;
     const { membership, logs } = this.#stores;
-    const isTeamLog = dataset === membership.logDataset;
-    if (!isTeamLog && membership.dataset(dataset) === undefined) {
-      this.#refusedForMembership = true;
-      return { dataset, stored: [], fault: { code: 'DATASET_UNKNOWN', blame: 'peer', message: `no dataset ${dataset} in this team` } };
-    }
-    if (!membership.mayWrite(author)) {
-      this.#refusedForMembership = true;
-      return { dataset, stored: [], fault: { code: 'AUTHOR_UNKNOWN', blame: 'peer', message: `${author} may not write here` } };
-    }
+    const dataset = this.#names.dataset(message.dataset);
+    if (dataset === undefined) return this.#refused('DATASET_UNKNOWN', `no dataset ${message.dataset} in this team`);
+    const author = this.#names.node(message.author);
+    if (author === undefined || !membership.mayWrite(author))
+      return this.#refused('AUTHOR_UNKNOWN', `${message.author} may not write here`);
+    const { first } = message;
     const stored: LogEntry[] = [];
     for (const [index, { body, signature }] of message.entries.entries()) {
       const entry = { author, sequence: first + index, body, signature };
@@ -121,14 +122,40 @@ export class Encounter {
 
   /** The team's log grew: what was refused before may be welcome now. */
   membershipChanged(): void {
+    this.#names.forget();
     if (!this.#refusedForMembership) return;
     this.#refusedForMembership = false;
     this.#sayVectors();
+    // Receipts, too, may have been refused.
+    this.begin();
   }
 
   /** Some log of ours grew. */
   logsChanged(): void {
     this.#caughtUp = false;
+  }
+
+  /** Takes receipts that the peer relays. Gives those that are new here, and what is wrong with the others. */
+  handleReceipts(message: Extract<Message, { type: 'receipts' }>): {
+    readonly fresh: readonly HeldReceipt[];
+    readonly faults: readonly Fault[];
+  } {
+    const { receipts } = this.#stores;
+    const fresh: HeldReceipt[] = [];
+    const faults: Fault[] = [];
+    for (const { node: nodeName, dataset: datasetName, vector, wallMs, counter, signature } of message.receipts) {
+      const node = this.#names.node(nodeName);
+      const dataset = this.#names.dataset(datasetName);
+      const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
+      if (!decoded.ok) faults.push({ ...decoded.fault, code: 'RECEIPT_MALFORMED' });
+      else if (node === undefined || dataset === undefined || decoded.value.unknown > 0) this.#refusedForMembership = true;
+      else {
+        const accepted = receipts.accept({ node, dataset, vector: decoded.value.vector, wallMs, counter, signature });
+        if (!accepted.ok) faults.push(accepted.fault);
+        else if (accepted.value === 'stored') fresh.push(receipts.of(node, dataset) as HeldReceipt);
+      }
+    }
+    return { fresh, faults };
   }
 
   /** Tells the peer receipts. */
@@ -160,8 +187,8 @@ export class Encounter {
       this.#peerHas(dataset, range.node, last.sequence);
       const message: Message = {
         type: 'entries',
-        dataset,
-        author: range.node,
+        dataset: shortName(dataset),
+        author: shortName(range.node),
         first: range.from,
         entries: entries.map(({ body, signature }) => ({ body, signature })),
       };
@@ -176,13 +203,18 @@ export class Encounter {
     return this.#stores.membership.member(author)?.role === 'coordinator' ? 0 : 1;
   }
 
+  #refused(code: string, message: string): AcceptedEntries {
+    this.#refusedForMembership = true;
+    return { dataset: undefined, stored: [], fault: { code, blame: 'peer', message } };
+  }
+
   #say(priority: PriorityClass, message: Message): void {
     this.#ready.push({ priority, message });
   }
 
   #sayVectors(): void {
     this.#vectorsSent = true;
-    const vectors = [...this.#ourVectors()].map(([dataset, vector]) => ({ dataset, vector: vector.toCbor() }));
+    const vectors = [...this.#ourVectors()].map(([dataset, vector]) => ({ dataset: shortName(dataset), vector: vector.toShortCbor() }));
     this.#say('critical', { type: 'vectors', vectors });
   }
 
@@ -212,5 +244,12 @@ export class Encounter {
 
 function toWire(receipt: HeldReceipt): Receipt {
   const { node, dataset, vector, instant, signature } = receipt;
-  return { node, dataset, vector: vector.toCbor(), wallMs: instant.wallMs, counter: instant.counter, signature };
+  return {
+    node: shortName(node),
+    dataset: shortName(dataset),
+    vector: vector.toShortCbor(),
+    wallMs: instant.wallMs,
+    counter: instant.counter,
+    signature,
+  };
 }

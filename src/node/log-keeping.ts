@@ -135,7 +135,7 @@ export class LogKeeping {
         author,
         (wants.firstIncomplete(dataset, author) ?? length + 1) - 1,
       ]);
-      const vector = VersionVector.of(held.filter(([, length]) => length > 0));
+      const vector = VersionVector.of(held);
       const receipt = receipts.issue(identity.node, identity.signingKey, dataset, vector, this.#clock.issue(now.wallMs));
       if (receipt !== undefined) issued.push(receipt);
     }

@@ -215,7 +215,8 @@ export class Replication {
       case 'entries': {
         const accepted = talk.encounter.handleEntries(message);
         if (accepted.fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault: accepted.fault });
-        if (accepted.stored.length > 0) this.#parts.keeping.take(accepted.dataset, accepted.stored, talk.peer, now);
+        if (accepted.dataset !== undefined && accepted.stored.length > 0)
+          this.#parts.keeping.take(accepted.dataset, accepted.stored, talk.peer, now);
         break;
       }
       case 'receipts':
@@ -251,19 +252,9 @@ export class Replication {
   }
 
   #receiptsArrived(talk: Talk, message: Extract<Message, { type: 'receipts' }>): void {
-    const { receipts, membership, report } = this.#parts;
-    const fresh: HeldReceipt[] = [];
-    for (const claim of message.receipts) {
-      if (membership.member(claim.node) === undefined) continue;
-      const accepted = receipts.accept(claim);
-      if (!accepted.ok) {
-        report({ type: 'fault', peer: talk.peer, fault: accepted.fault });
-      } else if (accepted.value === 'stored') {
-        const receipt = receipts.of(claim.node, claim.dataset);
-        if (receipt !== undefined) fresh.push(receipt);
-        report({ type: 'receipt', node: claim.node, dataset: claim.dataset });
-      }
-    }
+    const { fresh, faults } = talk.encounter.handleReceipts(message);
+    for (const fault of faults) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
+    for (const { node, dataset } of fresh) this.#parts.report({ type: 'receipt', node, dataset });
     this.sendReceipts(fresh, talk.session);
   }
 

@@ -1,6 +1,15 @@
 import * as v from 'valibot';
+import { fromHex, toHex } from '../core/bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
-import { type DatasetId, type Hash, identifier, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import {
+  type Hash,
+  identifier,
+  identifierBytes,
+  identifierToBytes,
+  type NodeId,
+  type ShortName,
+  shortNameBytes,
+} from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
@@ -9,20 +18,20 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  * What two nodes say to each other, in the order of an encounter. Each message is one deterministic CBOR array that begins with its number:
  *
  *      1 frontier   [1, digest of all logs (16), digest of all receipts (16)]         equal digests: there is nothing to say
- *      2 vectors    [2, [[dataset (32), version vector], …]]                          sent after differing digests
- *      3 entries    [3, dataset (32), author (32), first number, [body, signature (64), …]]
+ *      2 vectors    [2, [[dataset (8), version vector], …]]                           sent after differing digests
+ *      3 entries    [3, dataset (8), author (8), first number, [body, signature (64), …]]
  *      4 wants      [4, [[number, root (32), size, depth, class, [base root (32), …], resume?], …]]
  *                        resume = [plan id (16), [first group held, count, …], partial?]; partial = [group, offset, prefix hash (8)]
  *      5 lacks      [5, [number, …]]                                                  asked for, not here yet: kept in mind and answered later
  *      6 withdraws  [6, [number, …]]                                                  no longer wanted
- *      7 receipts   [7, [[node (32), dataset (32), held vector, wall ms, counter, signature (64)], …]]
+ *      7 receipts   [7, [[node (8), dataset (8), held vector, wall ms, counter, signature (64)], …]]
  *      8 join       [8, node (32), name, binding signature (64), session signature (64)]
  *      9 welcome    [9, founding statement, team secret (32), [member (32), …]]
  *     10 refused    [10, code, sentence]
  *     11 progress   [11, number, bytes of the content stored since it was asked for]   every few MiB: opens the sender's window
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
- * Version vectors are decoded by whoever keeps the logs.
+ * Members name nodes and datasets of their team by short names (8); what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
  */
 
 /** Objects of one want: the plan and its groups. */
@@ -53,9 +62,9 @@ export interface Want {
 
 /** A signed statement of what a node holds completely: the receipt that lets others forget copies. */
 export interface Receipt {
-  readonly node: NodeId;
-  readonly dataset: DatasetId;
-  /** A version vector in its CBOR form: entries up to these numbers, contents included, are durable there. */
+  readonly node: ShortName;
+  readonly dataset: ShortName;
+  /** A version vector in its short CBOR form: entries up to these numbers, contents included, are durable there. */
   readonly vector: CborValue;
   readonly wallMs: number;
   readonly counter: number;
@@ -65,11 +74,11 @@ export interface Receipt {
 /** What one node says to another in a session. The header describes each form. */
 export type Message =
   | { readonly type: 'frontier'; readonly logs: Uint8Array; readonly receipts: Uint8Array }
-  | { readonly type: 'vectors'; readonly vectors: readonly { readonly dataset: DatasetId; readonly vector: CborValue }[] }
+  | { readonly type: 'vectors'; readonly vectors: readonly { readonly dataset: ShortName; readonly vector: CborValue }[] }
   | {
       readonly type: 'entries';
-      readonly dataset: DatasetId;
-      readonly author: NodeId;
+      readonly dataset: ShortName;
+      readonly author: ShortName;
       readonly first: number;
       readonly entries: readonly { readonly body: Uint8Array; readonly signature: Uint8Array }[];
     }
@@ -94,6 +103,7 @@ const bytesUpTo = (length: number) =>
     v.check((value) => value.length <= length),
   );
 const id = bytes(identifierBytes);
+const name = bytes(shortNameBytes);
 const list = <T extends v.GenericSchema>(item: T, max: number) => v.pipe(v.array(item), v.maxLength(max));
 const vector = v.custom<CborValue>((value) => Array.isArray(value));
 const digest = bytes(16);
@@ -118,11 +128,11 @@ const wantShape = v.union([v.strictTuple([...wantFields]), v.strictTuple([...wan
 const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 
 const frontierShape = v.strictTuple([v.literal(1), digest, digest]);
-const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([id, vector]), limits.datasetsPerTeamMax)]);
+const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([name, vector]), limits.datasetsPerTeamMax)]);
 const entriesShape = v.strictTuple([
   v.literal(3),
-  id,
-  id,
+  name,
+  name,
   v.pipe(uint, v.minValue(1)),
   v.pipe(
     v.array(bytesUpTo(limits.logEntryBytesMax)),
@@ -134,7 +144,7 @@ const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
 const receiptsShape = v.strictTuple([
   v.literal(7),
-  list(v.strictTuple([id, id, vector, uint, uint, signature]), limits.receiptsPerMessageMax),
+  list(v.strictTuple([name, name, vector, uint, uint, signature]), limits.receiptsPerMessageMax),
 ]);
 const joinShape = v.strictTuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
 const welcomeShape = v.strictTuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
@@ -151,12 +161,12 @@ function toCbor(message: Message): CborValue {
     case 'frontier':
       return [1, message.logs, message.receipts];
     case 'vectors':
-      return [2, message.vectors.map((each) => [identifierToBytes(each.dataset), each.vector])];
+      return [2, message.vectors.map((each) => [fromHex(each.dataset), each.vector])];
     case 'entries':
       return [
         3,
-        identifierToBytes(message.dataset),
-        identifierToBytes(message.author),
+        fromHex(message.dataset),
+        fromHex(message.author),
         message.first,
         message.entries.flatMap((entry) => [entry.body, entry.signature]),
       ];
@@ -167,10 +177,7 @@ function toCbor(message: Message): CborValue {
     case 'withdraws':
       return [6, message.numbers];
     case 'receipts':
-      return [
-        7,
-        message.receipts.map((r) => [identifierToBytes(r.node), identifierToBytes(r.dataset), r.vector, r.wallMs, r.counter, r.signature]),
-      ];
+      return [7, message.receipts.map((r) => [fromHex(r.node), fromHex(r.dataset), r.vector, r.wallMs, r.counter, r.signature])];
     case 'join':
       return [8, identifierToBytes(message.node), message.name, message.binding, message.proof];
     case 'welcome':
@@ -223,12 +230,12 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   1: reader(frontierShape, ([, logs, receipts]) => ({ type: 'frontier', logs, receipts })),
   2: reader(vectorsShape, ([, vectors]) => ({
     type: 'vectors',
-    vectors: vectors.map(([dataset, each]) => ({ dataset: identifier<DatasetId>(dataset), vector: each })),
+    vectors: vectors.map(([dataset, each]) => ({ dataset: named(dataset), vector: each })),
   })),
   3: reader(entriesShape, ([, dataset, author, first, items]) => ({
     type: 'entries',
-    dataset: identifier<DatasetId>(dataset),
-    author: identifier<NodeId>(author),
+    dataset: named(dataset),
+    author: named(author),
     first,
     entries: pairs(items).map(([body, sealed]) => ({ body, signature: sealed })),
   })),
@@ -238,8 +245,8 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   7: reader(receiptsShape, ([, receipts]) => ({
     type: 'receipts',
     receipts: receipts.map(([node, dataset, held, wallMs, counter, sealed]) => ({
-      node: identifier<NodeId>(node),
-      dataset: identifier<DatasetId>(dataset),
+      node: named(node),
+      dataset: named(dataset),
       vector: held,
       wallMs,
       counter,
@@ -271,6 +278,10 @@ function resumeFrom([planId, runs, partial]: v.InferOutput<typeof resumeShape>):
   if (partial === undefined) return { planId, held };
   const [group, offset, prefixHash] = partial;
   return { planId, held, partial: { group, offset, prefixHash } };
+}
+
+function named(bytes: Uint8Array): ShortName {
+  return toHex(bytes) as ShortName;
 }
 
 function pairs<T>(items: readonly T[]): [T, T][] {

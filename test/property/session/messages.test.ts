@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CborValue } from '../../../src/core/cbor.ts';
 import { encodeCbor } from '../../../src/core/cbor.ts';
-import type { DatasetId, Hash, NodeId } from '../../../src/core/identifiers.ts';
+import type { Hash, NodeId, ShortName } from '../../../src/core/identifiers.ts';
 import { priorityClasses } from '../../../src/core/priority.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../src/session/messages.ts';
 
@@ -32,13 +32,13 @@ const want = fc.record(
   { requiredKeys: ['number', 'root', 'sizeBytes', 'depth', 'priority', 'bases'] },
 );
 const node = id as fc.Arbitrary<NodeId>;
-const dataset = id as fc.Arbitrary<DatasetId>;
+const name = fc.stringMatching(/^[0-9a-f]{16}$/) as fc.Arbitrary<ShortName>;
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant('frontier' as const), logs: bytes(16), receipts: bytes(16) }),
   fc.record({
     type: fc.constant('entries' as const),
-    dataset,
-    author: node,
+    dataset: name,
+    author: name,
     first: fc.integer({ min: 1, max: 2 ** 40 }),
     entries: fc.array(fc.record({ body: fc.uint8Array({ maxLength: 40 }).map((each) => new Uint8Array(each)), signature: bytes(64) }), {
       maxLength: 4,

@@ -1,21 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { encodeCbor } from '../../../src/core/cbor.ts';
-import type { DatasetId, Hash, NodeId } from '../../../src/core/identifiers.ts';
+import type { Hash, NodeId, ShortName } from '../../../src/core/identifiers.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../src/session/messages.ts';
 
 const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
 const node = 'a1'.repeat(32) as NodeId;
-const dataset = 'b2'.repeat(32) as DatasetId;
+const author = 'a1'.repeat(8) as ShortName;
+const dataset = 'b2'.repeat(8) as ShortName;
 const root = bytes(32, 7) as Hash;
 const want = { number: 3, root, sizeBytes: 1000, depth: 1, priority: 'normal', bases: [bytes(32, 8) as Hash] } as const;
 
 /** One of each kind, and of every optional part. */
 const examples: Message[] = [
   { type: 'frontier', logs: bytes(16, 1), receipts: bytes(16, 2) },
-  { type: 'vectors', vectors: [{ dataset, vector: [bytes(32, 1), 4] }] },
+  { type: 'vectors', vectors: [{ dataset, vector: [bytes(8, 1), 4] }] },
   { type: 'vectors', vectors: [] },
-  { type: 'entries', dataset, author: node, first: 1, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }] },
+  { type: 'entries', dataset, author, first: 1, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }] },
   { type: 'wants', wants: [{ ...want, bases: [] }, want] },
   {
     type: 'wants',
@@ -38,7 +39,7 @@ const examples: Message[] = [
   },
   { type: 'lacks', numbers: [1, 2, 3] },
   { type: 'withdraws', numbers: [0] },
-  { type: 'receipts', receipts: [{ node, dataset, vector: [], wallMs: 1, counter: 0, signature: bytes(64, 3) }] },
+  { type: 'receipts', receipts: [{ node: author, dataset, vector: [], wallMs: 1, counter: 0, signature: bytes(64, 3) }] },
   { type: 'join', node, name: 'ridge', binding: bytes(64, 1), proof: bytes(64, 2) },
   { type: 'welcome', founding: bytes(100, 1), secret: bytes(32, 2), member: node },
   { type: 'refused', code: 'INVITE_USED', message: 'It was used.' },
@@ -65,13 +66,10 @@ describe('messages', () => {
     ['with half a number', encodeCbor([1.5])],
     ['with a short digest', encodeCbor([1, bytes(15, 1), bytes(16, 1)])],
     ['with something behind the last part', encodeCbor([1, bytes(16, 1), bytes(16, 1), 0])],
-    ['with a body and no signature', encodeCbor([3, bytes(32, 1), bytes(32, 1), 1, [bytes(3, 1)]])],
-    ['with a short signature', encodeCbor([3, bytes(32, 1), bytes(32, 1), 1, [bytes(3, 1), bytes(63, 1)]])],
-    ['with entry 0', encodeCbor([3, bytes(32, 1), bytes(32, 1), 0, []])],
-    [
-      'with an entry above the limit',
-      encodeCbor([3, bytes(32, 1), bytes(32, 1), 1, [bytes(limits.logEntryBytesMax + 1, 1), bytes(64, 1)]]),
-    ],
+    ['with a body and no signature', encodeCbor([3, bytes(8, 1), bytes(8, 1), 1, [bytes(3, 1)]])],
+    ['with a short signature', encodeCbor([3, bytes(8, 1), bytes(8, 1), 1, [bytes(3, 1), bytes(63, 1)]])],
+    ['with entry 0', encodeCbor([3, bytes(8, 1), bytes(8, 1), 0, []])],
+    ['with an entry above the limit', encodeCbor([3, bytes(8, 1), bytes(8, 1), 1, [bytes(limits.logEntryBytesMax + 1, 1), bytes(64, 1)]])],
     ['with a class that does not exist', encodeCbor([4, [[1, root, 10, 1, 9, []]]])],
     ['with five bases', encodeCbor([4, [[1, root, 10, 1, 0, Array.from({ length: 5 }, () => root)]]])],
     ['with a manifest of depth 17', encodeCbor([4, [[1, root, 10, 17, 0, []]]])],
