@@ -8,6 +8,7 @@ import { contentPage } from './content-page.ts';
 import type { ContentStore } from './content-store.ts';
 import type { ContentRef } from './manifest.ts';
 import type { Retention, RetentionView } from './retention.ts';
+import { SteppedWork } from './stepped-work.ts';
 
 /**
  * Gives back the room of what nobody needs: mark, drop, sweep.
@@ -60,14 +61,14 @@ export interface CollectionParts {
 export class GarbageCollection {
   readonly #parts: CollectionParts;
   readonly #quotaBytes: number;
-  readonly #work: AsyncGenerator<number, void, void>;
+  readonly #work: SteppedWork;
   #report = { droppedContents: 0, removedPacks: 0, freedBytes: 0, supersededBytes: 0, damagedRecords: 0 };
 
   /** @param quotaBytes bytes in packs that superseded contents may keep, from 0; what they share with contents that stay is not counted */
   constructor(parts: CollectionParts, quotaBytes: number) {
     this.#parts = parts;
     this.#quotaBytes = quotaBytes;
-    this.#work = this.#run();
+    this.#work = new SteppedWork(this.#run());
   }
 
   /** What was done so far. */
@@ -81,17 +82,12 @@ export class GarbageCollection {
    * @throws GodwitError `DISK_FULL` when there is no room to move records, `STORAGE_FAILED`; nothing is lost, and this collection is over: a later one does the rest
    */
   async step(budgetBytes: number): Promise<boolean> {
-    for (let spentBytes = 0; spentBytes < budgetBytes; ) {
-      const next = await this.#work.next();
-      if (next.done === true) return true;
-      spentBytes += next.value;
-    }
-    return false;
+    return this.#work.step(budgetBytes);
   }
 
   /** Gives the collection up, between two steps. */
   async stop(): Promise<void> {
-    await this.#work.return();
+    await this.#work.stop();
   }
 
   /** Yields what each piece of work cost, in bytes. */

@@ -5,6 +5,7 @@ import { contentPage } from './content-page.ts';
 import type { ContentStore } from './content-store.ts';
 import type { FileIndex } from './file-index.ts';
 import type { ContentRef } from './manifest.ts';
+import { SteppedWork } from './stepped-work.ts';
 
 /**
  * Reads everything that is complete here and holds it against its hashes: what a disk has lost is found before somebody needs it, while other nodes still have it.
@@ -18,12 +19,25 @@ import type { ContentRef } from './manifest.ts';
 
 /** Contents looked at in one step of the walk. */
 const contentsAtATime = 64;
+/** Most that a report lists. */
+const damagedListedMax = 10_000;
+const homesListedMax = 100;
 /** What a look at a content, or at a chunk that was read before, counts against the budget in the place of the bytes it reads. */
 const lookCostBytes = 256;
 
-/** A content that cannot be read whole. */
+/** A place that no longer holds the chunk it should: a record in a pack file, or a stretch of a working file. */
+export type DamagedHome =
+  | { readonly kind: 'pack'; readonly pack: number; readonly offset: number }
+  /** `tree` is the identifier of the working tree (`WorkingTree.id`). */
+  | { readonly kind: 'file'; readonly tree: string; readonly path: string; readonly offset: number };
+
+/** A content of which some home holds something else than it should. */
 export interface DamagedContent {
   readonly content: ContentRef;
+  /** True when it cannot be read whole from anywhere here any more. False when every damaged home has a sound twin, which is used from now on. */
+  readonly lost: boolean;
+  /** Homes that were found damaged, at most 100 of them. Those of a manifest's inner nodes are not among them. They are forgotten, so nothing is read from there again. */
+  readonly homes: readonly DamagedHome[];
   /** Where it is, or was, the content of a file. Empty for the raw bytes of an instrument. */
   readonly places: readonly { readonly dataset: DatasetId; readonly path: string; readonly head: boolean }[];
   /** Bytes of the chunks that no home has any more. 0 when its manifest is damaged: then it is not known which they are. */
@@ -35,7 +49,7 @@ export interface VerificationReport {
   readonly contents: number;
   /** Bytes of chunks that were read and have their hash. */
   readonly goodBytes: number;
-  /** Lost from now on. */
+  /** At most 10,000 are listed. */
   readonly damaged: readonly DamagedContent[];
   /** Contents of which a part lies in a directory that cannot be read at the moment: neither good nor lost. */
   readonly unavailable: readonly ContentRef[];
@@ -55,7 +69,7 @@ export class Verification {
   readonly #contents: ContentStore;
   readonly #index: FileIndex;
   readonly #dataset: DatasetId | undefined;
-  readonly #work: AsyncGenerator<number, void, void>;
+  readonly #work: SteppedWork;
   readonly #damaged: DamagedContent[] = [];
   readonly #unavailable: ContentRef[] = [];
   #position: Uint8Array;
@@ -69,7 +83,7 @@ export class Verification {
     this.#index = index;
     this.#dataset = scope.dataset;
     this.#position = scope.after ?? new Uint8Array(0);
-    this.#work = this.#walk();
+    this.#work = new SteppedWork(this.#walk());
   }
 
   get report(): VerificationReport {
@@ -87,17 +101,12 @@ export class Verification {
    * @throws GodwitError `STORAGE_FAILED` (retryable) when this process cannot read at the moment; begin again behind `position`
    */
   async step(budgetBytes: number): Promise<boolean> {
-    for (let spentBytes = 0; spentBytes < budgetBytes; ) {
-      const next = await this.#work.next();
-      if (next.done === true) return true;
-      spentBytes += next.value;
-    }
-    return false;
+    return this.#work.step(budgetBytes);
   }
 
   /** Gives the verification up, between two steps. */
   async stop(): Promise<void> {
-    await this.#work.return();
+    await this.#work.stop();
   }
 
   /** Yields what each piece of work cost, in bytes. */
@@ -145,6 +154,13 @@ export class Verification {
     let damagedBytes = 0;
     let isDamaged = false;
     let isUnavailable = false;
+    const homes: DamagedHome[] = [];
+    const noteLostHomes = (hash: Hash, before: readonly DamagedHome[]): void => {
+      const after = new Set(this.#homes(hash).map((home) => JSON.stringify(home)));
+      if (after.size < before.length) homes.push(...before.filter((home) => !after.has(JSON.stringify(home))));
+      homes.length = Math.min(homes.length, homesListedMax);
+    };
+    const rootHomes = this.#homes(content.root);
     try {
       for await (const ref of contents.parts(content)) {
         const { hash, lengthBytes } = ref;
@@ -154,7 +170,9 @@ export class Verification {
           yield lookCostBytes;
           continue;
         }
+        const before = this.#homes(hash);
         const bytes = await contents.read(hash);
+        noteLostHomes(hash, before);
         if (bytes !== undefined) {
           this.#goodBytes += bytes.length;
           this.#noteRead(hash);
@@ -170,9 +188,22 @@ export class Verification {
     } catch (error) {
       if (!(error instanceof GodwitError && error.code.startsWith('MANIFEST_'))) throw error;
       isDamaged = true;
+      if (content.depth > 0) noteLostHomes(content.root, rootHomes);
     }
-    if (isDamaged) this.#damaged.push({ content, places: this.#places(content.root), damagedBytes });
-    else if (isUnavailable) this.#unavailable.push(content);
+    if ((isDamaged || homes.length > 0) && this.#damaged.length < damagedListedMax)
+      this.#damaged.push({ content, lost: isDamaged, homes, places: this.#places(content.root), damagedBytes });
+    if (isUnavailable && !isDamaged) this.#unavailable.push(content);
+  }
+
+  /** Where a chunk should be. What `ContentStore.read` finds wanting is not there afterwards. */
+  #homes(hash: Hash): DamagedHome[] {
+    const packs = this.#catalog
+      .all<{ pack: number; offset: number }>('SELECT pack, offset FROM chunk WHERE hash = ?', hash)
+      .map((row): DamagedHome => ({ kind: 'pack', ...row }));
+    const files = this.#catalog
+      .all<{ tree: string; path: string; offset: number }>('SELECT tree, path, offset FROM chunk_in_file WHERE hash = ?', hash)
+      .map((row): DamagedHome => ({ kind: 'file', ...row }));
+    return [...packs, ...files];
   }
 
   #places(root: Hash): DamagedContent['places'] {

@@ -206,7 +206,9 @@ describe('damage', () => {
     if (head?.kind !== 'file') throw new Error('this path has no content');
     const { damaged, contents } = verification.report;
     expect(contents).toBe(2);
-    expect(damaged).toEqual([{ content: head.content, places: [{ dataset, path: 'a', head: true }], damagedBytes: expect.any(Number) }]);
+    expect(damaged).toMatchObject([
+      { content: head.content, lost: true, homes: [{ kind: 'pack' }], places: [{ dataset, path: 'a', head: true }] },
+    ]);
     expect(damaged[0]!.damagedBytes).toBeGreaterThan(0);
     expect(keeper.node.contents.holds(head.content.root)).toBe(false);
     await expect(Array.fromAsync(keeper.node.contents.stream(head.content))).rejects.toMatchObject({ code: 'CONTENT_DAMAGED' });

@@ -68,9 +68,20 @@ describe('a verification', () => {
     rot(ref!.hash);
     const { damaged } = (await verify()).report;
     expect(damaged).toHaveLength(2);
-    expect(damaged).toContainEqual({ content: one, places: [{ dataset, path: 'a', head: true }], damagedBytes: ref!.lengthBytes });
+    const home = { kind: 'pack', pack: expect.any(Number), offset: expect.any(Number) };
+    // The home is said once: whoever comes to the chunk later finds it gone.
+    expect(damaged.flatMap(({ homes }) => homes)).toEqual([home]);
+    expect(damaged).toContainEqual({
+      content: one,
+      lost: true,
+      homes: expect.any(Array),
+      places: [{ dataset, path: 'a', head: true }],
+      damagedBytes: ref!.lengthBytes,
+    });
     expect(damaged).toContainEqual({
       content: two,
+      lost: true,
+      homes: expect.any(Array),
       places: [{ dataset: otherDataset, path: 'b', head: true }],
       damagedBytes: ref!.lengthBytes,
     });
@@ -78,10 +89,30 @@ describe('a verification', () => {
     expect(contents.takeLost()).toHaveLength(2);
   });
 
+  it('names a damaged record whose chunk lies in a working file too, and loses nothing', async () => {
+    const tree = new MemoryFileTree({ nowNs: () => 1n, faults });
+    contents.attachTree('tree', tree);
+    const bytes = bytesOf(5);
+    const content = await contents.addBytes(bytes);
+    const refs = await contents.refs(content);
+    tree.put('copy', bytes);
+    for (const [at, { hash, lengthBytes }] of refs.entries()) {
+      const offset = refs.slice(0, at).reduce((sum, ref) => sum + ref.lengthBytes, 0);
+      catalog.run('INSERT INTO chunk_in_file VALUES (?, ?, ?, ?, ?)', hash, 'tree', 'copy', offset, lengthBytes);
+    }
+    rot(refs[0]!.hash);
+    const [found] = (await verify()).report.damaged;
+    expect(found).toMatchObject({ lost: false, damagedBytes: 0, homes: [{ kind: 'pack' }] });
+    expect(await contents.bytes(content, bytes.length)).toEqual(bytes);
+    expect((await verify()).report.damaged).toEqual([]);
+  });
+
   it('names a content whose manifest is damaged', async () => {
     const content = await contents.addBytes(bytesOf(1));
     rot(content.root);
-    expect((await verify()).report.damaged).toEqual([{ content, places: [], damagedBytes: 0 }]);
+    expect((await verify()).report.damaged).toEqual([
+      { content, lost: true, homes: [{ kind: 'pack', pack: expect.any(Number), offset: expect.any(Number) }], places: [], damagedBytes: 0 },
+    ]);
     expect(contents.holds(content.root)).toBe(false);
   });
 
