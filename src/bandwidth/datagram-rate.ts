@@ -1,6 +1,7 @@
 import { later, type MonotonicMs } from '../core/time.ts';
 import type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl } from '../ports/rate-control.ts';
 import { type ArrivalWindow, ArrivalWindows } from './arrival-windows.ts';
+import { DeliveryWatch } from './delivery-watch.ts';
 import { LossWatch } from './loss-watch.ts';
 import { QueueDelay } from './queue-delay.ts';
 
@@ -71,6 +72,28 @@ const jitterWindows = 4;
 const jitterWindowsMax = 8;
 /** A window spans this many times the jitter. */
 const jittersPerWindow = 8;
+/** How far apart two spans may be and count as equal, and the share of the rate below which a sender counts as throttled then. */
+const spacingTolerance = 0.05;
+const throttledBelow = 0.95;
+/** A window whose arrivals took this much longer than its sending fed the queue. */
+const fedTolerance = 0.25;
+/** One whose arrivals took so many times longer went through a link much slower than thought. */
+const spreadTimes = 2;
+/** A queue that should have been emptied so many times is none. */
+const emptiedTimes = 1.5;
+const emptiedMsMin = 20;
+/** A packet's time below the base tells of a faster link when it is this share of its transmission time, this long, and this many times the jitter; more than all of its transmission time it cannot be. */
+const fasterShareMin = 0.5;
+const fasterShareMax = 1.05;
+const fasterMsMin = 5;
+const fasterJitters = 3;
+/** The rate rises to no more than this many times itself at once. */
+const fasterTimesMax = 8;
+/** The longest that a peer lets acknowledgements wait, and how fast a long interval between them is forgotten, a share for each. */
+const acknowledgedEveryMsMax = 300;
+const intervalFading = 0.9;
+/** The rate falls to no less than this share of itself at once. */
+const collapseShareMin = 1 / 8;
 /** What may be sent at once after a timer fired late. */
 const burstMs = 5;
 /** A packet should not take longer than this to transmit, unless it would become so short that its headers weigh more. */
@@ -97,7 +120,14 @@ export class DatagramRateControl implements RateControl {
   #gainStep = gainStepMin;
   readonly #trainBytes: number;
   #measurements = 0;
+  /** The least round trip since the path was last found to have changed, and that of the latest measurement. */
   #minRttMs: number | undefined;
+  #latelyMinRttMs = Infinity;
+  /** How long the link has had nothing to carry since packets began to look queued, milliseconds. */
+  #unusedMs = 0;
+  readonly #delivery: DeliveryWatch;
+  #acknowledged: { readonly newest: PacketFate; readonly arrivedAtMs: number } | undefined;
+  #acknowledgedEveryMs = 0;
   #rttMs: number | undefined;
   /** Queueing delays of the last few windows, newest last. */
   #queued: number[] = [];
@@ -112,6 +142,7 @@ export class DatagramRateControl implements RateControl {
 
   constructor(path: NewPath, manner: Manner, now: MonotonicMs) {
     this.#queueTargetMs = queueTargetMs[manner];
+    this.#delivery = new DeliveryWatch(now);
     this.#emptyAt = now;
     this.#restrainedAt = -Infinity as MonotonicMs;
     this.#restUntil = now;
@@ -132,14 +163,20 @@ export class DatagramRateControl implements RateControl {
 
   onAcknowledged(acknowledgement: Acknowledgement, now: MonotonicMs): void {
     this.#loss.take(acknowledgement.packets, false);
+    this.#watchDelivery(acknowledgement.packets, false, now);
     const { newest } = acknowledgement;
     if (newest !== undefined) {
       this.#rttMs = acknowledgement.rttMs;
       this.#minRttMs = Math.min(this.#minRttMs ?? Infinity, acknowledgement.rttMs);
+      this.#latelyMinRttMs = Math.min(this.#latelyMinRttMs, acknowledgement.rttMs);
       const oneWayMs = acknowledgement.arrivedAtMs - newest.sentAt;
-      this.#queueDelay.take(oneWayMs, newest.bytes, this.#rate ?? Infinity, this.#baseMemoryMs, now);
+      this.#noticeInterval(newest, acknowledgement.arrivedAtMs);
+      const belowBaseMs = this.#queueDelay.take(oneWayMs, newest.bytes, this.#rate ?? Infinity, this.#baseMemoryMs, now);
+      this.#noticeFaster(newest.bytes, belowBaseMs, now);
     }
     const rtt = this.#minRttMs ?? 0;
+    // A packet's transmission is part of its round trip, which bounds the rate from below, whatever was measured.
+    if (newest !== undefined && this.#rate !== undefined) this.#rate = Math.max(this.#rate, newest.bytes / acknowledgement.rttMs);
     if (this.#rate === undefined) {
       const enough = this.#trainBytes * (1 - 1.5 / trainPackets);
       const window = this.#windows.take(acknowledgement, 0, enough);
@@ -151,8 +188,9 @@ export class DatagramRateControl implements RateControl {
     if (window !== undefined) this.#takeWindow(window, now);
   }
 
-  onLost(packets: readonly PacketFate[]): void {
+  onLost(packets: readonly PacketFate[], now: MonotonicMs): void {
     this.#loss.take(packets, true);
+    this.#watchDelivery(packets, true, now);
   }
 
   sendAt(bytes: number, bytesInFlight: number): MonotonicMs | undefined {
@@ -193,7 +231,8 @@ export class DatagramRateControl implements RateControl {
   get #bytesInFlightMax(): number {
     const rtt = this.#minRttMs ?? 1000;
     const rate = (this.#rate ?? 0) * Math.max(1, this.#gain);
-    return rate * (1.15 * rtt + Math.min(250, rtt / 4) + 3 * this.#targetMs + 20) + 3 * this.packetBytes(packetBytesUsual);
+    const acknowledgedEveryMs = Math.min(acknowledgedEveryMsMax, Math.max(rtt / 4, 1.5 * this.#acknowledgedEveryMs));
+    return rate * (1.15 * rtt + acknowledgedEveryMs + 3 * this.#targetMs + 20) + 3 * this.packetBytes(packetBytesUsual);
   }
 
   /** The train has arrived. */
@@ -219,31 +258,104 @@ export class DatagramRateControl implements RateControl {
 
   #takeWindow(window: ArrivalWindow, now: MonotonicMs): void {
     const rate = this.#rate as number;
-    const queueMs = this.#standingQueue(rate);
+    const leastMs = this.#queueDelay.takeLeast(rate);
+    const queueMs = this.#standingQueue(leastMs);
     const target = this.#targetMs;
     this.#measurements++;
     // Without the loss that is always there this much would have arrived.
     const carried = window.bytes / window.arrivalSpanMs / (1 - Math.min(lossMadeUpMax, this.#loss.baseShare));
-    this.#followRate(carried, rate, queueMs > target / 2, queueMs > 2 * target);
+    // Arrivals at the very spacing of the packets' leaving, below the rate: it was the sender that was slow.
+    const asSent = Math.abs(window.arrivalSpanMs - window.sendSpanMs) <= window.sendSpanMs * spacingTolerance;
+    const throttled = asSent && carried < rate * throttledBelow;
+    const wasFed = window.arrivalSpanMs > window.sendSpanMs * (1 + fedTolerance);
+    const crowded = (leastMs ?? 0) > 2 * target || window.arrivalSpanMs > spreadTimes * window.sendSpanMs;
+    this.#followRate(carried, rate, {
+      queued: !throttled && queueMs > target / 2,
+      crowded: !throttled && crowded,
+      empty: asSent && queueMs < target / 8,
+    });
+    if ((this.#rate as number) < rate * farBelow) this.#delivery.startAnew(now);
+    if (queueMs <= target || wasFed || this.#rate !== rate) this.#unusedMs = 0;
+    else this.#unusedMs += Math.max(0, window.arrivalSpanMs - window.bytes / rate);
+    if (this.#unusedMs > emptiedTimes * queueMs + emptiedMsMin) {
+      this.#rebase(now);
+      return;
+    }
+    this.#latelyMinRttMs = Infinity;
     // What a decision does shows a round trip later, in the window after the one that is filling then.
     this.#steer(queueMs, target, (this.#minRttMs ?? 100) + window.arrivalSpanMs, now);
+    (globalThis as any).dbg = { rate: this.#rate, gain: this.#gain, step: this.#gainStep, queueMs, target, span: window.arrivalSpanMs, carried, jit: this.#queueDelay.jitterMs, min: this.#minRttMs };
   }
 
   /** The least queueing delay of the last window, or of the last few where jitter makes a single one unreliable. */
-  #standingQueue(rate: number): number {
-    const least = this.#queueDelay.takeLeast(rate);
-    if (least !== undefined) this.#queued.push(least);
+  #standingQueue(leastMs: number | undefined): number {
+    if (leastMs !== undefined) this.#queued.push(leastMs);
     const windows = Math.min(jitterWindowsMax, Math.max(1, Math.ceil((jitterWindows * this.#queueDelay.jitterMs) / this.#targetMs)));
     this.#queued = this.#queued.slice(-windows);
     return this.#queued.length === 0 ? 0 : Math.min(...this.#queued);
   }
 
+  /** A queue that the link had all the time to empty, and that still stands, is none: packets have farther to go than they had. */
+  #rebase(now: MonotonicMs): void {
+    this.#queueDelay.rebase(this.#baseMemoryMs, now);
+    this.#queued = [];
+    this.#unusedMs = 0;
+    if (this.#latelyMinRttMs !== Infinity) this.#minRttMs = this.#latelyMinRttMs;
+    this.#latelyMinRttMs = Infinity;
+    this.#gain = 1;
+    this.#gainStep = gainStepMin;
+    this.#emptyAt = now;
+    this.#stepAt = now;
+  }
+
+  /** How far apart the packets lie that the peer acknowledges: it waits for several, and its idea of the round trip may be an old one. What a link that became slow pulled apart does not count. */
+  #noticeInterval(newest: PacketFate, arrivedAtMs: number): void {
+    const before = this.#acknowledged;
+    this.#acknowledged = { newest, arrivedAtMs };
+    if (before === undefined || before.newest.run !== newest.run) return;
+    const intervalMs = Math.min(arrivedAtMs - before.arrivedAtMs, newest.sentAt - before.newest.sentAt);
+    this.#acknowledgedEveryMs = Math.max(intervalMs, intervalFading * this.#acknowledgedEveryMs);
+  }
+
+  /** A packet that arrived in less time than its transmission used to take alone: the link has become faster. By how much, the next measurements tell. */
+  #noticeFaster(bytes: number, belowBaseMs: number, now: MonotonicMs): void {
+    if (this.#rate === undefined) return;
+    const transmissionMs = bytes / this.#rate;
+    const least = Math.max(transmissionMs * fasterShareMin, fasterMsMin, fasterJitters * this.#queueDelay.jitterMs);
+    if (belowBaseMs < least || belowBaseMs > transmissionMs * fasterShareMax) return;
+    this.#rate = bytes / Math.max(transmissionMs - belowBaseMs, transmissionMs / fasterTimesMax);
+    this.#measured = [];
+    this.#far = 0;
+    this.#nextSendAt = now;
+    this.#restUntil = now;
+    this.#gainStep = gainStepMax;
+    this.#gain = 1 + gainStepMax;
+    this.#stepAt = now;
+  }
+
+  /** Most of what was sent is gone: the link carries a fraction of the rate, and its buffer is too short to show a queue. */
+  #watchDelivery(packets: readonly PacketFate[], lost: boolean, now: MonotonicMs): void {
+    const delivered = this.#delivery.take(packets, lost, this.#minRttMs ?? 0, now);
+    const rate = this.#rate;
+    if (delivered !== undefined && process.env.DBG) console.log("collapse", now, delivered, rate);
+    if (delivered === undefined || rate === undefined || delivered >= rate) return;
+    this.#rate = Math.max(delivered, rate * collapseShareMin);
+    this.#measured = [];
+    this.#far = 0;
+    this.#gain = 1;
+    this.#gainStep = gainStepMin;
+    this.#stepAt = now;
+    // What is under way already fills the link for the time being.
+    this.#nextSendAt = Math.max(this.#nextSendAt, now) as MonotonicMs;
+  }
+
   /** Moves the rate after a measurement. */
-  #followRate(carried: number, rate: number, queued: boolean, crowded: boolean): void {
+  #followRate(carried: number, rate: number, { queued, crowded, empty }: { readonly queued: boolean; readonly crowded: boolean; readonly empty: boolean }): void {
     const side = carried > rate * farAbove ? 1 : carried < rate * farBelow && crowded ? -1 : 0;
-    if (side !== 0 && Math.sign(this.#far) === side) {
-      // Twice in a row: the link has changed. The more cautious of the two counts.
-      const changed = side > 0 ? Math.min(carried, this.#farRate) : Math.max(carried, this.#farRate);
+    const twice = side !== 0 && Math.sign(this.#far) === side;
+    if (twice || (side > 0 && empty)) {
+      // Twice in a row: the link has changed. The more cautious of the two counts. What passed without any wait needs no confirmation.
+      const changed = !twice ? carried : side > 0 ? Math.min(carried, this.#farRate) : Math.max(carried, this.#farRate);
       this.#rate = changed;
       this.#measured = [changed];
       this.#far = 0;

@@ -33,12 +33,16 @@ export class QueueDelay {
   #baseBefore: Sample | undefined;
   #turnAt: MonotonicMs | undefined;
   #least: Sample | undefined;
+  /** What `takeLeast` gave last. */
+  #leastTaken: Sample | undefined;
   #latest: Sample | undefined;
   #jitterMs = 0;
 
-  /** Takes one packet: its one-way delay in milliseconds with any offset, its bytes, and the bottleneck's rate in bytes a millisecond as far as it is known (else `Infinity`). */
-  take(oneWayMs: number, bytes: number, rate: number, memoryMs: number, now: MonotonicMs): void {
+  /** Takes one packet: its one-way delay in milliseconds with any offset, its bytes, and the bottleneck's rate in bytes a millisecond as far as it is known (else `Infinity`). Returns by how much it lies below the base there was, milliseconds, 0 or more. */
+  take(oneWayMs: number, bytes: number, rate: number, memoryMs: number, now: MonotonicMs): number {
     const sample = { oneWayMs, bytes };
+    const base = this.#baseOf(rate);
+    const belowMs = base === undefined ? 0 : Math.max(0, withoutTransmission(base, rate) - withoutTransmission(sample, rate));
     if (this.#turnAt === undefined || now >= this.#turnAt) {
       this.#baseBefore = this.#base;
       this.#base = undefined;
@@ -51,6 +55,14 @@ export class QueueDelay {
       this.#jitterMs += (difference - this.#jitterMs) * jitterShare;
     }
     this.#latest = sample;
+    return belowMs;
+  }
+
+  /** What looks like a queue stays although nothing feeds it: it is the path itself that has become longer. The base is taken anew from the packet that waited least since this was last asked for. */
+  rebase(memoryMs: number, now: MonotonicMs): void {
+    this.#base = this.#leastTaken ?? this.#base;
+    this.#baseBefore = undefined;
+    this.#turnAt = later(now, memoryMs);
   }
 
   /** Mean difference between the delays of one packet and the next that was measured, milliseconds. */
@@ -62,8 +74,13 @@ export class QueueDelay {
   takeLeast(rate: number): number | undefined {
     const least = this.#least;
     this.#least = undefined;
-    if (least === undefined || this.#base === undefined) return undefined;
-    const base = this.#baseBefore === undefined ? this.#base : lesser(this.#baseBefore, this.#base, rate);
+    this.#leastTaken = least ?? this.#leastTaken;
+    const base = this.#baseOf(rate);
+    if (least === undefined || base === undefined) return undefined;
     return Math.max(0, withoutTransmission(least, rate) - withoutTransmission(base, rate));
+  }
+
+  #baseOf(rate: number): Sample | undefined {
+    return this.#base === undefined || this.#baseBefore === undefined ? this.#base : lesser(this.#baseBefore, this.#base, rate);
   }
 }

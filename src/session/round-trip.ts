@@ -39,6 +39,11 @@ export class RoundTrip {
     return this.#minMs;
   }
 
+  /** The smaller of the latest and the smoothed round trip: what it is again after a queue has gone. */
+  get quickMs(): number | undefined {
+    return this.#smoothedMs === undefined ? undefined : Math.min(this.#smoothedMs, this.#latestMs);
+  }
+
   /** The larger of the latest and the smoothed round trip. */
   get recentMs(): number | undefined {
     return this.#smoothedMs === undefined ? undefined : Math.max(this.#smoothedMs, this.#latestMs);

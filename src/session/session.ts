@@ -343,8 +343,8 @@ export class Session {
       const at = path.rate.sendAt(bytes, this.#sent.bytesInFlight);
       if (at !== undefined && at <= now)
         return this.#seal(path, { ping: this.#pingWanted, fill: true, sizeProbe: path.probePacketBytes }, now);
-    } else if (this.#runHasPackets && !this.#suspended) {
-      // Nothing to send although it might be possible: what is measured across this moment does not show what the link can do.
+    } else if (this.#runHasPackets && !this.#suspended && this.#queue.mostUrgent === undefined) {
+      // Nothing to send although it might be possible: what is measured across this moment does not show what the link can do. (A session that may not send goes on being measured.)
       this.#run++;
       this.#runHasPackets = false;
     }
@@ -494,7 +494,7 @@ export class Session {
     this.account.received(onLink, newBytes, repeatedBytes);
     if (!elicits || refused) return;
     const path = this.#path;
-    this.#received.record(packetNumber, path?.roundTrip.smoothedMs, packetsPerAck[path?.kind ?? 'datagram'], now);
+    this.#received.record(packetNumber, path?.roundTrip.quickMs, packetsPerAck[path?.kind ?? 'datagram'], now);
   }
 
   #takeAck(frame: AckFrame, now: MonotonicMs): void {
