@@ -20,7 +20,16 @@ import {
   type DialOptions,
   handshakeMsMax,
 } from './handshakes.ts';
-import { type Ledger, LedgerAccount, linkBytes, type PathKind } from './ledger.ts';
+import {
+  type Ledger,
+  LedgerAccount,
+  type LinkFlow,
+  type LinkMeter,
+  type PathKind,
+  type Purpose,
+  packetLinkBytes,
+  unmetered,
+} from './ledger.ts';
 import {
   type ConnectionId,
   decodePacket,
@@ -104,6 +113,8 @@ export interface EndpointOptions {
   readonly random: Random;
   readonly rateControl: RateControlFactory;
   readonly credentials: Credentials;
+  /** Says what may leave and keeps account of what did. Default: everything, and no account. */
+  readonly meter?: LinkMeter;
 }
 
 /** A session from the caller's first word to its end. */
@@ -115,7 +126,7 @@ interface Entry {
   session: Session | undefined;
   remoteStatic: Uint8Array | undefined;
   /** Messages handed in before there was a session. */
-  early: { readonly priority: PriorityClass; readonly bytes: Uint8Array }[];
+  early: { readonly priority: PriorityClass; readonly bytes: Uint8Array; readonly isData: boolean }[];
   earlyBytes: number;
 }
 
@@ -138,6 +149,7 @@ const noEstimate: PathEstimate = { lossRatio: 0, confidence: 0 };
 /** The sessions of one node. A machine: it owns no socket and no timer. */
 export class SessionEndpoint {
   readonly #options: EndpointOptions;
+  readonly #meter: LinkMeter;
   readonly #outputs: EndpointOutput[] = [];
   readonly #entryById = new Map<SessionId, Entry>();
   readonly #entryByConnection = new Map<ConnectionId, Entry>();
@@ -154,6 +166,7 @@ export class SessionEndpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+    this.#meter = options.meter ?? unmetered;
   }
 
   // Input.
@@ -216,13 +229,13 @@ export class SessionEndpoint {
     if (before !== undefined && before !== path) this.#releaseStream(before);
   }
 
-  /** Takes a message for sending, by reference. False when the queue is full or the session is gone: then nothing has happened. */
-  sendMessage(id: SessionId, priority: PriorityClass, bytes: Uint8Array, now: Moment): boolean {
+  /** Takes a message for sending, by reference; `isData` when it carries rows and so counts as data. False when the queue is full or the session is gone: then nothing has happened. */
+  sendMessage(id: SessionId, priority: PriorityClass, bytes: Uint8Array, now: Moment, isData = false): boolean {
     const entry = this.#touch(id, now);
     if (entry === undefined) return false;
-    if (entry.session !== undefined) return entry.session.sendMessage(priority, bytes, this.#now);
+    if (entry.session !== undefined) return entry.session.sendMessage(priority, bytes, this.#now, isData);
     if (entry.earlyBytes + bytes.length > limits.messageQueueBytesMax) return false;
-    entry.early.push({ priority, bytes });
+    entry.early.push({ priority, bytes, isData });
     entry.earlyBytes += bytes.length;
     return true;
   }
@@ -230,6 +243,12 @@ export class SessionEndpoint {
   /** Takes a stretch of a transfer for sending, by reference. False when the session is gone or not established, or when far more is queued than `roomBytes` ever allows. */
   sendData(id: SessionId, priority: PriorityClass, item: DataItem, now: Moment): boolean {
     return this.#touch(id, now)?.session?.sendData(priority, item, this.#now) ?? false;
+  }
+
+  /** A message of so many bytes that came in this session carried rows: it counts as data. */
+  receivedData(id: SessionId, bytes: number): void {
+    const session = this.#entryById.get(id)?.session;
+    if (session?.flow !== undefined) session.account.receivedData(bytes, session.flow);
   }
 
   /** Ends a session: the peer is told once, and the owner gets `closed`. */
@@ -296,8 +315,9 @@ export class SessionEndpoint {
   #serve(entry: Entry): boolean {
     if (entry.dial !== undefined) {
       const { path, kind } = entry.dial.options;
-      const hello = entry.dial.nextPacket(this.#now);
-      if (hello !== undefined) this.#transmit(path, kind, hello);
+      const flow = this.#meter.flow(path, entry.remoteStatic);
+      const hello = entry.dial.nextPacket(this.#now, flow.allowanceBytes('critical'));
+      if (hello !== undefined) this.#transmitHandshake(flow, path, kind, hello);
       return false;
     }
     const { session } = entry;
@@ -321,6 +341,15 @@ export class SessionEndpoint {
 
   #transmit(path: Path, kind: PathKind, packet: Uint8Array): void {
     this.#outputs.push({ type: 'transmit', path, bytes: kind === 'stream' ? framePacket(packet) : packet });
+  }
+
+  /** Sends what belongs to no session yet, when the link's account allows it. */
+  #transmitHandshake(flow: LinkFlow, path: Path, kind: PathKind, packet: Uint8Array): boolean {
+    const onLink = packetLinkBytes(kind, packet.length);
+    if (flow.allowanceBytes('critical') < onLink) return false;
+    flow.book('sent', 'handshake', onLink);
+    this.#transmit(path, kind, packet);
+    return true;
   }
 
   #deadlineOf(entry: Entry): Deadline | undefined {
@@ -373,25 +402,32 @@ export class SessionEndpoint {
 
   #takePacket(bytes: Uint8Array, path: Path, kind: PathKind): void {
     const packet = decodePacket(bytes);
-    if (!packet.ok) return;
-    if (packet.value.form === 'transport') this.#takeTransport(packet.value, path, kind, bytes.length);
-    else this.#takeHandshake(packet.value, path, kind, bytes.length);
+    const form = packet.ok ? packet.value.form : undefined;
+    if (packet.ok && packet.value.form === 'transport' && this.#takeTransport(packet.value, path, kind, bytes.length)) return;
+    this.#bookReceived(form === 'handshake' ? 'handshake' : 'control', path, kind, bytes.length);
+    if (packet.ok && packet.value.form === 'handshake') this.#takeHandshake(packet.value, path, kind, bytes.length);
   }
 
-  #takeTransport(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): void {
+  /** Books what came outside of any session. Nobody has proven to have sent it. */
+  #bookReceived(purpose: Purpose, path: Path, kind: PathKind, bytes: number): void {
+    this.#meter.flow(path, undefined).book('received', purpose, packetLinkBytes(kind, bytes));
+  }
+
+  /** False when it is no packet of any session. */
+  #takeTransport(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): boolean {
     const entry = this.#entryByConnection.get(packet.connectionId);
     const { session } = entry ?? {};
     if (entry !== undefined && session !== undefined) {
       const before = session.path;
-      if (!session.receive(packet, path, kind, bytes, this.#now)) return;
+      if (!session.receive(packet, path, kind, bytes, this.#now)) return false;
       this.#active.add(entry);
       if (session.path !== before) {
         this.#useStream(path);
         if (before !== undefined) this.#releaseStream(before);
       }
-      return;
+      return true;
     }
-    this.#confirm(packet, path, kind, bytes);
+    return this.#confirm(packet, path, kind, bytes);
   }
 
   #takeHandshake(packet: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
@@ -425,7 +461,7 @@ export class SessionEndpoint {
     if (!answer.ok) return;
     const { value } = answer;
     const { kind } = dial.options;
-    const received = linkBytes(kind, bytes);
+    const received = packetLinkBytes(kind, bytes);
     entry.dial = undefined;
     entry.remoteStatic = value.remoteStatic;
     const session = new Session(
@@ -440,6 +476,7 @@ export class SessionEndpoint {
           ? {}
           : { handshake: { rttMs: value.rttMs, bytes: dial.bytesSent / Math.max(1, dial.attempts) + received } }),
         ...(dial.options.remembered === undefined ? {} : { remembered: dial.options.remembered }),
+        flowOf: (each) => this.#meter.flow(each, value.remoteStatic),
         ...(value.proof === undefined ? {} : { proof: value.proof }),
       },
       this.#now,
@@ -451,7 +488,7 @@ export class SessionEndpoint {
     this.#establish(entry, session, 'initiator', value, undefined);
     // The peer may send nothing before it has heard from this end.
     session.ping();
-    for (const { priority, bytes: message } of entry.early) session.sendMessage(priority, message, this.#now);
+    for (const { priority, bytes: message, isData } of entry.early) session.sendMessage(priority, message, this.#now, isData);
     entry.early = [];
     this.#active.add(entry);
   }
@@ -467,7 +504,7 @@ export class SessionEndpoint {
           attempt: 0,
           message: new Uint8Array(0),
         });
-        this.#transmit(path, kind, refusal);
+        this.#transmitHandshake(this.#meter.flow(path, undefined), path, kind, refusal);
       }
       return;
     }
@@ -500,9 +537,9 @@ export class SessionEndpoint {
   #reply(pending: PendingAnswer, hello: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
     const reply = withAttempt(pending.answer.reply, hello.attempt);
     pending.replies++;
-    pending.account.handshakeReceived(linkBytes(kind, bytes));
-    pending.account.handshakeSent(linkBytes(kind, reply.length));
-    this.#transmit(path, kind, reply);
+    pending.account.handshakeReceived(packetLinkBytes(kind, bytes));
+    const flow = this.#meter.flow(path, pending.answer.remoteStatic);
+    if (this.#transmitHandshake(flow, path, kind, reply)) pending.account.handshakeSent(packetLinkBytes(kind, reply.length));
   }
 
   /** Both dialled at once, and it is the other that has to give way. */
@@ -529,12 +566,13 @@ export class SessionEndpoint {
   }
 
   /** A member's first packet behind the handshake: it has understood the answer, so the session is real. */
-  #confirm(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): void {
+  #confirm(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): boolean {
     const pending = this.#answerByConnection.get(packet.connectionId);
-    if (pending?.answer.agreement === undefined) return;
+    if (pending?.answer.agreement === undefined) return false;
     const session = this.#sessionOf(packet.connectionId, pending, pending.answer.agreement, path, kind);
-    if (!session.receive(packet, path, kind, bytes, this.#now)) return;
+    if (!session.receive(packet, path, kind, bytes, this.#now)) return false;
     this.#accept(packet.connectionId, session, pending, pending.answer.agreement, path);
+    return true;
   }
 
   /** A newcomer's last handshake message. A repetition means that it has not heard that the session stands. */
@@ -549,7 +587,7 @@ export class SessionEndpoint {
     const agreement = pending?.answer.takeProof?.(packet);
     if (pending === undefined || agreement === undefined) return;
     const session = this.#sessionOf(packet.connectionId, pending, agreement, path, kind);
-    session.account.handshakeReceived(linkBytes(kind, bytes));
+    session.account.handshakeReceived(packetLinkBytes(kind, bytes));
     session.ping();
     this.#accept(packet.connectionId, session, pending, agreement, path);
   }
@@ -564,6 +602,7 @@ export class SessionEndpoint {
         rateControl: this.#options.rateControl,
         path,
         kind,
+        flowOf: (each) => this.#meter.flow(each, agreement.remoteStatic),
         // With more than one reply it is not known which of them was understood.
         ...(pending.replies === 1 ? { handshake: { rttMs: this.#now - pending.at, bytes: sent.handshake + received.handshake } } : {}),
       },
@@ -635,6 +674,7 @@ export class SessionEndpoint {
     if (stream === undefined) return;
     const packets = stream.unframer.push(bytes);
     if (packets === undefined) {
+      this.#bookReceived('control', path, 'stream', bytes.length);
       this.#closeStream(path);
       this.#pathClosed(path);
       return;

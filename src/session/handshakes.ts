@@ -5,7 +5,7 @@ import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
 import type { Crypto, KeyPair } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { PathEstimate } from '../ports/rate-control.ts';
-import { linkBytes, type PathKind } from './ledger.ts';
+import { type PathKind, packetLinkBytes } from './ledger.ts';
 import { NoiseHandshake } from './noise.ts';
 import { PacketProtection } from './packet-protection.ts';
 import {
@@ -152,8 +152,8 @@ export class Dial {
     return { at, reason: 'handshake' };
   }
 
-  /** The first message, when it is time to send it (again). */
-  nextPacket(now: MonotonicMs): Uint8Array | undefined {
+  /** The first message, when it is time to send it (again) and it takes no more than `allowanceBytes` on the link. What is not allowed is tried again when it would have been repeated. */
+  nextPacket(now: MonotonicMs, allowanceBytes = Infinity): Uint8Array | undefined {
     if (this.#refusedVersion !== undefined || this.#nextSendAt === undefined || this.#nextSendAt > now) return undefined;
     const packet = encodeHandshakePacket({
       type: this.#type,
@@ -164,8 +164,10 @@ export class Dial {
     const repeatMs = Math.min(repeatMsMax, Math.max(firstRepeatMs, 2 * (this.options.remembered?.smoothedRttMs ?? 0)) * 2 ** this.attempts);
     // A stream repeats by itself.
     this.#nextSendAt = this.options.kind === 'stream' ? undefined : later(now, repeatMs);
+    const onLink = packetLinkBytes(this.options.kind, packet.length);
+    if (onLink > allowanceBytes) return undefined;
     this.#sentAt.push(now);
-    this.#bytesSent += linkBytes(this.options.kind, packet.length);
+    this.#bytesSent += onLink;
     return packet;
   }
 

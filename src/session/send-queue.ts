@@ -21,6 +21,8 @@ export interface MessagePiece {
   readonly priority: PriorityClass;
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** The message carries rows, which count as data. */
+  readonly isData: boolean;
 }
 
 /** A stretch of a transfer, as a packet carried it. `position` is not shortened here. */
@@ -52,7 +54,7 @@ export interface DataItem {
 /** What went into one packet. */
 export interface Filling {
   readonly pieces: Piece[];
-  /** Bytes of DATA frames sent for the first time, of DATA frames sent again, and of MESSAGE frames; frame headers included. */
+  /** Bytes of data sent for the first time (DATA frames, and messages that carry rows), of data sent again, and of other MESSAGE frames; frame headers included. */
   readonly dataBytes: number;
   readonly repeatedBytes: number;
   readonly messageBytes: number;
@@ -86,10 +88,16 @@ class Fifo<T> {
   }
 }
 
+/** A message behind its length, as the stream carries it. */
+interface QueuedMessage {
+  readonly framed: Uint8Array;
+  readonly isData: boolean;
+}
+
 /** The queue of one class. */
 class ClassQueue {
   readonly lost = new Fifo<Piece>();
-  readonly messages = new Fifo<Uint8Array>();
+  readonly messages = new Fifo<QueuedMessage>();
   readonly data = new Fifo<DataItem>();
   /** Bytes of the first message, and of the first data item, that have been sent. */
   messageSent = 0;
@@ -125,14 +133,14 @@ export class SendQueue {
   /** Reused for every packet. */
   #filling = { pieces: [] as Piece[], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
 
-  /** Puts a message behind the others of its class. */
-  pushMessage(priority: PriorityClass, bytes: Uint8Array): void {
+  /** Puts a message behind the others of its class. `isData`: it counts as data in the ledger. */
+  pushMessage(priority: PriorityClass, bytes: Uint8Array, isData = false): void {
     const prefix = new WireWriter(new Uint8Array(varintBytes(bytes.length)));
     prefix.varint(bytes.length);
     const queue = this.#class(priority);
     // One array for both: a message is rarely longer than a packet, and a piece then never ends between them.
     const framed = concatBytes(prefix.written, bytes);
-    queue.messages.push(framed);
+    queue.messages.push({ framed, isData });
     queue.messageBytes += framed.length;
   }
 
@@ -160,17 +168,21 @@ export class SendQueue {
     return index < 0 ? undefined : priorityClasses[index];
   }
 
-  /** Writes frames into a packet until it is full or nothing is left that should share it. No frame may follow what this writes. */
-  fill(writer: WireWriter): Filling {
+  /**
+   * Writes frames into a packet until it is full or nothing is left that should share it. No frame may follow what this writes. Classes behind `leastUrgent` take no part: their bytes
+   * may not leave now.
+   */
+  fill(writer: WireWriter, leastUrgent: PriorityClass = 'bulk'): Filling {
     this.#filling = { pieces: [], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
-    const first = this.#classToServe(writer.room);
+    const classes = priorityClasses.indexOf(leastUrgent) + 1;
+    const first = this.#classToServe(writer.room, classes);
     if (first < 0) return this.#filling;
     const before = writer.length;
-    const end = first < urgentClasses ? urgentClasses : this.#classes.length;
+    const end = Math.min(classes, first < urgentClasses ? urgentClasses : this.#classes.length);
     let full = this.#fillFrom(this.#classes[first] as ClassQueue, writer);
     for (let i = 0; i < end && !full; i++) if (i !== first) full = this.#fillFrom(this.#classes[i] as ClassQueue, writer);
     const sent = writer.length - before;
-    for (let i = first + 1; i < this.#classes.length; i++) {
+    for (let i = first + 1; i < classes; i++) {
       const queue = this.#classes[i] as ClassQueue;
       if (this.#canSend(queue)) queue.credit += sent * floorShare;
     }
@@ -220,9 +232,9 @@ export class SendQueue {
   }
 
   /** Index of the class that leads the next packet: the most urgent one, unless another has earned its turn. */
-  #classToServe(packetBytes: number): number {
+  #classToServe(packetBytes: number, classes: number): number {
     let first = -1;
-    for (let i = 0; i < this.#classes.length; i++) {
+    for (let i = 0; i < classes; i++) {
       const queue = this.#classes[i] as ClassQueue;
       if (!this.#canSend(queue)) queue.credit = 0;
       else if (first < 0) first = i;
@@ -265,20 +277,21 @@ export class SendQueue {
       queue.lost.push(tail);
     }
     const full = this.#write(sent, writer);
-    if (sent.kind === 'data') this.#filling.repeatedBytes += writer.length - before;
+    if (sent.kind === 'data' || sent.isData) this.#filling.repeatedBytes += writer.length - before;
     else this.#filling.messageBytes += writer.length - before;
     return full;
   }
 
   #writeNextMessage(queue: ClassQueue, writer: WireWriter): boolean {
     const before = writer.length;
-    const message = queue.messages.first as Uint8Array;
+    const { framed: message, isData } = queue.messages.first as QueuedMessage;
     const length = Math.min(writer.room - messageHeaderBytes(queue.streamOffset), message.length - queue.messageSent);
     const piece: Piece = {
       kind: 'message',
       priority: priorityClasses[this.#classes.indexOf(queue)] as PriorityClass,
       offset: queue.streamOffset,
       bytes: message.subarray(queue.messageSent, queue.messageSent + length),
+      isData,
     };
     queue.messageSent += length;
     queue.streamOffset += length;
@@ -289,7 +302,8 @@ export class SendQueue {
       queue.messageSent = 0;
     }
     const full = this.#write(piece, writer);
-    this.#filling.messageBytes += writer.length - before;
+    if (isData) this.#filling.dataBytes += writer.length - before;
+    else this.#filling.messageBytes += writer.length - before;
     return full;
   }
 

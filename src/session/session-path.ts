@@ -1,7 +1,7 @@
 import type { MonotonicMs } from '../core/time.ts';
 import type { NewPath, RateControl, RateControlFactory } from '../ports/rate-control.ts';
 import { arrivalWrapMs } from './frames.ts';
-import { datagramHeaderBytes, type PathKind } from './ledger.ts';
+import { datagramHeaderBytes, type LinkFlow, type PathKind } from './ledger.ts';
 import { streamPacketBytesMax } from './packets.ts';
 import { RoundTrip } from './round-trip.ts';
 
@@ -29,6 +29,8 @@ export class SessionPath {
   readonly name: Path;
   readonly kind: PathKind;
   readonly rate: RateControl;
+  /** The account of what goes and comes here. */
+  readonly flow: LinkFlow;
   readonly roundTrip = new RoundTrip();
   /** Number of the first packet sent here. */
   readonly firstPacketNumber: number;
@@ -47,9 +49,11 @@ export class SessionPath {
       readonly proven: boolean;
       readonly about: NewPath;
       readonly rateControl: RateControlFactory;
+      readonly flow: LinkFlow;
     },
     now: MonotonicMs,
   ) {
+    this.flow = options.flow;
     this.name = options.name;
     this.kind = options.about.kind;
     this.firstPacketNumber = options.firstPacketNumber;

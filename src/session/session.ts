@@ -1,12 +1,12 @@
 import { invariant } from '../core/assert.ts';
 import { limits } from '../core/limits.ts';
 import { type Fault, failure } from '../core/outcome.ts';
-import type { PriorityClass } from '../core/priority.ts';
+import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { Deadline, MonotonicMs } from '../core/time.ts';
 import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
 import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
-import { type Ledger, LedgerAccount, linkBytes, type PathKind } from './ledger.ts';
+import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes, unmetered } from './ledger.ts';
 import type { PacketProtection } from './packet-protection.ts';
 import {
   type ConnectionId,
@@ -49,6 +49,8 @@ const headerBytesMax = 1 + connectionIdBytes + 4;
 /** Room an acknowledgement may take from the frames of a packet. */
 const ackBytesMax = 160;
 const ackBytesTypical = 16;
+/** Bytes on the link that must be allowed before a packet is begun: headers, an acknowledgement, and room for a useful frame. */
+const packetLinkBytesMin = 320;
 /** After so many acknowledgements without anything else, one asks for an answer: it tells this end the round trip, and which ranges need no repeating. */
 const acksPerPing = 16;
 /** How long packets from a path that was left on purpose do not draw the session back, besides a round trip. */
@@ -57,6 +59,7 @@ const leftPathMs = 2500;
 const queueMs = 100;
 const queueBytesMax = 4 * 1024 * 1024;
 /** Packets the owner should keep queued at least. */
+const farewellLinkBytesMax = 640;
 const queuePacketsMin = 2;
 /** One `sendData` should not take longer than this to send. */
 const itemMs = 25;
@@ -69,6 +72,7 @@ export class Session {
   readonly #remoteConnectionId: ConnectionId;
   readonly #protection: PacketProtection;
   readonly #rateControl: RateControlFactory;
+  readonly #flowOf: (path: Path) => LinkFlow;
   readonly #queue = new SendQueue();
   readonly #sent = new SentPackets();
   readonly #received = new ReceivedPackets();
@@ -92,6 +96,8 @@ export class Session {
   #suspended = false;
   #pingWanted = false;
   #acksWithoutPing = 0;
+  /** Emergency bytes are under way, in either direction: what keeps them going may use what is held back for them. */
+  #emergency = false;
   #writableWanted = false;
   readonly #silence: Silence;
   #probeWanted = false;
@@ -108,6 +114,8 @@ export class Session {
       /** A last handshake packet, to be sent until the peer is heard. */
       readonly proof?: Uint8Array;
       readonly remembered?: PathEstimate;
+      /** Gives the account of a path. Default: none is kept, and nothing limited. */
+      readonly flowOf?: (path: Path) => LinkFlow;
     },
     now: MonotonicMs,
   ) {
@@ -115,6 +123,7 @@ export class Session {
     this.#remoteConnectionId = options.remoteConnectionId;
     this.#protection = options.protection;
     this.#rateControl = options.rateControl;
+    this.#flowOf = options.flowOf ?? (() => unmetered.flow(options.path, undefined));
     this.#proof = options.proof;
     this.#proofWanted = options.proof !== undefined;
     this.#silence = new Silence(now);
@@ -129,6 +138,7 @@ export class Session {
           ...(options.remembered === undefined ? {} : { remembered: options.remembered }),
         },
         rateControl: this.#rateControl,
+        flow: this.#flowOf(options.path),
       },
       now,
     );
@@ -139,6 +149,11 @@ export class Session {
   /** The way packets take now; `undefined` after a stream broke. */
   get path(): Path | undefined {
     return this.#path?.name;
+  }
+
+  /** The account of the present path. */
+  get flow(): LinkFlow | undefined {
+    return this.#path?.flow;
   }
 
   get closed(): boolean {
@@ -194,10 +209,11 @@ export class Session {
   // Commands.
 
   /** Takes a message for sending. False when `messageQueueBytesMax` would be exceeded: then nothing has happened, and the caller tries again after acknowledgements. */
-  sendMessage(priority: PriorityClass, bytes: Uint8Array, now: MonotonicMs): boolean {
+  sendMessage(priority: PriorityClass, bytes: Uint8Array, now: MonotonicMs, isData = false): boolean {
     invariant(bytes.length <= limits.messageBytesMax, 'a message is no longer than messageBytesMax');
     if (this.#closed || this.#queue.messageBytesWaiting + bytes.length > limits.messageQueueBytesMax) return false;
-    this.#queue.pushMessage(priority, bytes);
+    this.#queue.pushMessage(priority, bytes, isData);
+    this.#emergency ||= priority === 'emergency';
     this.#owe(now);
     return true;
   }
@@ -206,6 +222,7 @@ export class Session {
   sendData(priority: PriorityClass, item: DataItem, now: MonotonicMs): boolean {
     if (this.#closed || this.#queue.bytesWaiting('bulk') + item.bytes.length > limits.dataQueueBytesMax) return false;
     this.#queue.pushData(priority, item);
+    this.#emergency ||= priority === 'emergency';
     this.#owe(now);
     return true;
   }
@@ -253,14 +270,16 @@ export class Session {
     this.#proof = undefined;
     this.#proofWanted = false;
     if (packetNumber > newestBefore) this.#follow(path, kind, now);
-    const onLink = linkBytes(kind, bytes);
+    const onLink = packetLinkBytes(kind, bytes);
+    const flow = path === this.#path?.name ? this.#path.flow : this.#flowOf(path);
     if (path === this.#path?.name) this.#path.received(onLink);
     const frames = decodeFrames(plaintext);
     if (!frames.ok) {
+      this.account.received(onLink, 0, 0, flow);
       this.close(closeCodes.violation, frames.fault.message, frames.fault);
       return true;
     }
-    this.#takeFrames(frames.value, packetNumber, onLink, now);
+    this.#takeFrames(frames.value, packetNumber, onLink, flow, now);
     if (this.#suspended && !this.#closed && this.#path !== undefined) {
       this.#suspended = false;
       this.#events.push({ type: 'resumed' });
@@ -301,7 +320,10 @@ export class Session {
     if (path === undefined) return undefined;
     if (this.#proof !== undefined && this.#proofWanted && !this.#closed) {
       this.#proofWanted = false;
-      this.account.handshakeSent(linkBytes(path.kind, this.#proof.length));
+      const onLink = packetLinkBytes(path.kind, this.#proof.length);
+      if (path.flow.allowanceBytes('critical') < onLink) return undefined;
+      this.account.handshakeSent(onLink);
+      path.flow.book('sent', 'handshake', onLink);
       return { path: path.name, kind: path.kind, bytes: this.#proof };
     }
     const bytes = this.#closed ? this.#buildFarewell(path) : this.#build(path, now);
@@ -319,9 +341,10 @@ export class Session {
       reason = why;
     };
     if (this.#path !== undefined) {
-      consider(this.#received.deadline, 'acknowledge');
+      consider(this.#allowedFrom(this.#path, this.#received.deadline), 'acknowledge');
       consider(this.#sent.lossDeadline, 'loss');
-      consider(this.#probeDeadline, 'probe');
+      consider(this.#allowedFrom(this.#path, this.#probeDeadline), 'probe');
+      if (this.#pingWanted || this.#probeWanted) consider(this.#allowedFrom(this.#path, -Infinity as MonotonicMs), 'budget');
       consider(this.#paceDeadline, 'pace');
     }
     consider(this.#suspendDeadline, 'silence');
@@ -332,13 +355,14 @@ export class Session {
 
   #build(path: SessionPath, now: MonotonicMs): Uint8Array | undefined {
     if (this.#probeWanted) {
+      if (!this.#mayControl(path)) return undefined;
       this.#probeWanted = false;
       // A ping is shorter than what it may be an answer to, and rare: it may also go to a place that is not proven yet, which is how it comes to be proven.
       const full = this.#silence.probesFully && path.allowance > path.packetBytes;
       if (full) this.#repeatOldest();
       return this.#seal(path, { ping: true, fill: full, sizeProbe: undefined }, now);
     }
-    if (this.#wantsToSend(path)) {
+    if (this.#wantsToSend(path) && this.#isAllowed(path)) {
       const bytes = this.#nextPacketBytes(path);
       const at = path.rate.sendAt(bytes, this.#sent.bytesInFlight);
       if (at !== undefined && at <= now)
@@ -349,7 +373,7 @@ export class Session {
       this.#runHasPackets = false;
     }
     const ackAt = this.#received.deadline;
-    if (this.#pingWanted || (ackAt !== undefined && ackAt <= now)) {
+    if ((this.#pingWanted || (ackAt !== undefined && ackAt <= now)) && this.#mayControl(path)) {
       const ping = this.#pingWanted || this.#acksWithoutPing >= acksPerPing;
       return this.#seal(path, { ping, fill: false, sizeProbe: undefined }, now);
     }
@@ -367,13 +391,42 @@ export class Session {
   }
 
   #nextPacketBytes(path: SessionPath): number {
-    return linkBytes(path.kind, path.packetBytes);
+    return packetLinkBytes(path.kind, path.packetBytes);
   }
 
   get #paceDeadline(): MonotonicMs | undefined {
     const path = this.#path;
-    if (path === undefined || !this.#wantsToSend(path)) return undefined;
-    return path.rate.sendAt(this.#nextPacketBytes(path), this.#sent.bytesInFlight);
+    const leader = this.#queue.mostUrgent;
+    if (path === undefined || leader === undefined || !this.#wantsToSend(path)) return undefined;
+    const at = path.rate.sendAt(this.#nextPacketBytes(path), this.#sent.bytesInFlight);
+    return latest(at, path.flow.availableAt(packetLinkBytesMin, leader));
+  }
+
+  // What the link's account allows.
+
+  /** The least urgent class that may begin a packet now. */
+  #leastUrgentAllowed(path: SessionPath): PriorityClass | undefined {
+    return priorityClasses.findLast((each) => path.flow.allowanceBytes(each) >= packetLinkBytesMin);
+  }
+
+  /** True when the class that would lead the next packet may send. */
+  #isAllowed(path: SessionPath): boolean {
+    const leader = this.#queue.mostUrgent;
+    return leader !== undefined && path.flow.allowanceBytes(leader) >= packetLinkBytesMin;
+  }
+
+  /** What keeps a session going counts as critical, or as emergency while that is under way. */
+  get #controlClass(): PriorityClass {
+    return this.#emergency ? 'emergency' : 'critical';
+  }
+
+  #mayControl(path: SessionPath): boolean {
+    return path.flow.allowanceBytes(this.#controlClass) >= packetLinkBytesMin;
+  }
+
+  /** When something is due that only keeps the session going. */
+  #allowedFrom(path: SessionPath, at: MonotonicMs | undefined): MonotonicMs | undefined {
+    return latest(at, path.flow.availableAt(packetLinkBytesMin, this.#controlClass));
   }
 
   /** One packet: what must be acknowledged, a ping if wanted, and with `fill` what waits in the queue. */
@@ -384,7 +437,9 @@ export class Session {
   ): Uint8Array {
     const packetNumber = this.#nextPacketNumber++;
     const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
-    const packetBytes = what.sizeProbe ?? path.packetBytes;
+    const least = what.fill ? this.#leastUrgentAllowed(path) : undefined;
+    const allowedBytes = packetBytesWithin(path.kind, path.flow.allowanceBytes(least ?? this.#controlClass));
+    const packetBytes = Math.min(what.sizeProbe ?? path.packetBytes, allowedBytes);
     const headerBytes = 1 + connectionIdBytes + numberBytes;
     const header = new Uint8Array(headerBytes);
     writeTransportHeader(header, this.#remoteConnectionId, packetNumber, numberBytes);
@@ -392,17 +447,17 @@ export class Session {
     const ack = this.#received.waiting ? this.#received.take(now) : undefined;
     if (ack !== undefined) writeAck(writer, ack, ackBytesMax);
     if (what.ping) writePing(writer);
-    const filling: Filling = what.fill ? this.#queue.fill(writer) : emptyFilling;
+    const filling: Filling = least !== undefined ? this.#queue.fill(writer, least) : emptyFilling;
     const elicits = what.ping || filling.pieces.length > 0;
     const sealed = this.#protection.seal(packetNumber, header, writer.written);
     const bytes = new Uint8Array(headerBytes + sealed.length);
     bytes.set(header);
     bytes.set(sealed, headerBytes);
-    const onLink = linkBytes(path.kind, bytes.length);
+    const onLink = packetLinkBytes(path.kind, bytes.length);
     const isSizeProbe = bytes.length > path.packetBytes;
     if (isSizeProbe) path.sizeProbeSent();
     path.sent(onLink);
-    this.account.sent(onLink, filling.dataBytes, filling.repeatedBytes);
+    this.account.sent(onLink, filling.dataBytes, filling.repeatedBytes, path.flow);
     if (elicits) {
       if (this.#sent.count === 0) this.#silence.begin(now);
       this.#sent.add({
@@ -418,7 +473,10 @@ export class Session {
       this.#runHasPackets = true;
       this.#acksWithoutPing = 0;
       this.#pingWanted = false;
-    } else this.#acksWithoutPing++;
+    } else {
+      this.#acksWithoutPing++;
+      if (this.#sent.count === 0) this.#emergency = false;
+    }
     this.#announceRoom();
     return bytes;
   }
@@ -430,7 +488,7 @@ export class Session {
   }
 
   #buildFarewell(path: SessionPath): Uint8Array | undefined {
-    if (this.#farewell === undefined) return undefined;
+    if (this.#farewell === undefined || path.flow.allowanceBytes('critical') < farewellLinkBytesMax) return undefined;
     const packetNumber = this.#nextPacketNumber++;
     const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
     const header = new Uint8Array(1 + connectionIdBytes + numberBytes);
@@ -442,7 +500,7 @@ export class Session {
     const bytes = new Uint8Array(header.length + sealed.length);
     bytes.set(header);
     bytes.set(sealed, header.length);
-    this.account.sent(linkBytes(path.kind, bytes.length), 0, 0);
+    this.account.sent(packetLinkBytes(path.kind, bytes.length), 0, 0, path.flow);
     return bytes;
   }
 
@@ -459,7 +517,7 @@ export class Session {
 
   // How packets are taken apart.
 
-  #takeFrames(frames: readonly Frame[], packetNumber: number, onLink: number, now: MonotonicMs): void {
+  #takeFrames(frames: readonly Frame[], packetNumber: number, onLink: number, flow: LinkFlow, now: MonotonicMs): void {
     let elicits = false;
     let refused = false;
     let newBytes = 0;
@@ -472,6 +530,7 @@ export class Session {
       }
       elicits = true;
       if (frame.type === 'ping') continue;
+      if (frame.type === 'message') this.#emergency ||= frame.priority === 'emergency';
       if (frame.type === 'close') {
         this.#end(closeFault(frame.code, frame.reason));
         return;
@@ -491,7 +550,7 @@ export class Session {
         newBytes += frame.bytes.length - admission.repeatedBytes;
       }
     }
-    this.account.received(onLink, newBytes, repeatedBytes);
+    this.account.received(onLink, newBytes, repeatedBytes, flow);
     if (!elicits || refused) return;
     const path = this.#path;
     this.#received.record(packetNumber, path?.roundTrip.quickMs, packetsPerAck[path?.kind ?? 'datagram'], now);
@@ -511,6 +570,7 @@ export class Session {
       for (const piece of packet.pieces) this.#queue.acknowledge(piece);
       if (packet.acknowledges >= 0) this.#received.forgetBelow(packet.acknowledges);
     }
+    if (this.#sent.count === 0 && !this.#received.waiting && this.#queue.mostUrgent !== 'emergency') this.#emergency = false;
     const silent = this.#silence.isLong;
     this.#silence.restart(now);
     this.#probeWanted = false;
@@ -574,6 +634,7 @@ export class Session {
         proven,
         about: { kind, ...(remembered === undefined ? {} : { remembered }) },
         rateControl: this.#rateControl,
+        flow: this.#flowOf(name),
       },
       now,
     );
@@ -611,6 +672,12 @@ export class Session {
     this.#closed = true;
     this.#events.push({ type: 'closed', fault });
   }
+}
+
+/** The later of two instants; `undefined` when there is none or it never comes. */
+function latest(at: MonotonicMs | undefined, allowedAt: MonotonicMs): MonotonicMs | undefined {
+  if (at === undefined || allowedAt === Infinity) return undefined;
+  return allowedAt > at ? allowedAt : at;
 }
 
 const emptyFilling: Filling = { pieces: [], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
