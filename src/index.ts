@@ -12,6 +12,8 @@ export type { Dot } from './datasets/log.ts';
 export type { ScanOptions, TreeProblem } from './datasets/working-tree.ts';
 export type { ExportReport } from './formats/series-table.ts';
 export type { DeviceDriver } from './instruments/driver.ts';
+export { type ModbusConfiguration, modbusDriver } from './instruments/modbus/driver.ts';
+export type { ModbusTable, RegisterDefinition } from './instruments/modbus/register-map.ts';
 export { type PakbusConfiguration, pakbusDriver } from './instruments/pakbus/driver.ts';
 export type { Duty } from './node/duties.ts';
 export type { PeerTraffic } from './node/engine.ts';

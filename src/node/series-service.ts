@@ -6,6 +6,7 @@ import { recordFormats } from '../formats/record-formats.ts';
 import type { ExportReport } from '../formats/series-table.ts';
 
 import type { DeviceDriver } from '../instruments/driver.ts';
+import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
 import type { ObservationStore } from '../observations/observation-store.ts';
@@ -58,7 +59,7 @@ export interface SeriesServiceParts {
 const exportAttemptsMax = 5;
 
 /** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [pakbusDriver];
+const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, modbusDriver];
 
 const neverAborted = new AbortController().signal;
 

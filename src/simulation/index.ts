@@ -5,6 +5,7 @@ export { brokenPromises, converged, differences, incompleteHeads, wrongHeads } f
 export { DiskFaults } from './disk-faults.ts';
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
+export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
 export type { LinkTraffic, SimulatedLink } from './simulated-network.ts';
 export type { SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
 export type { Trace } from './trace.ts';
