@@ -14,6 +14,11 @@ export const limits = {
   messageBytesMax: 2 * 1024 * 1024,
   /** Unencoded bytes that one encoded group of new content may stand for. */
   groupBytesMax: 8 * 1024 * 1024,
+  /** Bytes of one question about the blocks of a lost base, and of its answer. */
+  baseQueryBytesMax: 64 * 1024,
+  baseAnswerBytesMax: 256 * 1024,
+  /** Groups of one wanted content whose lost base is being asked about at a time. */
+  baseSearchesMax: 8,
   /** How far ahead of our own wall clock another node's instants are followed, in milliseconds (one day). */
   clockLeadMsMax: 86_400_000,
   /** Bytes of log entries that travel in one message. */

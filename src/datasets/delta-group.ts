@@ -6,6 +6,7 @@
  *           | 2 zstd(bytes), with the base as dictionary
  *           | 3 patch        from the base (`patch.ts`)
  *           | 4 patch        from nothing
+ *           | 5 …            from a base that the sender knows in part (`partial-base-group.ts`)
  *
  * zstd with a dictionary is good where much is new and the base is small; it slows down with large dictionaries, and loses sight of them at low levels. Patches take large bases, and small
  * edits in step.
@@ -35,6 +36,12 @@ const effortBounds: { readonly [effort in EncodingEffort]: EffortBounds } = {
   normal: { level: 9, dictionaryBytesMax: 1024 * 1024, modelledBytesMax: 32 * 1024 },
   high: { level: 19, dictionaryBytesMax: 1024 * 1024, modelledBytesMax },
 };
+
+/** The bounds on a patch made with this effort. */
+export function patchBounds(effort: EncodingEffort): Pick<EffortBounds, 'level' | 'modelledBytesMax'> {
+  const { level, modelledBytesMax } = effortBounds[effort];
+  return { level, modelledBytesMax };
+}
 
 const encodingRaw = 0;
 const encodingZstd = 1;

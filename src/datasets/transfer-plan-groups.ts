@@ -6,6 +6,7 @@
  */
 
 import { limits } from '../core/limits.ts';
+import type { SearchPart } from './base-search.ts';
 import type { ChunkRef } from './manifest.ts';
 import type { ChunkRun, FreshChunk, FreshSegment, TransferPlan } from './transfer-plan.ts';
 
@@ -20,6 +21,8 @@ export interface PlanGroup {
   readonly targetBytes: number;
   /** Bytes of the dictionary, at most `limits.groupBytesMax`. */
   readonly baseBytes: number;
+  /** The portions that it was put together from. */
+  readonly parts: readonly SearchPart[];
 }
 
 const mebibyte = 1024 * 1024;
@@ -42,6 +45,9 @@ interface Part {
   readonly targetBytes: number;
   readonly baseRuns: readonly ChunkRun[];
   readonly baseBytes: number;
+  /** The base that it took the place of, from and to these offsets in the bytes of `baseRuns`. */
+  readonly replacedFrom: number;
+  readonly replacedTo: number;
 }
 
 /** The groups of a plan, in order: together they hold every fresh chunk once. */
@@ -50,21 +56,42 @@ export function planGroups(plan: TransferPlan, base: readonly ChunkRef[]): PlanG
   for (let i = 0; i < base.length; i++) offsets[i + 1] = (offsets[i] as number) + (base[i] as ChunkRef).lengthBytes;
 
   const groups: PlanGroup[] = [];
-  let open: PlanGroup = { firstFresh: 0, freshCount: 0, baseRuns: [], targetBytes: 0, baseBytes: 0 };
+  let open = emptyGroup(0);
   for (const part of parts(plan, base.length, offsets)) {
     const targetBytes = open.targetBytes + part.targetBytes;
     const baseBytes = open.baseBytes + part.baseBytes;
     const targetBytesMax = isRewrite(targetBytes, baseBytes) ? limits.groupBytesMax : newGroupBytes;
     if (open.freshCount > 0 && (targetBytes > targetBytesMax || baseBytes > limits.groupBytesMax)) {
       groups.push(open);
-      open = { ...part, firstFresh: open.firstFresh + open.freshCount };
-    } else {
-      const baseRuns = [...open.baseRuns, ...part.baseRuns];
-      open = { firstFresh: open.firstFresh, freshCount: open.freshCount + part.freshCount, baseRuns, targetBytes, baseBytes };
+      open = emptyGroup(open.firstFresh + open.freshCount);
     }
+    open = withPart(open, part);
   }
   if (open.freshCount > 0) groups.push(open);
   return groups;
+}
+
+function emptyGroup(firstFresh: number): PlanGroup {
+  return { firstFresh, freshCount: 0, baseRuns: [], targetBytes: 0, baseBytes: 0, parts: [] };
+}
+
+function withPart(group: PlanGroup, part: Part): PlanGroup {
+  const searched: SearchPart = {
+    targetOffset: group.targetBytes,
+    targetBytes: part.targetBytes,
+    baseOffset: group.baseBytes,
+    baseBytes: part.baseBytes,
+    replacedFrom: group.baseBytes + part.replacedFrom,
+    replacedTo: group.baseBytes + part.replacedTo,
+  };
+  return {
+    firstFresh: group.firstFresh,
+    freshCount: group.freshCount + part.freshCount,
+    baseRuns: [...group.baseRuns, ...part.baseRuns],
+    targetBytes: group.targetBytes + part.targetBytes,
+    baseBytes: group.baseBytes + part.baseBytes,
+    parts: [...group.parts, searched],
+  };
 }
 
 /** True where the base explains a good part of the target, so that much target makes few bytes. */
@@ -120,13 +147,27 @@ function* runParts({ chunks, source }: FreshSegment, from: number, to: number, o
     const baseRuns = bothEnds(windowStart, windowEnd, Math.min(limits.groupBytesMax, targetBytes * 2 + 2 * driftBytes), offsets);
     let baseBytes = 0;
     for (const run of baseRuns) baseBytes += runLength(run, offsets);
+    const replacedStart = partStart === 0 ? (offsets[from] as number) : firstOffset + Math.round(partStart * scale);
+    const replacedEnd = index === chunks.length ? (offsets[to] as number) : firstOffset + Math.round((partStart + targetBytes) * scale);
+    const replacedFrom = offsetInRuns(replacedStart, baseRuns, offsets);
+    const replacedTo = offsetInRuns(replacedEnd, baseRuns, offsets);
     if (sourced && baseBytes + runLength(source, offsets) <= limits.groupBytesMax) {
       baseRuns.push(source);
       baseBytes += runLength(source, offsets);
     }
-    yield { freshCount, targetBytes, baseRuns, baseBytes };
+    yield { freshCount, targetBytes, baseRuns, baseBytes, replacedFrom, replacedTo };
     partStart += targetBytes;
   }
+}
+
+/** Where in the bytes of these runs, one behind the other, an offset of the base is: in a gap between them, where they meet. */
+function offsetInRuns(offset: number, runs: readonly ChunkRun[], offsets: Float64Array): number {
+  let before = 0;
+  for (const run of runs) {
+    const lengthBytes = runLength(run, offsets);
+    before += Math.min(lengthBytes, Math.max(0, offset - (offsets[run.baseIndex] as number)));
+  }
+  return before;
 }
 
 /** The range grown by whole chunks until it has `moreBytes` more: to the front, or to the back where there is nothing in front. */

@@ -2,6 +2,7 @@ import { toHex } from '../core/bytes.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type Fault, failure, type Outcome } from '../core/outcome.ts';
+import type { PriorityClass } from '../core/priority.ts';
 import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
@@ -16,7 +17,7 @@ import { ObjectAssembly } from './object-assembly.ts';
  * What arrives is in memory for at most a second before it is journalled, and a group that is complete is stored at once. So a power cut costs a second of the link, or what was in flight.
  */
 
-/** What the receiver needs done. Answered by `opened`, `stored` and `finished`. */
+/** What the receiver needs done. Answered by `opened`, `stored`, `answered` and `finished`. */
 export type ReceiverTask =
   | {
       readonly type: 'open';
@@ -32,6 +33,13 @@ export type ReceiverTask =
       readonly group: number;
       readonly encoded: Uint8Array;
     }
+  | {
+      readonly type: 'answer';
+      readonly number: number;
+      readonly transfer: OpenedTransfer;
+      readonly group: number;
+      readonly query: Uint8Array;
+    }
   | { readonly type: 'finish'; readonly number: number; readonly transfer: OpenedTransfer; readonly hashes: readonly Hash[] };
 
 /** What the receiver says. */
@@ -39,6 +47,14 @@ export type ReceiverOutput =
   | { readonly type: 'want'; readonly want: Want }
   | { readonly type: 'withdraw'; readonly number: number }
   | { readonly type: 'progress'; readonly number: number; readonly storedBytes: number }
+  /** What the base of a group holds, of the class of the content; empty for `encode it without`. */
+  | {
+      readonly type: 'base-blocks';
+      readonly number: number;
+      readonly group: number;
+      readonly answer: Uint8Array;
+      readonly priority: PriorityClass;
+    }
   | { readonly type: 'complete'; readonly root: Hash; readonly transfer: OpenedTransfer }
   | { readonly type: 'failed'; readonly root: Hash; readonly fault: Fault };
 
@@ -63,6 +79,10 @@ interface Receiving {
   /** The peer said it has not got it (yet). */
   lacked: boolean;
   readonly groupsDone: Set<number>;
+  /** Questions about bases that wait for the plan to be understood, by group. */
+  readonly queryByGroup: Map<number, Uint8Array>;
+  /** Groups whose base the peer took for something else: it is told nothing of it any more. */
+  readonly withoutBase: ReadonlySet<number>;
   storedBytes: number;
   reportedBytes: number;
 }
@@ -106,6 +126,10 @@ export class ContentReceiver {
 
   /** Begins to receive a content. `bases` are complete contents that probably share bytes with it, best first. */
   start(wanted: WantedContent, bases: readonly Hash[]): void {
+    this.#start(wanted, bases, new Set());
+  }
+
+  #start(wanted: WantedContent, bases: readonly Hash[], withoutBase: ReadonlySet<number>): void {
     const number = this.#nextNumber++;
     this.#numberByRoot.set(toHex(wanted.root), number);
     const journalled = this.#journal.plan(wanted.root);
@@ -119,6 +143,8 @@ export class ContentReceiver {
       finishing: false,
       lacked: false,
       groupsDone: new Set(),
+      queryByGroup: new Map(),
+      withoutBase,
       storedBytes: 0,
       reportedBytes: 0,
     };
@@ -155,10 +181,37 @@ export class ContentReceiver {
     this.#objectComplete(number, receiving, object, whole);
   }
 
+  /** The peer has lost what the base of a group held, and asks about it. */
+  handleBaseQuery(number: number, group: number, query: Uint8Array): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined) return;
+    const { transfer } = receiving;
+    if (transfer === undefined) {
+      receiving.queryByGroup.set(group, query);
+      if (receiving.queryByGroup.size > limits.baseSearchesMax)
+        this.#fail(
+          number,
+          failure('TRANSFER_WITHOUT_PLAN', 'peer', 'questions about bases arrived without the plan that explains them').fault,
+        );
+      return;
+    }
+    if (group >= transfer.groups.length) {
+      this.#fail(number, failure('TRANSFER_OBJECT_UNKNOWN', 'peer', 'a question is about a group that the plan does not have').fault);
+      return;
+    }
+    if (receiving.withoutBase.has(group)) this.#answer(number, receiving, group, new Uint8Array(0));
+    else this.#tasks.push({ type: 'answer', number, transfer, group, query });
+  }
+
   /** The peer does not have it (yet). The number stays valid: it answers when it has. */
   handleLack(number: number): void {
     const receiving = this.#receivingByNumber.get(number);
     if (receiving !== undefined) receiving.lacked = true;
+  }
+
+  /** Gives up what is not wanted any more. */
+  withdrawUnless(wanted: (root: Hash) => boolean): void {
+    for (const { wanted: content } of [...this.#receivingByNumber.values()]) if (!wanted(content.root)) this.withdraw(content.root);
   }
 
   /** Gives a content up in this session, for example because another peer has begun to send it. */
@@ -198,6 +251,8 @@ export class ContentReceiver {
     }
     for (const [object, bytes] of receiving.waiting) this.#objectComplete(number, receiving, object, bytes);
     receiving.waiting.clear();
+    for (const [group, query] of receiving.queryByGroup) this.handleBaseQuery(number, group, query);
+    receiving.queryByGroup.clear();
     this.#finishIfComplete(number, receiving);
   }
 
@@ -206,7 +261,8 @@ export class ContentReceiver {
     const receiving = this.#receivingByNumber.get(number);
     if (receiving?.transfer === undefined) return;
     if (!outcome.ok) {
-      this.#fail(number, outcome.fault);
+      if (outcome.fault.code === 'GROUP_MISMATCH') this.#askWithoutBase(number, receiving, group);
+      else this.#fail(number, outcome.fault);
       return;
     }
     this.#journal.addGroup(receiving.wanted.root, group, outcome.value);
@@ -217,6 +273,14 @@ export class ContentReceiver {
       this.#outputs.push({ type: 'progress', number, storedBytes: receiving.storedBytes });
     }
     this.#finishIfComplete(number, receiving);
+  }
+
+  /** Result of an `answer` task. */
+  answered(number: number, group: number, outcome: Outcome<Uint8Array>): void {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined) return;
+    if (outcome.ok) this.#answer(number, receiving, group, outcome.value);
+    else this.#fail(number, outcome.fault);
   }
 
   /** Result of a `finish` task. */
@@ -264,6 +328,19 @@ export class ContentReceiver {
     const { root, sizeBytes, depth, priority } = receiving.wanted;
     const want = { number, root, sizeBytes, depth, priority, bases: receiving.bases };
     this.#outputs.push({ type: 'want', want: resume === undefined ? want : { ...want, resume } });
+  }
+
+  #answer(number: number, receiving: Receiving, group: number, answer: Uint8Array): void {
+    this.#outputs.push({ type: 'base-blocks', number, group, answer, priority: receiving.wanted.priority });
+  }
+
+  /** Asks anew for what is not here yet; what the peer then wants to know of this group's base it is not told. */
+  #askWithoutBase(number: number, { wanted, bases, withoutBase }: Receiving, group: number): void {
+    this.journal();
+    this.#journal.dropParts(wanted.root, group + 1);
+    this.#forget(number);
+    this.#outputs.push({ type: 'withdraw', number });
+    this.#start(wanted, bases, new Set([...withoutBase, group]));
   }
 
   #resume(receiving: Receiving, transfer: OpenedTransfer): WantResume {

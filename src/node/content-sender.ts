@@ -3,19 +3,35 @@ import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type Want } from '../session/messages.ts';
-import type { PreparedTransfer } from './content-tasks.ts';
+import type { BaseAnswer, EncodedGroup, PreparedTransfer } from './content-tasks.ts';
 
 /**
  * Sends what one peer asked for, over one session: the most urgent want first, and no more than the link takes, so that a more urgent one passes at once.
  *
  * A group is encoded shortly before it is sent, two ahead. What the peer already holds is not sent again; a group that it has in part goes on where it stopped, if the bytes before that point
  * are still the same. A content that is not here is remembered and answered as soon as it arrives.
+ *
+ * Where the bytes of a group's base are gone here, the peer is asked about them before the group is encoded; other groups go on meanwhile.
  */
 
 /** What the sender needs done. Answered by `prepared` and `encoded`. */
 export type SenderTask =
   | { readonly type: 'prepare'; readonly want: Want }
-  | { readonly type: 'encode'; readonly number: number; readonly transfer: PreparedTransfer; readonly group: number };
+  | {
+      readonly type: 'encode';
+      readonly number: number;
+      readonly transfer: PreparedTransfer;
+      readonly group: number;
+      /** What the peer said of the group's base, after it was asked. */
+      readonly answer?: BaseAnswer;
+    };
+
+/** A question for the peer about the base of a group. Answered by `handleBaseBlocks`. */
+export interface OutgoingQuery {
+  readonly number: number;
+  readonly group: number;
+  readonly query: Uint8Array;
+}
 
 /** One portion of data to send. */
 export interface OutgoingData {
@@ -47,6 +63,8 @@ interface Sending {
   begunBytes: number;
   storedBytes: number;
   readonly ready: ReadyObject[];
+  /** Groups about whose base the peer was asked, until it has answered. */
+  readonly searchByGroup: Map<number, BaseAnswer['search']>;
 }
 
 /** The sending half of one session's transfers. */
@@ -59,6 +77,7 @@ export class ContentSender {
   #queued: Want[] = [];
   readonly #tasks: SenderTask[] = [];
   #lacks: number[] = [];
+  #queries: OutgoingQuery[] = [];
   #resumedBytes = 0;
   #copiedBytes = 0;
 
@@ -82,6 +101,7 @@ export class ContentSender {
       begunBytes: 0,
       storedBytes: 0,
       ready: [],
+      searchByGroup: new Map(),
     });
     this.#tasks.push({ type: 'prepare', want });
   }
@@ -105,6 +125,16 @@ export class ContentSender {
     if (sending === undefined) return;
     sending.storedBytes = Math.max(sending.storedBytes, storedBytes);
     this.#encodeAhead(sending);
+  }
+
+  /** The peer's answer to a question; one that was not asked for says nothing. */
+  handleBaseBlocks(number: number, group: number, bytes: Uint8Array): void {
+    const sending = this.#sendingByNumber.get(number);
+    const search = sending?.searchByGroup.get(group);
+    if (sending?.transfer === undefined || search === undefined) return;
+    sending.searchByGroup.delete(group);
+    sending.encoding++;
+    this.#tasks.push({ type: 'encode', number, transfer: sending.transfer, group, answer: { search, bytes } });
   }
 
   /** A content became complete here: whoever waits for it gets it now. */
@@ -139,15 +169,22 @@ export class ContentSender {
   }
 
   /** Result of an `encode` task; `undefined` when the bytes are gone. */
-  encoded(number: number, group: number, bytes: Uint8Array | undefined): void {
+  encoded(number: number, group: number, encoded: EncodedGroup | undefined): void {
     const sending = this.#sendingByNumber.get(number);
     if (sending === undefined) return;
     sending.encoding--;
-    if (bytes === undefined) {
+    if (encoded === undefined) {
       this.#end(number);
       this.#defer(sending.want);
       return;
     }
+    if (encoded.kind === 'query') {
+      sending.searchByGroup.set(group, encoded.search);
+      this.#queries.push({ number, group, query: encoded.query });
+      this.#encodeAhead(sending);
+      return;
+    }
+    const { bytes } = encoded;
     const partial = sending.want.resume?.partial;
     let offset = 0;
     if (partial?.group === group && partial.offset < bytes.length) {
@@ -172,6 +209,13 @@ export class ContentSender {
     const lacks = this.#lacks;
     this.#lacks = [];
     return lacks;
+  }
+
+  /** Questions for the peer, at once. */
+  takeQueries(): readonly OutgoingQuery[] {
+    const queries = this.#queries;
+    this.#queries = [];
+    return queries;
   }
 
   /** The most urgent class that has data ready, or `undefined`. */
@@ -214,6 +258,7 @@ export class ContentSender {
     while (
       !sending.exhausted &&
       sending.encoding + sending.ready.length < encodedAhead &&
+      sending.searchByGroup.size < limits.baseSearchesMax &&
       sending.begunBytes - sending.storedBytes < windowBytes
     ) {
       const next = sending.groups.next();
@@ -225,7 +270,8 @@ export class ContentSender {
         this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group: next.value });
       }
     }
-    if (sending.exhausted && sending.encoding === 0 && sending.ready.length === 0) this.#end(sending.want.number);
+    if (sending.exhausted && sending.encoding === 0 && sending.ready.length === 0 && sending.searchByGroup.size === 0)
+      this.#end(sending.want.number);
   }
 
   #end(number: number): void {

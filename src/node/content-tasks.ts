@@ -2,6 +2,8 @@ import { concatBytes, equalBytes } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
+import { answerQuery, decodeQuery, encodeQuery } from '../datasets/base-blocks.ts';
+import { BaseSearch } from '../datasets/base-search.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import { decodeGroup, type EncodingEffort, encodeGroup } from '../datasets/delta-group.ts';
 import {
@@ -13,6 +15,7 @@ import {
   ManifestBuilder,
   totalBytes,
 } from '../datasets/manifest.ts';
+import { decodePartialBaseGroup, encodePartialBaseGroup, encodingPartialBase } from '../datasets/partial-base-group.ts';
 import { freshChunks, planTransfer, type TransferPlan, targetChunks, verifyPlan } from '../datasets/transfer-plan.ts';
 import { type PlanGroup, planGroups } from '../datasets/transfer-plan-groups.ts';
 import { findSources } from '../datasets/transfer-plan-sources.ts';
@@ -53,10 +56,23 @@ export interface OpenedTransfer {
   readonly copiedBytes: number;
 }
 
+/** A group on its way to the peer: encoded, or waiting for the peer to tell what its base holds. */
+export type EncodedGroup =
+  | { readonly kind: 'encoded'; readonly bytes: Uint8Array }
+  | { readonly kind: 'query'; readonly query: Uint8Array; readonly search: BaseSearch };
+
+/** What a peer said of a base that was lost here; empty when it can or will say nothing. */
+export interface BaseAnswer {
+  readonly search: BaseSearch;
+  readonly bytes: Uint8Array;
+}
+
 /** With a base and at most this many groups, fresh chunks travel without their hashes: the whole is small, and its root vouches for it. */
 const groupsWithoutHashesMax = 8;
 /** Stands for a base in object 0. */
 const basesMax = 4;
+/** What was found of a lost base and makes a group this many times shorter is not compared with doing without. */
+const convincingRatio = 8;
 
 /** Runs the tasks of one node. */
 export class ContentTasks {
@@ -94,17 +110,41 @@ export class ContentTasks {
     return { content, planObject, planId: this.#planId(planObject), groups, fresh, base, copiedBytes: copiedBytes(content, groups) };
   }
 
-  /** The encoded bytes of one group, or `undefined` when a chunk can no longer be read. */
-  async encode(transfer: PreparedTransfer, group: number, effort: EncodingEffort): Promise<Uint8Array | undefined> {
-    const { firstFresh, freshCount, baseRuns } = transfer.groups[group] as PlanGroup;
+  /**
+   * The encoded bytes of one group, or `undefined` when a chunk can no longer be read. Where bytes of its base are gone here, a question for the peer comes first, whose answer is handed in with another
+   * call; there may be several in turn.
+   */
+  async encode(transfer: PreparedTransfer, group: number, effort: EncodingEffort, answer?: BaseAnswer): Promise<EncodedGroup | undefined> {
+    const { firstFresh, freshCount, baseRuns, baseBytes, parts } = transfer.groups[group] as PlanGroup;
     const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount));
     if (target === undefined) {
       this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
       return undefined;
     }
-    // A base whose bytes are gone here still helped to plan; the group then goes in an encoding that needs none.
-    const base = (await this.#readBase(chunksOfRuns(transfer.base, baseRuns), target)) ?? [];
-    return encodeGroup(target, base, { compressor: this.#compressor, effort });
+    const options = { compressor: this.#compressor, effort, crypto: this.#crypto };
+    const refs = chunksOfRuns(transfer.base, baseRuns);
+    const base = answer === undefined ? await this.#readBase(refs, target) : undefined;
+    if (base !== undefined) return { kind: 'encoded', bytes: encodeGroup(target, base, options) };
+    const whole = concatBytes(...target);
+    let search = answer?.search;
+    if (search === undefined) search = new BaseSearch({ parts, held: await this.#held(refs) }, effort, this.#crypto);
+    else if (answer === undefined || !search.take(answer.bytes, whole)) return { kind: 'encoded', bytes: encodeGroup(target, [], options) };
+    if (search.query !== undefined) return { kind: 'query', query: encodeQuery(search.query), search };
+    const { known, unitLog } = search;
+    const partial = encodePartialBaseGroup(whole, { baseBytes, known, held: await this.#held(refs), unitLog }, options);
+    if (partial.length * convincingRatio < whole.length) return { kind: 'encoded', bytes: partial };
+    const alone = encodeGroup(target, [], options);
+    return { kind: 'encoded', bytes: alone.length < partial.length ? alone : partial };
+  }
+
+  /** The answer to a peer's question about the base of a group. Fails as `decodeQuery` does, and with `BASE_GONE` (local). */
+  async answer(transfer: OpenedTransfer, group: number, query: Uint8Array): Promise<Outcome<Uint8Array>> {
+    const { baseRuns, baseBytes } = transfer.groups[group] as PlanGroup;
+    const decoded = decodeQuery(query, baseBytes);
+    if (!decoded.ok) return decoded;
+    const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
+    if (base === undefined) return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
+    return success(answerQuery(decoded.value, concatBytes(...base), this.#crypto));
   }
 
   /**
@@ -144,7 +184,7 @@ export class ContentTasks {
   }
 
   /**
-   * Decodes a group, checks its chunks where the plan names them, and stores them durably. Succeeds with their hashes. Fails as `decodeGroup` does, with `CHUNK_WRONG` (peer), or with the
+   * Decodes a group, checks its chunks where the plan names them, and stores them durably. Succeeds with their hashes. Fails as `decodeGroup` and `decodePartialBaseGroup` do, with `CHUNK_WRONG` (peer), or with the
    * code of a disk failure (local): then the same group may be stored again later.
    */
   async store(transfer: OpenedTransfer, group: number, encoded: Uint8Array): Promise<Outcome<readonly Hash[]>> {
@@ -154,7 +194,10 @@ export class ContentTasks {
       if (transfer.baseContent !== undefined) this.#contents.loseIfDamaged(transfer.baseContent, transfer.base);
       return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
     }
-    const decoded = decodeGroup(encoded, base, targetBytes, this.#compressor);
+    const decoded =
+      encoded[0] === encodingPartialBase
+        ? decodePartialBaseGroup(encoded, base, targetBytes, this.#compressor, this.#crypto)
+        : decodeGroup(encoded, base, targetBytes, this.#compressor);
     if (!decoded.ok) return decoded;
     const records: { hash: Hash; bytes: Uint8Array }[] = [];
     let offset = 0;
@@ -231,6 +274,18 @@ export class ContentTasks {
       base.push(bytes);
     }
     return base;
+  }
+
+  /** Those of these chunks, one behind the other, whose bytes are here. */
+  async #held(refs: readonly ChunkRef[]): Promise<{ offset: number; lengthBytes: number; bytes: Uint8Array }[]> {
+    const held: { offset: number; lengthBytes: number; bytes: Uint8Array }[] = [];
+    let offset = 0;
+    for (const { hash, lengthBytes } of refs) {
+      const bytes = await this.#contents.read(hash);
+      if (bytes !== undefined) held.push({ offset, lengthBytes, bytes });
+      offset += lengthBytes;
+    }
+    return held;
   }
 
   async #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {

@@ -190,7 +190,8 @@ export class NodeDriver {
               : rate > fastEffortAboveBytesPerSecond
                 ? 'fast'
                 : 'normal';
-        return { type: 'encode', bytes: await this.#tasks.encode(task.task.transfer, task.task.group, effort) };
+        const { transfer, group, answer } = task.task;
+        return { type: 'encode', encoded: await this.#tasks.encode(transfer, group, effort, answer) };
       }
       case 'open': {
         const { wanted, bases, planObject } = task.task;
@@ -198,6 +199,8 @@ export class NodeDriver {
       }
       case 'store':
         return { type: 'store', outcome: await this.#tasks.store(task.task.transfer, task.task.group, task.task.encoded) };
+      case 'answer':
+        return { type: 'answer', outcome: await this.#tasks.answer(task.task.transfer, task.task.group, task.task.query) };
       case 'finish':
         return { type: 'finish', outcome: await this.#tasks.finish(task.task.transfer, task.task.hashes) };
     }

@@ -15,7 +15,7 @@ import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message } from '../session/messages.ts';
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
-import type { OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
+import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import { Encounter } from './encounter.ts';
 import type { LogKeeping } from './log-keeping.ts';
 import type { Membership } from './membership.ts';
@@ -35,15 +35,17 @@ export type EngineTask = { readonly token: number } & (
   | { readonly type: 'encode'; readonly task: Extract<SenderTask, { type: 'encode' }>; readonly rateBytesPerSecond: number | undefined }
   | { readonly type: 'open'; readonly task: Extract<ReceiverTask, { type: 'open' }> }
   | { readonly type: 'store'; readonly task: Extract<ReceiverTask, { type: 'store' }> }
+  | { readonly type: 'answer'; readonly task: Extract<ReceiverTask, { type: 'answer' }> }
   | { readonly type: 'finish'; readonly task: Extract<ReceiverTask, { type: 'finish' }> }
 );
 
 /** What came of a task, by its type. */
 export type TaskResult =
   | { readonly type: 'prepare'; readonly transfer: PreparedTransfer | undefined }
-  | { readonly type: 'encode'; readonly bytes: Uint8Array | undefined }
+  | { readonly type: 'encode'; readonly encoded: EncodedGroup | undefined }
   | { readonly type: 'open'; readonly outcome: Outcome<OpenedTransfer> }
   | { readonly type: 'store'; readonly outcome: Outcome<readonly Hash[]> }
+  | { readonly type: 'answer'; readonly outcome: Outcome<Uint8Array> }
   | { readonly type: 'finish'; readonly outcome: Outcome<undefined> };
 
 /** What the conversations read, write and speak through. */
@@ -235,6 +237,12 @@ export class Replication {
       case 'progress':
         talk.sender.handleProgress(message.number, message.storedBytes);
         break;
+      case 'base-query':
+        talk.receiver.handleBaseQuery(message.number, message.group, message.query);
+        break;
+      case 'base-blocks':
+        talk.sender.handleBaseBlocks(message.number, message.group, message.answer);
+        break;
       case 'join':
       case 'welcome':
       case 'refused':
@@ -334,6 +342,11 @@ export class Replication {
         case 'progress':
           this.#say(talk, 'critical', output, now);
           break;
+        case 'base-blocks': {
+          const { priority, ...message } = output;
+          this.#say(talk, priority, message, now);
+          break;
+        }
         case 'complete':
           this.#contentComplete(output.root, output.transfer);
           break;
@@ -349,6 +362,7 @@ export class Replication {
   #drainSender(talk: Talk, now: Moment): void {
     const lacks = talk.sender.takeLacks();
     if (lacks.length > 0) this.#say(talk, 'critical', { type: 'lacks', numbers: lacks }, now);
+    for (const query of talk.sender.takeQueries()) this.#say(talk, 'critical', { type: 'base-query', ...query }, now);
     for (let task = talk.sender.pollTask(); task !== undefined; task = talk.sender.pollTask()) this.#startTask(talk, task);
   }
 
@@ -405,11 +419,12 @@ export class Replication {
     const talk = this.#talkBySession.get(session);
     if (talk === undefined) return;
     if (task.type === 'prepare' && result.type === 'prepare') talk.sender.prepared(task.want, result.transfer);
-    else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.bytes);
+    else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.encoded);
     else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
     else if (task.type === 'store' && result.type === 'store') {
       if (result.outcome.ok) this.#diskPauseMs = diskPauseMsMin;
       talk.receiver.stored(task.number, task.group, result.outcome);
-    } else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
+    } else if (task.type === 'answer' && result.type === 'answer') talk.receiver.answered(task.number, task.group, result.outcome);
+    else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
   }
 }

@@ -29,6 +29,8 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *      9 welcome    [9, founding statement, team secret (32), [member (32), …]]
  *     10 refused    [10, code, sentence]
  *     11 progress   [11, number, bytes of the content stored since it was asked for]   every few MiB: opens the sender's window
+ *     12 base-query  [12, number, group, question]                                   the sender lost what the group's base held, and asks for hashes of its blocks
+ *     13 base-blocks [13, number, group, answer]                                     an empty answer: encode the group without a base
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8); what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
@@ -89,6 +91,8 @@ export type Message =
   | { readonly type: 'join'; readonly node: NodeId; readonly name: string; readonly binding: Uint8Array; readonly proof: Uint8Array }
   | { readonly type: 'welcome'; readonly founding: Uint8Array; readonly secret: Uint8Array; readonly member: NodeId }
   | { readonly type: 'progress'; readonly number: number; readonly storedBytes: number }
+  | { readonly type: 'base-query'; readonly number: number; readonly group: number; readonly query: Uint8Array }
+  | { readonly type: 'base-blocks'; readonly number: number; readonly group: number; readonly answer: Uint8Array }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
 const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -149,6 +153,9 @@ const receiptsShape = v.strictTuple([
 const joinShape = v.strictTuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
 const welcomeShape = v.strictTuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
 const progressShape = v.strictTuple([v.literal(11), uint, uint]);
+const groupNumber = v.pipe(uint, v.maxValue(objectsPerWantMax));
+const baseQueryShape = v.strictTuple([v.literal(12), uint, groupNumber, bytesUpTo(limits.baseQueryBytesMax)]);
+const baseBlocksShape = v.strictTuple([v.literal(13), uint, groupNumber, bytesUpTo(limits.baseAnswerBytesMax)]);
 const refusedShape = v.strictTuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
 /** Bytes of a message. */
@@ -184,6 +191,10 @@ function toCbor(message: Message): CborValue {
       return [9, message.founding, message.secret, identifierToBytes(message.member)];
     case 'progress':
       return [11, message.number, message.storedBytes];
+    case 'base-query':
+      return [12, message.number, message.group, message.query];
+    case 'base-blocks':
+      return [13, message.number, message.group, message.answer];
     case 'refused':
       return [10, message.code, message.message];
   }
@@ -257,6 +268,8 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   9: reader(welcomeShape, ([, founding, secret, member]) => ({ type: 'welcome', founding, secret, member: identifier<NodeId>(member) })),
   10: reader(refusedShape, ([, code, message]) => ({ type: 'refused', code, message })),
   11: reader(progressShape, ([, number, storedBytes]) => ({ type: 'progress', number, storedBytes })),
+  12: reader(baseQueryShape, ([, number, group, query]) => ({ type: 'base-query', number, group, query })),
+  13: reader(baseBlocksShape, ([, number, group, answer]) => ({ type: 'base-blocks', number, group, answer })),
 };
 
 function wantFrom(fields: v.InferOutput<typeof wantShape>): Want {

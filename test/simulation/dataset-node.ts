@@ -147,9 +147,14 @@ export class DatasetNode {
       const done = new Set(this.journal.groups(root));
       for (const group of prepared.groups.keys()) {
         if (done.has(group)) continue;
-        const encoded = await from.#tasks.encode(prepared, group, 'fast');
+        let encoded = await from.#tasks.encode(prepared, group, 'fast');
+        while (encoded?.kind === 'query') {
+          const answer = await this.#tasks.answer(opened.value, group, encoded.query);
+          const bytes = answer.ok ? answer.value : new Uint8Array(0);
+          encoded = await from.#tasks.encode(prepared, group, 'fast', { search: encoded.search, bytes });
+        }
         if (encoded === undefined) throw new Error('the sender lost a chunk');
-        const stored = await this.#tasks.store(opened.value, group, encoded);
+        const stored = await this.#tasks.store(opened.value, group, encoded.bytes);
         if (!stored.ok) throw new Error(stored.fault.code);
         this.#disk.catalog.transaction(() => this.journal.addGroup(root, group, stored.value));
       }

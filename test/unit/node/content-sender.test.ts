@@ -28,7 +28,7 @@ function drain(sender: ContentSender, bytesMax = 64): string[] {
   const taken: string[] = [];
   for (;;) {
     for (let task = sender.pollTask(); task !== undefined; task = sender.pollTask()) {
-      if (task.type === 'encode') sender.encoded(task.number, task.group, new Uint8Array(100).fill(task.group));
+      if (task.type === 'encode') sender.encoded(task.number, task.group, { kind: 'encoded', bytes: new Uint8Array(100).fill(task.group) });
     }
     const data = sender.take(bytesMax);
     if (data === undefined) return taken;
@@ -137,7 +137,7 @@ describe('a sender of contents', () => {
     const task = sender.pollTask();
     expect(task).toMatchObject({ type: 'encode', group: 0 });
     sender.encoded(1, 0, undefined);
-    sender.encoded(1, 1, new Uint8Array(5));
+    sender.encoded(1, 1, { kind: 'encoded', bytes: new Uint8Array(5) });
     expect(sender.takeLacks()).toEqual([1]);
     expect(sender.take(100)).toBeUndefined();
     const huge = wantOf(2);
