@@ -216,6 +216,11 @@ export class DatagramRateControl implements RateControl {
     };
   }
 
+  /** The share of packets whose loss is made up for. */
+  get #madeUp(): number {
+    return Math.min(lossMadeUpMax, this.#loss.baseShare);
+  }
+
   /** Queueing delay to aim at, milliseconds: half a packet's transmission and a little. */
   get #targetMs(): number {
     return this.#queueTargetMs + (0.5 * this.packetBytes(packetBytesUsual)) / (this.#rate ?? Infinity);
@@ -263,7 +268,7 @@ export class DatagramRateControl implements RateControl {
     const target = this.#targetMs;
     this.#measurements++;
     // Without the loss that is always there this much would have arrived.
-    const carried = window.bytes / window.arrivalSpanMs / (1 - Math.min(lossMadeUpMax, this.#loss.baseShare));
+    const carried = window.bytes / window.arrivalSpanMs / (1 - this.#madeUp);
     // Arrivals at the very spacing of the packets' leaving, below the rate: it was the sender that was slow.
     const asSent = Math.abs(window.arrivalSpanMs - window.sendSpanMs) <= window.sendSpanMs * spacingTolerance;
     const throttled = asSent && carried < rate * throttledBelow;
@@ -274,7 +279,7 @@ export class DatagramRateControl implements RateControl {
       crowded: !throttled && crowded,
       empty: asSent && queueMs < target / 8,
     });
-    if ((this.#rate as number) < rate * farBelow) this.#delivery.startAnew(now);
+    if ((this.#rate as number) < rate * farBelow) this.#startAnew(now);
     if (queueMs <= target || wasFed || this.#rate !== rate) this.#unusedMs = 0;
     else this.#unusedMs += Math.max(0, window.arrivalSpanMs - window.bytes / rate);
     if (this.#unusedMs > emptiedTimes * queueMs + emptiedMsMin) {
@@ -284,7 +289,6 @@ export class DatagramRateControl implements RateControl {
     this.#latelyMinRttMs = Infinity;
     // What a decision does shows a round trip later, in the window after the one that is filling then.
     this.#steer(queueMs, target, (this.#minRttMs ?? 100) + window.arrivalSpanMs, now);
-    (globalThis as any).dbg = { rate: this.#rate, gain: this.#gain, step: this.#gainStep, queueMs, target, span: window.arrivalSpanMs, carried, jit: this.#queueDelay.jitterMs, min: this.#minRttMs };
   }
 
   /** The least queueing delay of the last window, or of the last few where jitter makes a single one unreliable. */
@@ -337,7 +341,6 @@ export class DatagramRateControl implements RateControl {
   #watchDelivery(packets: readonly PacketFate[], lost: boolean, now: MonotonicMs): void {
     const delivered = this.#delivery.take(packets, lost, this.#minRttMs ?? 0, now);
     const rate = this.#rate;
-    if (delivered !== undefined && process.env.DBG) console.log("collapse", now, delivered, rate);
     if (delivered === undefined || rate === undefined || delivered >= rate) return;
     this.#rate = Math.max(delivered, rate * collapseShareMin);
     this.#measured = [];
@@ -345,12 +348,15 @@ export class DatagramRateControl implements RateControl {
     this.#gain = 1;
     this.#gainStep = gainStepMin;
     this.#stepAt = now;
-    // What is under way already fills the link for the time being.
-    this.#nextSendAt = Math.max(this.#nextSendAt, now) as MonotonicMs;
+    this.#startAnew(now);
   }
 
   /** Moves the rate after a measurement. */
-  #followRate(carried: number, rate: number, { queued, crowded, empty }: { readonly queued: boolean; readonly crowded: boolean; readonly empty: boolean }): void {
+  #followRate(
+    carried: number,
+    rate: number,
+    { queued, crowded, empty }: { readonly queued: boolean; readonly crowded: boolean; readonly empty: boolean },
+  ): void {
     const side = carried > rate * farAbove ? 1 : carried < rate * farBelow && crowded ? -1 : 0;
     const twice = side !== 0 && Math.sign(this.#far) === side;
     if (twice || (side > 0 && empty)) {
@@ -368,6 +374,13 @@ export class DatagramRateControl implements RateControl {
     if (this.#measured.length > windowsKept) this.#measured.shift();
     const sorted = [...this.#measured].sort((a, b) => a - b);
     this.#rate = sorted[sorted.length >> 1] as number;
+  }
+
+  /** The link has become a slower one: what was sent before knew nothing of it. */
+  #startAnew(now: MonotonicMs): void {
+    this.#delivery.startAnew(now);
+    this.#loss.startAnew(now);
+    this.#restrainedUntil = undefined;
   }
 
   /** Chooses the gain until the next measurement. `effectMs` is how long it takes a decision to show. */
@@ -412,6 +425,7 @@ export class DatagramRateControl implements RateControl {
     this.#restrainedUntil = later(now, durationMs);
     this.#loss.restrain(now, this.#restrainedUntil);
     this.#loss.clear();
-    this.#gain = restrainedGain;
+    // Less than what arrives, not than the rate with the loss made up for: else a base that is wrong would go on proving itself.
+    this.#gain = restrainedGain * (1 - this.#madeUp);
   }
 }

@@ -47,8 +47,9 @@ class LossShare {
 
 /** The loss of one path. */
 export class LossWatch {
-  readonly #lately = new LossShare(memoryPackets.lately);
-  readonly #base = new LossShare(memoryPackets.base);
+  #lately = new LossShare(memoryPackets.lately);
+  #base = new LossShare(memoryPackets.base);
+  #ignoredBefore = -Infinity;
   #restrainedFrom = Infinity;
   #restrainedUntil = Infinity;
   #excess = 0;
@@ -85,12 +86,23 @@ export class LossWatch {
   }
 
   /** Takes the fate of packets: all lost, or all arrived. */
-  take(packets: readonly PacketFate[], lost: boolean): void {
+  take(fates: readonly PacketFate[], lost: boolean): void {
+    const packets = fates.filter(({ sentAt }) => sentAt >= this.#ignoredBefore);
     const count = packets.length;
     const restrained = packets.filter(({ sentAt }) => sentAt >= this.#restrainedFrom && sentAt < this.#restrainedUntil).length;
     this.#lately.take(lost ? count : 0, lost ? 0 : count);
     if (restrained > 0) this.#base.take(lost ? restrained : 0, lost ? 0 : restrained);
     this.#excess = Math.max(0, this.#excess + (lost ? count : 0) - count * (this.#base.share + slack));
+  }
+
+  /** The link has become a slower one: nothing that was lost before tells what it loses. */
+  startAnew(now: MonotonicMs): void {
+    this.#ignoredBefore = now;
+    this.#lately = new LossShare(memoryPackets.lately);
+    this.#base = new LossShare(memoryPackets.base);
+    this.#restrainedFrom = Infinity;
+    this.#restrainedUntil = Infinity;
+    this.#excess = 0;
   }
 
   /** The sender has drawn its conclusion: count anew. */

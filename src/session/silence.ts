@@ -17,6 +17,8 @@ const shareOfSilence = 1 / 150;
 /** A ping on the link, and the share of the rate that pings may take. */
 const pingBytes = 52;
 const shareOfRate = 1 / 10;
+/** Bytes under way that have to be transmitted before an acknowledgement is due: a few packets. What waits behind them is acknowledged after them, or was dropped. */
+const drainBytesMax = 6000;
 /** Longest time a peer lets an acknowledgement wait. */
 const answerMsMax = 300;
 /** For timers that are late. */
@@ -90,7 +92,7 @@ export class Silence {
   /** When the next probe leaves. */
   probeAt({ roundTrip, rateBytesPerSecond, bytesInFlight }: SilentPath): MonotonicMs {
     if (this.#probes === 0) {
-      const drainMs = rateBytesPerSecond === undefined ? 0 : (bytesInFlight / rateBytesPerSecond) * 1000;
+      const drainMs = rateBytesPerSecond === undefined ? 0 : (Math.min(bytesInFlight, drainBytesMax) / rateBytesPerSecond) * 1000;
       const answerMs = Math.min(answerMsMax, (roundTrip.smoothedMs ?? 0) / 4);
       return later(this.#owedSince, roundTrip.timeoutMs + drainMs + answerMs + timerMs);
     }
