@@ -85,6 +85,9 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
         ...(conflictPolicy === undefined ? {} : { conflictPolicy }),
       }),
   ),
+  subscribe: request(dataset, (node, { dataset: name }) => node.subscribe(idOf(node, name))),
+  unsubscribe: request(dataset, (node, { dataset: name }) => node.unsubscribe(idOf(node, name))),
+  subscriptions: request(nothing, (node) => node.subscriptions()),
   attach: request(v.object({ dataset: text, directory: text }), (node, { dataset: name, directory }) =>
     node.attach(idOf(node, name), directory),
   ),

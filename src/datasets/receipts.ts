@@ -16,10 +16,12 @@ import { VersionVector } from './version-vector.ts';
  *
  * One receipt is kept for each (node, dataset), the latest. What is signed is
  *
- *     "godwit receipt 1\0" || CBOR [node, dataset, vector, wall ms, counter]
+ *     "godwit receipt 2\0" || CBOR [node, dataset, vector, wall ms, counter, subscribed]
+ *
+ * `subscribed` says whether the node wants the dataset for itself: it is the same gossip, and as old.
  */
 
-const domain = utf8('godwit receipt 1\0');
+const domain = utf8('godwit receipt 2\0');
 
 /** The tables of receipts. */
 export const receiptSchema: Schema = {
@@ -34,6 +36,8 @@ export const receiptSchema: Schema = {
        signature BLOB NOT NULL,
        PRIMARY KEY (node, dataset)
      ) STRICT, WITHOUT ROWID;`,
+    // What was signed before says nothing about subscriptions; every node says it anew.
+    'DELETE FROM receipt; ALTER TABLE receipt ADD COLUMN subscribed INTEGER NOT NULL DEFAULT 1;',
   ],
 };
 
@@ -43,6 +47,8 @@ export interface HeldReceipt {
   readonly dataset: DatasetId;
   readonly vector: VersionVector;
   readonly instant: HybridInstant;
+  /** The node wants the dataset for itself. */
+  readonly subscribed: boolean;
   readonly signature: Uint8Array;
 }
 
@@ -52,6 +58,7 @@ interface ReceiptRow {
   vector: Uint8Array;
   wall_ms: number;
   counter: number;
+  subscribed: number;
   signature: Uint8Array;
 }
 
@@ -70,14 +77,23 @@ export class ReceiptBook {
    * Signs and keeps our own receipt; `undefined` when it would say no more than that our own log has grown. Its instant is the given one, or just behind the last receipt's if that is later: others only take
    * what is newer, and a wall clock that was set back must not silence a node.
    */
-  issue(node: NodeId, secretKey: Uint8Array, dataset: DatasetId, vector: VersionVector, instant: HybridInstant): HeldReceipt | undefined {
+  issue(
+    node: NodeId,
+    secretKey: Uint8Array,
+    dataset: DatasetId,
+    vector: VersionVector,
+    subscribed: boolean,
+    instant: HybridInstant,
+  ): HeldReceipt | undefined {
     const last = this.of(node, dataset);
-    if (withOwnLog(last?.vector, node, vector).compare(vector) === 'equal') return undefined;
+    const saidOfSubscription = last?.subscribed ?? true;
+    if (saidOfSubscription === subscribed && withOwnLog(last?.vector, node, vector).compare(vector) === 'equal') return undefined;
     const isLater = last === undefined || compareInstants(instant, last.instant) > 0;
     const unsigned = {
       node,
       dataset,
       vector,
+      subscribed,
       instant: isLater ? instant : { wallMs: last.instant.wallMs, counter: last.instant.counter + 1 },
     };
     const receipt = { ...unsigned, signature: this.#crypto.ed25519Sign(secretKey, signedBytes(unsigned)) };
@@ -95,6 +111,7 @@ export class ReceiptBook {
     readonly vector: VersionVector;
     readonly wallMs: number;
     readonly counter: number;
+    readonly subscribed: boolean;
     readonly signature: Uint8Array;
   }): Outcome<'stored' | 'known'> {
     if (!isCount(claim.wallMs) || !isCount(claim.counter)) return failure('RECEIPT_MALFORMED', 'peer', 'a receipt has no usable instant');
@@ -103,6 +120,7 @@ export class ReceiptBook {
       dataset: claim.dataset,
       vector: claim.vector,
       instant: { wallMs: claim.wallMs, counter: claim.counter },
+      subscribed: claim.subscribed,
       signature: claim.signature,
     };
     const last = this.of(receipt.node, receipt.dataset);
@@ -149,12 +167,13 @@ export class ReceiptBook {
 
   #store(receipt: HeldReceipt): void {
     this.#catalog.run(
-      'INSERT OR REPLACE INTO receipt (node, dataset, vector, wall_ms, counter, signature) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO receipt (node, dataset, vector, wall_ms, counter, subscribed, signature) VALUES (?, ?, ?, ?, ?, ?, ?)',
       identifierToBytes(receipt.node),
       identifierToBytes(receipt.dataset),
       encodeCbor(receipt.vector.toCbor()),
       receipt.instant.wallMs,
       receipt.instant.counter,
+      receipt.subscribed ? 1 : 0,
       receipt.signature,
     );
   }
@@ -170,10 +189,10 @@ function isCount(value: number): boolean {
 }
 
 function signedBytes(receipt: Omit<HeldReceipt, 'signature'>): Uint8Array {
-  const { node, dataset, vector, instant } = receipt;
+  const { node, dataset, vector, instant, subscribed } = receipt;
   return concatBytes(
     domain,
-    encodeCbor([identifierToBytes(node), identifierToBytes(dataset), vector.toCbor(), instant.wallMs, instant.counter]),
+    encodeCbor([identifierToBytes(node), identifierToBytes(dataset), vector.toCbor(), instant.wallMs, instant.counter, subscribed]),
   );
 }
 
@@ -186,6 +205,7 @@ function receiptFromRow(row: ReceiptRow): HeldReceipt {
     // A vector that was encoded here decodes; were the row damaged, an empty vector claims nothing.
     vector: vector.ok ? vector.value : VersionVector.of([]),
     instant: { wallMs: row.wall_ms, counter: row.counter },
+    subscribed: row.subscribed === 1,
     signature: row.signature,
   };
 }

@@ -38,7 +38,7 @@ export interface WantedContent {
   readonly priority: PriorityClass;
   readonly dataset: DatasetId;
   readonly path: string;
-  /** The log entry that named the content. */
+  /** The log entry that named the content. Sequence 0, which no entry has: somebody here asked for it, and no receipt waits for it. */
   readonly author: NodeId;
   readonly sequence: number;
 }
@@ -83,6 +83,11 @@ export class WantList {
     this.#catalog.run('DELETE FROM want WHERE root = ?', root);
   }
 
+  /** Whoever asked for a content here gave up; what log entries want of it stays. */
+  removeRequest(root: Hash): void {
+    this.#catalog.run('DELETE FROM want WHERE root = ? AND sequence = 0', root);
+  }
+
   /** A revision was superseded before its content arrived: nobody waits for it on that path any more. */
   removeRevision(dataset: DatasetId, author: NodeId, sequence: number, path: string): void {
     this.#catalog.run(
@@ -92,6 +97,11 @@ export class WantList {
       sequence,
       path,
     );
+  }
+
+  /** Nobody waits for anything of this dataset any more. */
+  removeDataset(dataset: DatasetId): void {
+    this.#catalog.run('DELETE FROM want WHERE dataset = ?', identifierToBytes(dataset));
   }
 
   /** True while anybody waits for the content. */
@@ -117,7 +127,7 @@ export class WantList {
   firstIncomplete(dataset: DatasetId, author: NodeId): number | undefined {
     return (
       this.#catalog.get<{ first: number | null }>(
-        'SELECT min(sequence) AS first FROM want WHERE dataset = ? AND author = ?',
+        'SELECT min(sequence) AS first FROM want WHERE dataset = ? AND author = ? AND sequence > 0',
         identifierToBytes(dataset),
         identifierToBytes(author),
       )?.first ?? undefined

@@ -1,5 +1,6 @@
 import { concatBytes } from '../core/bytes.ts';
-import { type DatasetId, identifierToBytes, type NodeId, shortName } from '../core/identifiers.ts';
+import type { CborValue } from '../core/cbor.ts';
+import { type DatasetId, identifierToBytes, type NodeId, type ShortName, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Fault } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
@@ -8,6 +9,7 @@ import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector, vectorDigest } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { Message, Receipt } from '../session/messages.ts';
+import type { Interests } from './interests.ts';
 import type { Membership } from './membership.ts';
 import { ShortNames } from './short-names.ts';
 
@@ -16,6 +18,8 @@ import { ShortNames } from './short-names.ts';
  *
  * Both sides say one digest of all their version vectors. Equal digests end it. Otherwise both send their vectors, and each pushes the entries the other lacks: the team's log first, because it
  * says who may write what, then datasets by class. Entries that are written or arrive later are pushed as they come.
+ *
+ * A node speaks of the datasets that it takes: those it subscribes to, and those it relays. What a peer never spoke of is pushed to it if it is known to subscribe, as for a dataset that is new to it.
  */
 
 /** What an encounter reads and writes. */
@@ -23,6 +27,7 @@ export interface EncounterStores {
   readonly logs: LogStore;
   readonly membership: Membership;
   readonly receipts: ReceiptBook;
+  readonly interests: Interests;
   readonly crypto: Crypto;
 }
 
@@ -53,23 +58,30 @@ export function sharedDatasets(membership: Membership): { readonly dataset: Data
 /** The conversation with one member over one session. */
 export class Encounter {
   readonly #stores: EncounterStores;
+  readonly #peer: NodeId;
   readonly #names: ShortNames;
   readonly #ready: OutgoingMessage[] = [];
   /** What the peer has, as far as it said and we sent. Absent until the first comparison. */
   #peerVectorByDataset: Map<DatasetId, VersionVector> | undefined;
+  /** Vectors that name datasets or members that are not known here yet. */
+  readonly #notUnderstood = new Map<ShortName, CborValue>();
+  /** Datasets that the peer knows we take. */
+  #told = new Set<DatasetId>();
   #vectorsSent = false;
   /** Something about members or datasets that we did not know was refused: ask again once we know more. */
   #refusedForMembership = false;
   /** Nothing to push until a log grows or the peer says more: spares the catalog a question a packet. */
   #caughtUp = false;
 
-  constructor(stores: EncounterStores) {
+  constructor(stores: EncounterStores, peer: NodeId) {
     this.#stores = stores;
+    this.#peer = peer;
     this.#names = new ShortNames(stores.membership);
   }
 
   /** Opens the conversation. */
   begin(): void {
+    this.#told = new Set(this.#taken());
     this.#say('critical', { type: 'frontier', logs: this.#logsDigest(), receipts: this.#stores.receipts.digest() });
   }
 
@@ -87,14 +99,10 @@ export class Encounter {
 
   /** A peer that says its vectors gets ours, once, and whatever it lacks. Returns a fault when they are malformed. */
   handleVectors(message: Extract<Message, { type: 'vectors' }>): Fault | undefined {
-    const vectors = new Map<DatasetId, VersionVector>();
-    for (const { dataset: name, vector } of message.vectors) {
-      const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
-      if (!decoded.ok) return decoded.fault;
-      const dataset = this.#names.dataset(name);
-      if (dataset !== undefined) vectors.set(dataset, decoded.value.vector);
+    for (const { dataset, vector } of message.vectors) {
+      const fault = this.#peerSays(dataset, vector);
+      if (fault !== undefined) return fault;
     }
-    this.#peerVectorByDataset = vectors;
     this.#caughtUp = false;
     if (!this.#vectorsSent) this.#sayVectors();
     return undefined;
@@ -123,11 +131,25 @@ export class Encounter {
   /** The team's log grew: what was refused before may be welcome now. */
   membershipChanged(): void {
     this.#names.forget();
+    for (const [dataset, vector] of [...this.#notUnderstood]) this.#peerSays(dataset, vector);
     if (!this.#refusedForMembership) return;
     this.#refusedForMembership = false;
     this.#sayVectors();
     // Receipts, too, may have been refused.
     this.begin();
+  }
+
+  /** What this node takes may have changed: the peer hears of the difference. */
+  interestsChanged(): void {
+    const taken = new Set(this.#taken());
+    const changed = [...taken.symmetricDifference(this.#told)];
+    this.#told = taken;
+    if (changed.length === 0) return;
+    const vectors = changed.map((dataset) => ({
+      dataset: shortName(dataset),
+      vector: taken.has(dataset) ? this.#vector(dataset).toShortCbor() : null,
+    }));
+    this.#say('critical', { type: 'vectors', vectors });
   }
 
   /** Some log of ours grew. */
@@ -143,14 +165,14 @@ export class Encounter {
     const { receipts } = this.#stores;
     const fresh: HeldReceipt[] = [];
     const faults: Fault[] = [];
-    for (const { node: nodeName, dataset: datasetName, vector, wallMs, counter, signature } of message.receipts) {
+    for (const { node: nodeName, dataset: datasetName, vector, ...said } of message.receipts) {
       const node = this.#names.node(nodeName);
       const dataset = this.#names.dataset(datasetName);
       const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
       if (!decoded.ok) faults.push({ ...decoded.fault, code: 'RECEIPT_MALFORMED' });
       else if (node === undefined || dataset === undefined || decoded.value.unknown > 0) this.#refusedForMembership = true;
       else {
-        const accepted = receipts.accept({ node, dataset, vector: decoded.value.vector, wallMs, counter, signature });
+        const accepted = receipts.accept({ node, dataset, vector: decoded.value.vector, ...said });
         if (!accepted.ok) faults.push(accepted.fault);
         else if (accepted.value === 'stored') fresh.push(receipts.of(node, dataset) as HeldReceipt);
       }
@@ -176,7 +198,8 @@ export class Encounter {
         held = true;
         continue;
       }
-      const peer = this.#peerVectorByDataset.get(dataset) ?? VersionVector.of([]);
+      const peer = this.#peerVector(dataset);
+      if (peer === undefined) continue;
       const [range] = this.#vector(dataset)
         .missingFrom(peer)
         .sort((a, b) => this.#rank(a.node) - this.#rank(b.node));
@@ -214,6 +237,7 @@ export class Encounter {
 
   #sayVectors(): void {
     this.#vectorsSent = true;
+    this.#told = new Set(this.#taken());
     const vectors = [...this.#ourVectors()].map(([dataset, vector]) => ({ dataset: shortName(dataset), vector: vector.toShortCbor() }));
     this.#say('critical', { type: 'vectors', vectors });
   }
@@ -221,8 +245,39 @@ export class Encounter {
   #peerHas(dataset: DatasetId, author: NodeId, sequence: number): void {
     const vectors = this.#peerVectorByDataset;
     if (vectors === undefined) return;
-    const known = vectors.get(dataset) ?? VersionVector.of([]);
+    const known = vectors.get(dataset) ?? VersionVector.empty;
     if (known.lengthOf(author) < sequence) vectors.set(dataset, known.advance(author, sequence));
+  }
+
+  /** What the peer has of a dataset that it takes. */
+  #peerVector(dataset: DatasetId): VersionVector | undefined {
+    const said = this.#peerVectorByDataset?.get(dataset);
+    if (said !== undefined) return said;
+    const { interests, membership } = this.#stores;
+    return dataset === membership.logDataset || interests.subscribes(this.#peer, dataset) ? VersionVector.empty : undefined;
+  }
+
+  #peerSays(name: ShortName, vector: CborValue): Fault | undefined {
+    this.#notUnderstood.delete(name);
+    const dataset = this.#names.dataset(name);
+    if (vector === null) {
+      if (dataset !== undefined) this.#peerVectorByDataset?.delete(dataset);
+      return undefined;
+    }
+    const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
+    if (!decoded.ok) return decoded.fault;
+    this.#peerVectorByDataset ??= new Map();
+    if (dataset !== undefined) this.#peerVectorByDataset.set(dataset, decoded.value.vector);
+    // Either may become known with the next entries of the team's log.
+    if ((dataset === undefined || decoded.value.unknown > 0) && this.#notUnderstood.size < limits.datasetsPerTeamMax)
+      this.#notUnderstood.set(name, vector);
+    return undefined;
+  }
+
+  /** Datasets that this node takes from this peer, in the order in which they are spoken of. */
+  #taken(): DatasetId[] {
+    const { interests, membership } = this.#stores;
+    return sharedDatasets(membership).flatMap(({ dataset }) => (interests.takes(dataset, this.#peer) ? [dataset] : []));
   }
 
   #vector(dataset: DatasetId): VersionVector {
@@ -230,7 +285,7 @@ export class Encounter {
   }
 
   #ourVectors(): Map<DatasetId, VersionVector> {
-    return new Map(sharedDatasets(this.#stores.membership).map(({ dataset }) => [dataset, this.#vector(dataset)]));
+    return new Map(this.#taken().map((dataset) => [dataset, this.#vector(dataset)]));
   }
 
   #logsDigest(): Uint8Array {
@@ -243,13 +298,14 @@ export class Encounter {
 }
 
 function toWire(receipt: HeldReceipt): Receipt {
-  const { node, dataset, vector, instant, signature } = receipt;
+  const { node, dataset, vector, instant, subscribed, signature } = receipt;
   return {
     node: shortName(node),
     dataset: shortName(dataset),
     vector: vector.toShortCbor(),
     wallMs: instant.wallMs,
     counter: instant.counter,
+    subscribed,
     signature,
   };
 }

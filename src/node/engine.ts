@@ -8,6 +8,7 @@ import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Dot } from '../datasets/log.ts';
 import { Contacts } from '../forwarding/contacts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
+import type { WantedContent } from '../forwarding/want-list.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
@@ -188,6 +189,15 @@ export class Engine {
     this.#turn(now, () => this.#peers.add(peer, addresses, now.monotonicMs));
   }
 
+  /** Takes part in a dataset, or no more. */
+  choose(dataset: DatasetId, subscribed: boolean, now: Moment): void {
+    this.#turn(now, () => {
+      if (!this.#parts.interests.choose(dataset, subscribed)) return;
+      this.#keeping.interestChanged(dataset);
+      this.#replication.interestsChanged();
+    });
+  }
+
   /** Something in the surroundings changed: peers without a session are tried at once. */
   hint(now: Moment): void {
     this.#turn(now, () => {
@@ -215,7 +225,7 @@ export class Engine {
   /** Writes an entry of another kind. */
   appendPayload(
     dataset: DatasetId,
-    kind: 'table' | 'segment' | 'gap',
+    kind: 'table' | 'segment' | 'gap' | 'tag',
     payload: CborValue,
     header: Omit<EntryHeader, 'instant'>,
     now: Moment,
@@ -231,6 +241,31 @@ export class Engine {
   /** A content became complete here, by whatever way: those who wait for it hear of it. Part of a turn. */
   contentAvailable(root: Hash): void {
     this.#replication.contentAvailable(root);
+  }
+
+  /** Asks peers for contents that somebody here wants, beside those that log entries want. Kept until they arrive or `stopSeeking`. */
+  seek(wanted: readonly WantedContent[], now: Moment): void {
+    this.#turn(now, () => {
+      for (const each of wanted) this.#parts.wants.add({ ...each, sequence: 0 });
+      this.#replication.askEverybody();
+    });
+  }
+
+  /** Nobody here waits for these any more. */
+  stopSeeking(roots: readonly Hash[], now: Moment): void {
+    this.#turn(now, () => {
+      for (const root of roots) this.#parts.wants.removeRequest(root);
+    });
+  }
+
+  /** Whether a wanted content may still come from a peer in reach. */
+  prospect(root: Hash): 'coming' | 'open' | 'nowhere' {
+    return this.#replication.prospect(root);
+  }
+
+  /** Contents that turned out damaged outside of a turn are wanted again where they are heads. */
+  noticeLosses(now: Moment): void {
+    this.#turn(now, () => undefined);
   }
 
   /** Peers with which a session stands. */

@@ -5,9 +5,12 @@ import { seededRandom } from '../core/random.ts';
 import type { ClockQuality } from '../core/time.ts';
 import { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader } from '../datasets/entry-body.ts';
-import { type Conflict, FileIndex, type FileRevision } from '../datasets/file-index.ts';
+import { type Conflict, FileIndex } from '../datasets/file-index.ts';
+import type { CollectionReport } from '../datasets/garbage-collection.ts';
 import { type Dot, LogStore } from '../datasets/log.ts';
 import { ReceiptBook } from '../datasets/receipts.ts';
+import { Retention } from '../datasets/retention.ts';
+import { TagBook } from '../datasets/tags.ts';
 import type { ScanOptions } from '../datasets/working-tree.ts';
 import type { ExportReport } from '../formats/series-table.ts';
 import { TransferJournal } from '../forwarding/transfer-journal.ts';
@@ -18,21 +21,24 @@ import { type LoggerEvent, ObservationStore, type StoredRow, type TableSummary }
 import type { Listener } from '../ports/links.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import { Chores } from './chores.ts';
+import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
 import { Duties, type Duty, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
-import { type FileInfo, FileService, type ScanReport } from './file-service.ts';
+import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import type { IngestReport, SiteProfile } from './ingest.ts';
+import { Interests } from './interests.ts';
 import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership } from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent, NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
 import { type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
+import { type RepairReport, Upkeep, type VerifyOptions, type VerifyReport } from './upkeep.ts';
 
-export type { FileInfo, ScanReport } from './file-service.ts';
+export type { FileInfo, RevisionInfo, ScanReport } from './file-service.ts';
 export type { FieldNodeEvent } from './node-event.ts';
 
 /** How to open a node. */
@@ -41,7 +47,11 @@ export interface FieldNodeOptions {
   readonly name?: string;
   /** How far this computer's clock can be trusted; recorded with everything it writes. Default `unknown`. */
   readonly clockQuality?: ClockQuality;
+  /** Bytes on disk that replaced versions of files may keep, from 0. More makes later changes cheaper and old versions longer available. Default 4 GiB. */
+  readonly supersededBytesMax?: number;
 }
+
+const defaultSupersededBytesMax = 4 * 1024 ** 3;
 
 /** Where a dataset's own revisions of this node are, for one other member. */
 export interface Delivery {
@@ -67,9 +77,11 @@ export class FieldNode {
   readonly #membership: Membership;
   readonly #logs: LogStore;
   readonly #index: FileIndex;
+  readonly #tags: TagBook;
   readonly #contents: ContentStore;
   readonly #receipts: ReceiptBook;
   readonly #wants: WantList;
+  readonly #interests: Interests;
   readonly #observations: ObservationStore;
   readonly #ledger: IngestLedger;
   readonly #access: DatasetAccess;
@@ -77,6 +89,8 @@ export class FieldNode {
   readonly #team: TeamService;
   readonly #files: FileService;
   readonly #series: SeriesService;
+  readonly #search: ContentSearch;
+  readonly #upkeep: Upkeep;
   readonly #chores: Chores;
   readonly #duties: Duties;
   readonly #listeners: Listener[] = [];
@@ -90,13 +104,16 @@ export class FieldNode {
     this.#identity = openIdentity(catalog, crypto, entropy);
     this.#logs = new LogStore(catalog, crypto);
     this.#index = new FileIndex(catalog);
+    this.#tags = new TagBook(catalog);
     this.#contents = new ContentStore(catalog, chunks, crypto);
     this.#receipts = new ReceiptBook(catalog, crypto);
     this.#wants = new WantList(catalog);
     this.#membership = new Membership(catalog, crypto, this.#logs);
+    this.#interests = new Interests(catalog, this.id, this.#membership, this.#receipts);
     this.#access = new DatasetAccess(this.#membership, this.id);
     this.#observations = new ObservationStore(catalog, crypto, compressor);
     this.#ledger = new IngestLedger(catalog);
+    const journal = new TransferJournal(catalog);
     const engine = new Engine(
       {
         identity: this.#identity,
@@ -112,12 +129,15 @@ export class FieldNode {
         membership: this.#membership,
         receipts: this.#receipts,
         wants: this.#wants,
-        journal: new TransferJournal(catalog),
+        interests: this.#interests,
+        journal,
         applyEntry: (dataset, entry, body) => {
-          if (body.kind === 'table' || body.kind === 'segment' || body.kind === 'gap') {
-            const applied = this.#observations.apply(dataset, entry.author, body.kind, body.payload);
-            if (!applied.ok) this.#emit({ type: 'problem', what: `entry ${entry.sequence} of ${entry.author}`, ...applied.fault });
-          }
+          if (body.kind === 'files' || body.kind === 'membership') return;
+          const applied =
+            body.kind === 'tag'
+              ? this.#tags.apply(dataset, entry, body, body.payload)
+              : this.#observations.apply(dataset, entry.author, body.kind, body.payload);
+          if (!applied.ok) this.#emit({ type: 'problem', what: `entry ${entry.sequence} of ${entry.author}`, ...applied.fault });
         },
       },
       clock.now(),
@@ -150,6 +170,23 @@ export class FieldNode {
       membership: this.#membership,
       index: this.#index,
       onWritten: (dataset, path) => this.#emit({ type: 'file-written', dataset, path }),
+      onDamage: (content) => this.#upkeep.noteDamage(content),
+      onProblem: (what, error) => this.#problem(what, error),
+    });
+    this.#search = new ContentSearch({ ...shared, membership: this.#membership, onEvent: (handler) => this.onEvent(handler) });
+    const retention = new Retention(catalog, this.#index, (root) => this.#contents.holds(root), journal, {
+      reason: (root) => (this.#ledger.isRaw(root) ? 'raw' : this.#search.isInUse(root) ? 'in-use' : undefined),
+      isTagged: (dataset, path, dot) => this.#tags.tags(dataset).some(({ version }) => this.#index.stoodIn(dataset, path, dot, version)),
+    });
+    this.#upkeep = new Upkeep({
+      ...shared,
+      index: this.#index,
+      retention,
+      search: this.#search,
+      supersededBytesMax: options.supersededBytesMax ?? defaultSupersededBytesMax,
+      attached: () => this.#files.attached(),
+      rewrite: (dataset, path) => this.#files.materialiseLater(dataset, path),
+      report: (event) => this.#emit(event),
       onProblem: (what, error) => this.#problem(what, error),
     });
     this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
@@ -281,6 +318,31 @@ export class FieldNode {
     return id;
   }
 
+  /**
+   * Takes part in a dataset, which every member but a carrier does from the beginning: entries and contents come here, directories are kept in step. Remembered over restarts; others hear of it.
+   *
+   * @throws GodwitError `DATASET_UNKNOWN`
+   */
+  subscribe(dataset: DatasetId): void {
+    const { id } = this.#access.dataset(dataset);
+    this.#driver.command((engine, now) => engine.choose(id, true, now));
+  }
+
+  /**
+   * Takes no part in a dataset any more: nothing new of it comes here, and what is on its way stops. What is here stays, and is served to others.
+   *
+   * @throws GodwitError `DATASET_UNKNOWN`
+   */
+  unsubscribe(dataset: DatasetId): void {
+    const { id } = this.#access.dataset(dataset);
+    this.#driver.command((engine, now) => engine.choose(id, false, now));
+  }
+
+  /** Datasets that this node subscribes to. */
+  subscriptions(): DatasetId[] {
+    return this.#membership.datasets().flatMap(({ id }) => (this.#interests.subscribed(id) ? [id] : []));
+  }
+
   /** The dataset with this identifier or name. @throws GodwitError `DATASET_UNKNOWN` */
   dataset(nameOrId: string): DatasetDefinition {
     return this.#access.dataset(nameOrId);
@@ -310,9 +372,9 @@ export class FieldNode {
     return this.#files.file(dataset, path);
   }
 
-  /** Every revision of a path, newest first. */
-  history(dataset: DatasetId, path: string): FileRevision[] {
-    return this.#index.history(dataset, path);
+  /** Every revision of a path with all its metadata, newest first. */
+  history(dataset: DatasetId, path: string): RevisionInfo[] {
+    return this.#files.history(dataset, path);
   }
 
   /** The bytes of a file, or of one of its revisions, verified chunk by chunk. @throws GodwitError `FILE_MISSING`, `CONTENT_INCOMPLETE`, `CONTENT_DAMAGED` */
@@ -334,10 +396,12 @@ export class FieldNode {
     return this.#wants.outstanding(dataset);
   }
 
-  /** Where what this node wrote into a dataset is, member by member, as far as receipts have come back. */
+  /** Where what this node wrote into a dataset is, subscriber by subscriber, as far as receipts have come back. */
   deliveries(dataset: DatasetId): Delivery[] {
     const total = this.#logs.length(dataset, this.id);
-    const others = this.#membership.members().filter((member) => member.node !== this.id);
+    const others = this.#membership
+      .members()
+      .filter((member) => member.node !== this.id && this.#interests.subscribes(member.node, dataset));
     const held = new Map(
       others.map((member) => [member.node, Math.min(total, this.#receipts.of(member.node, dataset)?.vector.lengthOf(this.id) ?? 0)]),
     );
@@ -347,6 +411,39 @@ export class FieldNode {
       const state = own === total ? 'delivered' : carried ? 'custody' : 'queued';
       return { member: node, name, state, held: own, total };
     });
+  }
+
+  // Upkeep
+
+  /**
+   * Reads everything that is complete here, in packs and in working files, against its hashes; of one dataset or of all. Names each damaged content with the files it belongs to and the places that
+   * went bad. What is damaged is not shown or sent from that moment; heads are asked of other nodes at once, and working files are written anew. The node goes on with everything else meanwhile, and
+   * `upkeep` and `damage` events tell how far it is.
+   *
+   * @throws GodwitError `DATASET_UNKNOWN`, `ABORTED`, `NODE_CLOSED`, `STORAGE_FAILED` (retryable)
+   */
+  async verify(dataset?: DatasetId, options: VerifyOptions = {}): Promise<VerifyReport> {
+    return this.#upkeep.verify(dataset, options);
+  }
+
+  /**
+   * Verifies, and waits until what was lost has been fetched from other nodes. Older versions are fetched too where a tag, a conflict or a transfer needs them.
+   *
+   * @param options `rehash` as in `verify`; `waitMs`: how long to wait for members that are not in reach, default 0
+   * @throws GodwitError as `verify`
+   */
+  async repair(dataset?: DatasetId, options: VerifyOptions & SearchOptions = {}): Promise<RepairReport> {
+    return this.#upkeep.repair(dataset, options);
+  }
+
+  /**
+   * Gives back the room of replaced versions, the newest of which are kept while they fit `quotaBytes` (default: `supersededBytesMax`). Never takes what stands, is tagged, is in conflict, is being
+   * transferred or checked out, or was read from an instrument. The node does this by itself when its packs have grown.
+   *
+   * @throws GodwitError `DISK_FULL`, `STORAGE_FAILED` (retryable), `NODE_CLOSED`; what was given back before stays given back
+   */
+  async collectGarbage(options: { readonly quotaBytes?: number } = {}): Promise<CollectionReport> {
+    return this.#upkeep.collectGarbage(options.quotaBytes ?? this.#options.supersededBytesMax ?? defaultSupersededBytesMax);
   }
 
   // Instruments and observations
@@ -444,7 +541,9 @@ export class FieldNode {
   /** Closes the node: what was begun is finished, nothing new begins. */
   async close(): Promise<void> {
     this.#duties.close();
+    this.#search.close();
     await this.#chores.close();
+    await this.#upkeep.close();
     await this.#driver.close();
     await this.#platform.links.close();
     await this.#platform.chunks.close();
@@ -454,7 +553,10 @@ export class FieldNode {
   // Inside
 
   #handle(event: NodeEvent): void {
-    if (event.type === 'path-changed') this.#files.materialiseLater(event.dataset, event.path);
+    if (event.type === 'path-changed') {
+      this.#files.materialiseLater(event.dataset, event.path);
+      this.#upkeep.noteChange();
+    }
     if (event.type === 'conflict') this.#files.endConflictLater(event.dataset, event.path);
     this.#emit(event);
   }

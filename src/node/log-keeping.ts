@@ -6,11 +6,13 @@ import { decodeEntryBody, type EntryBody, type EntryHeader, encodeEntryBody, typ
 import type { FileIndex } from '../datasets/file-index.ts';
 import { HybridClock } from '../datasets/hybrid-clock.ts';
 import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
+import type { ContentRef } from '../datasets/manifest.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import { sharedDatasets } from './encounter.ts';
 import type { Identity } from './identity.ts';
+import type { Interests } from './interests.ts';
 import type { Membership } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
 
@@ -33,6 +35,7 @@ export interface LogKeepingParts {
   readonly membership: Membership;
   readonly receipts: ReceiptBook;
   readonly wants: WantList;
+  readonly interests: Interests;
   readonly applyEntry: ApplyEntry;
 }
 
@@ -51,8 +54,11 @@ export interface LogListener {
 export type EntryDraft = Omit<EntryHeader, 'instant'> &
   (
     | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
-    | Pick<Extract<EntryBody, { readonly kind: 'membership' | 'table' | 'segment' | 'gap' }>, 'kind' | 'payload'>
+    | Pick<Extract<EntryBody, { readonly kind: 'membership' | 'table' | 'segment' | 'gap' | 'tag' }>, 'kind' | 'payload'>
   );
+
+/** Paths that are looked at together. */
+const pathsAtOnce = 500;
 
 /** A receipt for one dataset is issued at most this often. */
 const receiptPauseMs = 1000;
@@ -101,6 +107,25 @@ export class LogKeeping {
     this.#listener.report({ type: 'entries', dataset, count: entries.length, from });
   }
 
+  /** This node takes part in a dataset now, or does so no more. */
+  interestChanged(dataset: DatasetId): void {
+    const { index, interests, wants } = this.#parts;
+    this.#receiptDue.add(dataset);
+    if (!interests.moves(dataset)) {
+      wants.removeDataset(dataset);
+      return;
+    }
+    for (
+      let page = index.paths(dataset, '', pathsAtOnce);
+      page.length > 0;
+      page = index.paths(dataset, page.at(-1) as string, pathsAtOnce)
+    ) {
+      for (const path of page) {
+        for (const head of index.heads(dataset, path)) if (head.kind === 'file') this.#want(dataset, path, head, head.content);
+      }
+    }
+  }
+
   /** A content is complete here. */
   contentArrived(root: Hash): void {
     for (const { dataset, path } of this.#parts.index.headsWithRoot(root)) {
@@ -124,7 +149,7 @@ export class LogKeeping {
 
   /** Signs what is held completely by now, for the datasets where that may have changed. */
   issueReceipts(now: Moment): HeldReceipt[] {
-    const { identity, receipts, logs, wants } = this.#parts;
+    const { identity, receipts, logs, wants, interests, membership } = this.#parts;
     const issued: HeldReceipt[] = [];
     for (const dataset of this.#receiptDue) {
       const last = this.#receiptIssuedAt.get(dataset);
@@ -135,8 +160,11 @@ export class LogKeeping {
         author,
         (wants.firstIncomplete(dataset, author) ?? length + 1) - 1,
       ]);
-      const vector = VersionVector.of(held);
-      const receipt = receipts.issue(identity.node, identity.signingKey, dataset, vector, this.#clock.issue(now.wallMs));
+      // A node that takes no part in a dataset promises nothing; one that relays it promises what subscribers still lack.
+      const takesPart = dataset === membership.logDataset || interests.moves(dataset);
+      const vector = takesPart ? VersionVector.of(held) : VersionVector.empty;
+      const subscribed = dataset === membership.logDataset || interests.subscribed(dataset);
+      const receipt = receipts.issue(identity.node, identity.signingKey, dataset, vector, subscribed, this.#clock.issue(now.wallMs));
       if (receipt !== undefined) issued.push(receipt);
     }
     return issued;
@@ -175,27 +203,21 @@ export class LogKeeping {
 
   /** Wants the content of every head that this entry brought, and stops wanting what it superseded. */
   #updateWants(dataset: DatasetId, dot: Dot, changes: readonly FileChange[]): void {
-    const { index, contents, wants, membership } = this.#parts;
-    const priority = membership.dataset(dataset)?.priority ?? 'normal';
+    const { index, wants, interests } = this.#parts;
     for (const change of changes) {
       for (const old of change.superseded) wants.removeRevision(dataset, old.author, old.sequence, change.path);
     }
-    for (const { path, content, head } of index.contentsOf(dataset, dot)) {
-      if (!head) continue;
-      if (content.sizeBytes === 0) contents.complete(content, []);
-      else if (!contents.holds(content.root)) {
-        this.#listener.contentsWanted();
-        wants.add({
-          root: content.root,
-          sizeBytes: content.sizeBytes,
-          depth: content.depth,
-          priority,
-          dataset,
-          path,
-          author: dot.author,
-          sequence: dot.sequence,
-        });
-      }
+    if (!interests.moves(dataset)) return;
+    for (const { path, content, head } of index.contentsOf(dataset, dot)) if (head) this.#want(dataset, path, dot, content);
+  }
+
+  /** Wants a content, unless it is here. */
+  #want(dataset: DatasetId, path: string, { author, sequence }: Dot, content: ContentRef): void {
+    const { contents, wants, membership } = this.#parts;
+    if (content.sizeBytes === 0) contents.complete(content, []);
+    else if (!contents.holds(content.root)) {
+      this.#listener.contentsWanted();
+      wants.add({ ...content, priority: membership.dataset(dataset)?.priority ?? 'normal', dataset, path, author, sequence });
     }
   }
 }

@@ -17,6 +17,7 @@ import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import { Encounter } from './encounter.ts';
+import type { Interests } from './interests.ts';
 import type { LogKeeping } from './log-keeping.ts';
 import type { Membership } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
@@ -58,6 +59,7 @@ export interface ReplicationParts {
   readonly membership: Membership;
   readonly receipts: ReceiptBook;
   readonly wants: WantList;
+  readonly interests: Interests;
   readonly journal: TransferJournal;
   readonly keeping: LogKeeping;
   /** Begins a task; answered by `handleTaskDone`. */
@@ -116,11 +118,11 @@ export class Replication {
 
   /** Opens the conversation with a member. */
   begin(session: SessionId, peer: NodeId): void {
-    const { logs, membership, receipts, crypto, journal } = this.#parts;
+    const { logs, membership, receipts, interests, crypto, journal } = this.#parts;
     const talk: Talk = {
       session,
       peer,
-      encounter: new Encounter({ logs, membership, receipts, crypto }),
+      encounter: new Encounter({ logs, membership, receipts, interests, crypto }, peer),
       sender: new ContentSender(crypto),
       receiver: new ContentReceiver(journal, crypto),
       spoiled: new Set(),
@@ -179,6 +181,15 @@ export class Replication {
     for (const { encounter } of this.#talkBySession.values()) encounter.membershipChanged();
   }
 
+  /** What this node takes part in has changed. */
+  interestsChanged(): void {
+    for (const talk of this.#talkBySession.values()) {
+      talk.encounter.interestsChanged();
+      talk.receiver.withdrawUnless((root) => this.#parts.wants.wants(root));
+      talk.askAgain = true;
+    }
+  }
+
   /** Wants, or who may have what is wanted, have changed. */
   askEverybody(): void {
     for (const talk of this.#talkBySession.values()) talk.askAgain = true;
@@ -198,6 +209,15 @@ export class Replication {
       sender.handleContentComplete(root);
     }
     this.#parts.keeping.contentArrived(root);
+  }
+
+  /** Whether a wanted content is on its way here, might be as soon as a peer was asked, or was asked of everybody in reach in vain. */
+  prospect(root: Hash): 'coming' | 'open' | 'nowhere' {
+    const key = toHex(root);
+    const heard = [...this.#talkBySession.values()].filter(({ silent }) => !silent);
+    const answers = heard.map(({ receiver, spoiled }) => (spoiled.has(key) ? 'lacked' : receiver.askedFor(key)));
+    if (answers.includes('coming')) return 'coming';
+    return answers.includes('no') ? 'open' : 'nowhere';
   }
 
   // What a peer says
@@ -230,6 +250,7 @@ export class Replication {
       case 'lacks':
         for (const number of message.numbers) talk.receiver.handleLack(number);
         this.askEverybody();
+        this.#parts.report({ type: 'contents-lacked', peer: talk.peer, count: message.numbers.length });
         break;
       case 'withdraws':
         talk.sender.handleWithdraw(message.numbers);

@@ -18,13 +18,13 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  * What two nodes say to each other, in the order of an encounter. Each message is one deterministic CBOR array that begins with its number:
  *
  *      1 frontier   [1, digest of all logs (16), digest of all receipts (16)]         equal digests: there is nothing to say
- *      2 vectors    [2, [[dataset (8), version vector], …]]                           sent after differing digests
+ *      2 vectors    [2, [[dataset (8), version vector or null], …]]                   sent after differing digests; null: no longer taken
  *      3 entries    [3, dataset (8), author (8), first number, [body, signature (64), …]]
  *      4 wants      [4, [[number, root (32), size, depth, class, [base root (32), …], resume?], …]]
  *                        resume = [plan id (16), [first group held, count, …], partial?]; partial = [group, offset, prefix hash (8)]
  *      5 lacks      [5, [number, …]]                                                  asked for, not here yet: kept in mind and answered later
  *      6 withdraws  [6, [number, …]]                                                  no longer wanted
- *      7 receipts   [7, [[node (8), dataset (8), held vector, wall ms, counter, signature (64)], …]]
+ *      7 receipts   [7, [[node (8), dataset (8), held vector, wall ms, counter, signature (64), false?], …]]     false: not subscribed
  *      8 join       [8, node (32), name, binding signature (64), session signature (64)]
  *      9 welcome    [9, founding statement, team secret (32), [member (32), …]]
  *     10 refused    [10, code, sentence]
@@ -70,13 +70,15 @@ export interface Receipt {
   readonly vector: CborValue;
   readonly wallMs: number;
   readonly counter: number;
+  /** The node wants the dataset for itself. */
+  readonly subscribed: boolean;
   readonly signature: Uint8Array;
 }
 
 /** What one node says to another in a session. The header describes each form. */
 export type Message =
   | { readonly type: 'frontier'; readonly logs: Uint8Array; readonly receipts: Uint8Array }
-  | { readonly type: 'vectors'; readonly vectors: readonly { readonly dataset: ShortName; readonly vector: CborValue }[] }
+  | { readonly type: 'vectors'; readonly vectors: readonly { readonly dataset: ShortName; readonly vector: CborValue | null }[] }
   | {
       readonly type: 'entries';
       readonly dataset: ShortName;
@@ -132,7 +134,7 @@ const wantShape = v.union([v.strictTuple([...wantFields]), v.strictTuple([...wan
 const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 
 const frontierShape = v.strictTuple([v.literal(1), digest, digest]);
-const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([name, vector]), limits.datasetsPerTeamMax)]);
+const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([name, v.nullable(vector)]), limits.datasetsPerTeamMax)]);
 const entriesShape = v.strictTuple([
   v.literal(3),
   name,
@@ -146,9 +148,10 @@ const entriesShape = v.strictTuple([
 const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
 const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
+const receiptFields = [name, name, vector, uint, uint, signature] as const;
 const receiptsShape = v.strictTuple([
   v.literal(7),
-  list(v.strictTuple([name, name, vector, uint, uint, signature]), limits.receiptsPerMessageMax),
+  list(v.union([v.strictTuple([...receiptFields]), v.strictTuple([...receiptFields, v.literal(false)])]), limits.receiptsPerMessageMax),
 ]);
 const joinShape = v.strictTuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
 const welcomeShape = v.strictTuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
@@ -184,7 +187,7 @@ function toCbor(message: Message): CborValue {
     case 'withdraws':
       return [6, message.numbers];
     case 'receipts':
-      return [7, message.receipts.map((r) => [fromHex(r.node), fromHex(r.dataset), r.vector, r.wallMs, r.counter, r.signature])];
+      return [7, message.receipts.map(receiptToCbor)];
     case 'join':
       return [8, identifierToBytes(message.node), message.name, message.binding, message.proof];
     case 'welcome':
@@ -198,6 +201,10 @@ function toCbor(message: Message): CborValue {
     case 'refused':
       return [10, message.code, message.message];
   }
+}
+
+function receiptToCbor({ node, dataset, vector: held, wallMs, counter, subscribed, signature: sealed }: Receipt): CborValue {
+  return [fromHex(node), fromHex(dataset), held, wallMs, counter, sealed, ...(subscribed ? [] : [false])];
 }
 
 function wantToCbor(want: Want): CborValue {
@@ -255,12 +262,13 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   6: reader(withdrawsShape, ([, numbers]) => ({ type: 'withdraws', numbers })),
   7: reader(receiptsShape, ([, receipts]) => ({
     type: 'receipts',
-    receipts: receipts.map(([node, dataset, held, wallMs, counter, sealed]) => ({
+    receipts: receipts.map(([node, dataset, held, wallMs, counter, sealed, subscribed = true]) => ({
       node: named(node),
       dataset: named(dataset),
       vector: held,
       wallMs,
       counter,
+      subscribed,
       signature: sealed,
     })),
   })),

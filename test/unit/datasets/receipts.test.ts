@@ -26,14 +26,14 @@ const upTo = (length: number, own = 0) =>
 
 /** A receipt as it travels. */
 function claim(length: number, wallMs: number, counter = 0) {
-  const receipt = newBook().book.issue(node, pair.secretKey, dataset, upTo(length), { wallMs, counter })!;
-  return { node, dataset, vector: receipt.vector, wallMs, counter, signature: receipt.signature };
+  const receipt = newBook().book.issue(node, pair.secretKey, dataset, upTo(length), true, { wallMs, counter })!;
+  return { node, dataset, vector: receipt.vector, wallMs, counter, subscribed: true, signature: receipt.signature };
 }
 
 describe('our own receipts', () => {
   it('are issued only when they say something new', () => {
     const { book } = newBook();
-    const issue = (length: number, wallMs: number) => book.issue(node, pair.secretKey, dataset, upTo(length), { wallMs, counter: 0 });
+    const issue = (length: number, wallMs: number) => book.issue(node, pair.secretKey, dataset, upTo(length), true, { wallMs, counter: 0 });
     expect(issue(3, 100)?.vector.lengthOf(author)).toBe(3);
     expect(issue(3, 200)).toBeUndefined();
     expect(issue(4, 300)?.vector.lengthOf(author)).toBe(4);
@@ -44,11 +44,23 @@ describe('our own receipts', () => {
   it('are not issued because the node wrote something itself, and are when it holds less of that than it said', () => {
     const { book } = newBook();
     const issue = (own: number, wallMs: number, length = 3) =>
-      book.issue(node, pair.secretKey, dataset, upTo(length, own), { wallMs, counter: 0 })?.vector.lengthOf(node);
+      book.issue(node, pair.secretKey, dataset, upTo(length, own), true, { wallMs, counter: 0 })?.vector.lengthOf(node);
     expect(issue(0, 100)).toBe(0);
     expect(issue(7, 200)).toBeUndefined();
     expect(issue(8, 300, 4)).toBe(8);
     expect(issue(5, 400, 4)).toBe(5);
+  });
+
+  it('are issued when the node subscribes or unsubscribes', () => {
+    const { book } = newBook();
+    const issue = (subscribed: boolean, wallMs: number) =>
+      book.issue(node, pair.secretKey, dataset, VersionVector.empty, subscribed, { wallMs, counter: 0 })?.subscribed;
+    // To subscribe is what every member does until it says otherwise.
+    expect(issue(true, 100)).toBeUndefined();
+    expect(issue(false, 200)).toBe(false);
+    expect(issue(false, 300)).toBeUndefined();
+    expect(issue(true, 400)).toBe(true);
+    expect(book.of(node, dataset)?.subscribed).toBe(true);
   });
 
   it('are newer than the last even when the clock was set back, so that others take them', () => {
@@ -59,7 +71,7 @@ describe('our own receipts', () => {
       [2, 10],
       [3, 11],
     ] as const) {
-      const receipt = book.issue(node, pair.secretKey, dataset, upTo(length), { wallMs, counter: 0 })!;
+      const receipt = book.issue(node, pair.secretKey, dataset, upTo(length), true, { wallMs, counter: 0 })!;
       const wire = { ...receipt, wallMs: receipt.instant.wallMs, counter: receipt.instant.counter };
       expect(others.accept(wire)).toEqual({ ok: true, value: 'stored' });
     }
@@ -82,6 +94,7 @@ describe('a receipt from a peer', () => {
     ['another dataset', (honest: ReturnType<typeof claim>) => ({ ...honest, dataset: identifier<DatasetId>(new Uint8Array(32).fill(9)) })],
     ['another node', (honest: ReturnType<typeof claim>) => ({ ...honest, node: identifier<NodeId>(new Uint8Array(32).fill(9)) })],
     ['another time', (honest: ReturnType<typeof claim>) => ({ ...honest, wallMs: 201 })],
+    ['another subscription', (honest: ReturnType<typeof claim>) => ({ ...honest, subscribed: false })],
     ['another counter', (honest: ReturnType<typeof claim>) => ({ ...honest, counter: 1 })],
   ])('is refused with %s than was signed', (_, forge) => {
     const { book } = newBook();
@@ -102,11 +115,11 @@ describe('a receipt from a peer', () => {
     book.accept(claim(1, 100));
     catalog.run(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-       INSERT INTO receipt SELECT ?, CAST(printf('%032d', i) AS BLOB), x'80', 0, 0, x'00' FROM n`,
+       INSERT INTO receipt (node, dataset, vector, wall_ms, counter, signature) SELECT ?, CAST(printf('%032d', i) AS BLOB), x'80', 0, 0, x'00' FROM n`,
       limits.datasetsPerTeamMax - 1,
       pair.publicKey,
     );
-    const other = newBook().book.issue(node, pair.secretKey, identifier<DatasetId>(new Uint8Array(32).fill(9)), upTo(1), {
+    const other = newBook().book.issue(node, pair.secretKey, identifier<DatasetId>(new Uint8Array(32).fill(9)), upTo(1), true, {
       wallMs: 1,
       counter: 0,
     })!;

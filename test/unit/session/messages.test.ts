@@ -15,6 +15,7 @@ const want = { number: 3, root, sizeBytes: 1000, depth: 1, priority: 'normal', b
 const examples: Message[] = [
   { type: 'frontier', logs: bytes(16, 1), receipts: bytes(16, 2) },
   { type: 'vectors', vectors: [{ dataset, vector: [bytes(8, 1), 4] }] },
+  { type: 'vectors', vectors: [{ dataset, vector: null }] },
   { type: 'vectors', vectors: [] },
   { type: 'entries', dataset, author, first: 1, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }] },
   { type: 'wants', wants: [{ ...want, bases: [] }, want] },
@@ -39,7 +40,11 @@ const examples: Message[] = [
   },
   { type: 'lacks', numbers: [1, 2, 3] },
   { type: 'withdraws', numbers: [0] },
-  { type: 'receipts', receipts: [{ node: author, dataset, vector: [], wallMs: 1, counter: 0, signature: bytes(64, 3) }] },
+  { type: 'receipts', receipts: [{ node: author, dataset, vector: [], wallMs: 1, counter: 0, subscribed: true, signature: bytes(64, 3) }] },
+  {
+    type: 'receipts',
+    receipts: [{ node: author, dataset, vector: [], wallMs: 1, counter: 0, subscribed: false, signature: bytes(64, 3) }],
+  },
   { type: 'join', node, name: 'ridge', binding: bytes(64, 1), proof: bytes(64, 2) },
   { type: 'welcome', founding: bytes(100, 1), secret: bytes(32, 2), member: node },
   { type: 'refused', code: 'INVITE_USED', message: 'It was used.' },
@@ -52,7 +57,7 @@ describe('messages', () => {
   });
 
   it('of a newer version are named as such, so that they can be skipped', () => {
-    expect(decodeMessage(encodeCbor([12, 'something new']))).toMatchObject({
+    expect(decodeMessage(encodeCbor([99, 'something new']))).toMatchObject({
       ok: false,
       fault: { code: 'MESSAGE_UNKNOWN', blame: 'incompatible' },
     });
