@@ -11,6 +11,7 @@ export type { Conflict, FileRevision } from './datasets/file-index.ts';
 export type { Dot } from './datasets/log.ts';
 export type { ScanOptions, TreeProblem } from './datasets/working-tree.ts';
 export type { ExportReport } from './formats/series-table.ts';
+export { type CampbellHttpConfiguration, campbellHttpDriver, type FirstRecords } from './instruments/campbell-http/driver.ts';
 export type { DeviceDriver } from './instruments/driver.ts';
 export { type ModbusConfiguration, modbusDriver } from './instruments/modbus/driver.ts';
 export type { ModbusTable, RegisterDefinition } from './instruments/modbus/register-map.ts';

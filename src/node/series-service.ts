@@ -5,6 +5,7 @@ import type { EntryHeader } from '../datasets/entry-body.ts';
 import { recordFormats } from '../formats/record-formats.ts';
 import type { ExportReport } from '../formats/series-table.ts';
 
+import { campbellHttpDriver } from '../instruments/campbell-http/driver.ts';
 import type { DeviceDriver } from '../instruments/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
@@ -59,7 +60,7 @@ export interface SeriesServiceParts {
 const exportAttemptsMax = 5;
 
 /** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, modbusDriver];
+const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, modbusDriver, campbellHttpDriver];
 
 const neverAborted = new AbortController().signal;
 

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { GodwitError } from '../core/errors.ts';
+import { openHttpTransport } from './http-transport.ts';
 import { connectTcpTransport, type TcpTransport } from './tcp-transport.ts';
 
-/** Connects to an instrument at `tcp://host:port`. Throws `ADDRESS_MALFORMED`, or `INSTRUMENT_UNREACHABLE` (retryable). */
+/** Connects to an instrument at `tcp://host:port`, `http://host` or `https://host`. Throws `CERTIFICATE_REFUSED`, `ADDRESS_MALFORMED`, or `INSTRUMENT_UNREACHABLE` (retryable). */
 export async function openTransport(address: string): Promise<TcpTransport> {
+  if (/^https?:/i.test(address)) return openHttpTransport(address);
   const parts = /^tcp:\/\/(\[[^\]]+\]|[^:/]+):(\d{1,5})$/.exec(address);
   const port = Number(parts?.[2]);
   if (parts === null || port < 1 || port > 65_535) {

@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { GodwitError } from '../core/errors.ts';
 
 /**
@@ -30,6 +31,8 @@ export interface TcpTransportOptions {
   readonly timeoutMs?: number;
   /** Ends the attempt and, later, the connection. */
   readonly signal?: AbortSignal;
+  /** Speak TLS, and to whom: a server that this computer's authorities vouch for under the host's name, or the one whose certificate has this SHA-256 fingerprint (64 hexadecimal digits). */
+  readonly tls?: 'vouched' | { readonly fingerprint: string };
 }
 
 const defaultTimeoutMs = 20_000;
@@ -47,18 +50,28 @@ function aborted(): GodwitError {
   return new GodwitError('ABORTED', 'connecting to the instrument was aborted', { retryable: true });
 }
 
+/** Why the far end of a TLS connection is not who was meant, `undefined` when it is. Nothing has been sent to it yet. */
+function refusal(socket: TLSSocket, tls: NonNullable<TcpTransportOptions['tls']>): GodwitError | undefined {
+  const found = socket.getPeerCertificate().fingerprint256?.replaceAll(':', '').toLowerCase();
+  if (tls === 'vouched' ? socket.authorized : found === tls.fingerprint.toLowerCase()) return undefined;
+  const reason = tls === 'vouched' ? String(socket.authorizationError) : 'its fingerprint is another one';
+  return new GodwitError('CERTIFICATE_REFUSED', `the certificate with SHA-256 fingerprint ${found} is not accepted: ${reason}`);
+}
+
 /** Waits until the socket is connected; destroys it when it will not be. */
-function connected(socket: Socket, options: TcpTransportOptions): Promise<void> {
+function connected(socket: Socket | TLSSocket, options: TcpTransportOptions): Promise<void> {
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => finish(unreachable(options, `no answer within ${timeoutMs} ms`)), timeoutMs);
     const onAbort = () => finish(aborted());
     const onError = (error: Error) => finish(unreachable(options, error.message, error));
-    const onConnect = () => finish(undefined);
+    const { tls } = options;
+    const onConnect = () => finish(tls === undefined ? undefined : refusal(socket as TLSSocket, tls));
+    const ready = tls === undefined ? 'connect' : 'secureConnect';
     function finish(error: GodwitError | undefined): void {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', onAbort);
-      socket.off('error', onError).off('connect', onConnect);
+      socket.off('error', onError).off(ready, onConnect);
       if (error === undefined) resolve();
       else {
         // A socket that is given up may still report an error, which nobody wants to know any more.
@@ -67,7 +80,7 @@ function connected(socket: Socket, options: TcpTransportOptions): Promise<void> 
       }
     }
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    socket.on('error', onError).on('connect', onConnect);
+    socket.on('error', onError).on(ready, onConnect);
     if (options.signal?.aborted) onAbort();
   });
 }
@@ -106,10 +119,15 @@ function transportOf(socket: Socket, signal: AbortSignal | undefined): TcpTransp
 }
 
 /**
- * Connects to an instrument. Rejects with `INSTRUMENT_UNREACHABLE` (refused, no route, no such name, no answer in time) or `ABORTED`; both are retryable, and the caller decides when.
+ * Connects to an instrument. Rejects with `INSTRUMENT_UNREACHABLE` (refused, no route, no such name, no answer in time) or `ABORTED`; both are retryable, and the caller decides when. With `tls` also
+ * with `CERTIFICATE_REFUSED`, before anything is said to the wrong server.
  */
 export async function connectTcpTransport(options: TcpTransportOptions): Promise<TcpTransport> {
-  const socket = connect({ host: options.host, port: options.port, noDelay: true, keepAlive: true });
+  const { host, port, tls } = options;
+  const place = { host, port, noDelay: true, keepAlive: true };
+  // Who answers is looked at in `refusal`, so that a logger's own certificate can be accepted by its fingerprint.
+  const socket =
+    tls === undefined ? connect(place) : connectTls({ ...place, rejectUnauthorized: false, ...(isIP(host) === 0 && { servername: host }) });
   await connected(socket, options);
   return transportOf(socket, options.signal);
 }

@@ -3,6 +3,7 @@
  */
 export { brokenPromises, converged, differences, incompleteHeads, wrongHeads } from './checkers.ts';
 export { DiskFaults } from './disk-faults.ts';
+export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';

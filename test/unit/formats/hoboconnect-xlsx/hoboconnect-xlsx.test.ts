@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes, utf8 } from '../../../../src/core/bytes.ts';
 import { hoboconnectXlsxFormat } from '../../../../src/formats/hoboconnect-xlsx/hoboconnect-xlsx-format.ts';
 import { counts, expectTiling, itemsOf, outline, readGrowing, readWhole, sampleFolder, stampText, stampTexts } from '../reading.ts';
-import { dayCount, exportOf, headings, sheetXml, workbookParts, zipOf } from './xlsx-files.ts';
+import { dayCount, type EntryOptions, exportOf, headings, sheetXml, workbookParts, zipOf } from './xlsx-files.ts';
 
 const samples = sampleFolder('hoboconnect');
 
@@ -210,6 +210,6 @@ function omit(parts: Record<string, string>, name: string): Record<string, strin
   return Object.fromEntries(Object.entries(parts).filter(([each]) => each !== name));
 }
 
-function damagedSheet(options: Parameters<typeof zipOf>[1] extends infer T ? NonNullable<T>[string] : never): Uint8Array {
+function damagedSheet(options: EntryOptions): Uint8Array {
   return zipOf(workbookParts({ Data: sheetXml([headings]) }), { 'xl/worksheets/sheet1.xml': options });
 }
