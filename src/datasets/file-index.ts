@@ -6,6 +6,7 @@ import type { Attributes, EntryHeader, FileChange, FileState, Position } from '.
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
 import type { Dot } from './log.ts';
 import type { ContentRef } from './manifest.ts';
+import type { VersionVector } from './version-vector.ts';
 
 /**
  * The revision graph of every path: which revisions there are, which replaced which, and which stand (the heads).
@@ -160,6 +161,26 @@ export class FileIndex {
     return this.#revisions('SELECT * FROM file_revision WHERE dataset = ? AND path = ?', dataset, identifierToBytes(dataset), path).sort(
       compareHeads,
     );
+  }
+
+  /** Revisions that stood at a path in a version of the dataset, the one shown first in front: those that the version covers and that nothing it covers replaced. */
+  headsAt(dataset: DatasetId, path: string, version: VersionVector): FileRevision[] {
+    const covered = this.history(dataset, path).filter((revision) => version.contains(revision));
+    const replaced = new Set(covered.flatMap(({ superseded }) => superseded.map(dotText)));
+    return covered.filter((revision) => !replaced.has(dotText(revision)));
+  }
+
+  /** True when a revision stood at its path in a version of the dataset. Looks at its successors only, so it is cheap for a path of thousands of revisions. */
+  stoodIn(dataset: DatasetId, path: string, dot: Dot, version: VersionVector): boolean {
+    if (!version.contains(dot)) return false;
+    const successors = this.#catalog.all<{ by_author: Uint8Array; by_sequence: number }>(
+      'SELECT by_author, by_sequence FROM file_superseded WHERE dataset = ? AND path = ? AND author = ? AND sequence = ?',
+      identifierToBytes(dataset),
+      path,
+      identifierToBytes(dot.author),
+      dot.sequence,
+    );
+    return !successors.some((row) => version.contains({ author: identifier<NodeId>(row.by_author), sequence: row.by_sequence }));
   }
 
   /** One revision, or `undefined`. */

@@ -9,7 +9,7 @@ import type { Dot } from './log.ts';
  * Which contents must stay, and which may go.
  *
  * A content may go when a revision has named it and nothing needs it any more. It is needed while it is a head anywhere; while a revision that has it is pinned; while two heads of a path in
- * conflict both grew from it, because merging them starts there; while a transfer that was begun builds on it; and while it is among the newest that are complete at a path whose head has not
+ * conflict both grew from it, because merging them starts there; while it is part of a tagged version; while another component needs it, as the raw bytes of an instrument for one; while a transfer that was begun builds on it; and while it is among the newest that are complete at a path whose head has not
  * arrived, because the head will be asked for as a difference to them. Content that no revision names stays too: it is the raw bytes of an instrument, or a file that is just being published.
  *
  * Everything else is superseded. It is worth its room as the base of other nodes' differences and for people who want an old version back, so the collector keeps the newest of it within a quota.
@@ -55,9 +55,22 @@ export interface PendingTransfers {
   hashes(root: Hash): readonly Hash[];
 }
 
+/** What others than the file index need. */
+export interface OtherNeeds {
+  /** Why another component needs a content, if one does: `raw` bytes of an instrument, from which everything that was read can be derived again, or bytes that are `in-use` at the moment. */
+  readonly reason: (root: Hash) => 'raw' | 'in-use' | undefined;
+  /** A revision that stands in a tagged version. */
+  readonly isTagged: (dataset: DatasetId, path: string, dot: Dot) => boolean;
+}
+
+const noOtherNeeds: OtherNeeds = { reason: () => undefined, isTagged: () => false };
+
 /** Whether a content must stay and why, or the wall clock (milliseconds) of the newest revision that has it. */
 export type RetentionVerdict =
-  | { readonly stays: true; readonly reason: 'unnamed' | 'head' | 'pinned' | 'transfer' | 'conflict' | 'base' }
+  | {
+      readonly stays: true;
+      readonly reason: 'unnamed' | 'raw' | 'in-use' | 'head' | 'pinned' | 'tagged' | 'transfer' | 'conflict' | 'base';
+    }
   | { readonly stays: false; readonly newestMs: number };
 
 /** The rules, and the pins. Synchronous; part of the caller's transaction. */
@@ -66,13 +79,21 @@ export class Retention {
   readonly #index: FileIndex;
   readonly #holds: (root: Hash) => boolean;
   readonly #transfers: PendingTransfers;
+  readonly #others: OtherNeeds;
 
   /** @param holds whether a content is complete here */
-  constructor(catalog: Catalog, index: FileIndex, holds: (root: Hash) => boolean, transfers: PendingTransfers) {
+  constructor(
+    catalog: Catalog,
+    index: FileIndex,
+    holds: (root: Hash) => boolean,
+    transfers: PendingTransfers,
+    others: OtherNeeds = noOtherNeeds,
+  ) {
     this.#catalog = catalog;
     this.#index = index;
     this.#holds = holds;
     this.#transfers = transfers;
+    this.#others = others;
     catalog.migrate(retentionSchema);
   }
 
@@ -117,7 +138,7 @@ export class Retention {
   /** The rules as of now. What a view has looked up of transfers and paths it does not look up again, so it serves one pass; heads and pins it always reads. */
   view(): RetentionView {
     const bases = new Set(this.#transfers.roots().flatMap((root) => (this.#transfers.plan(root)?.bases ?? []).map(toHex)));
-    return new RetentionView(this.#catalog, this.#index, this.#holds, bases);
+    return new RetentionView(this.#catalog, this.#index, this.#holds, bases, this.#others);
   }
 
   /** Hashes of the chunks that begun transfers have stored, content by content. */
@@ -132,22 +153,27 @@ export class RetentionView {
   readonly #index: FileIndex;
   readonly #holds: (root: Hash) => boolean;
   readonly #transferBases: ReadonlySet<string>;
+  readonly #others: OtherNeeds;
   readonly #needsByPath = new Map<string, PathNeeds>();
 
-  constructor(catalog: Catalog, index: FileIndex, holds: (root: Hash) => boolean, transferBases: ReadonlySet<string>) {
+  constructor(catalog: Catalog, index: FileIndex, holds: (root: Hash) => boolean, transferBases: ReadonlySet<string>, others: OtherNeeds) {
     this.#catalog = catalog;
     this.#index = index;
     this.#holds = holds;
     this.#transferBases = transferBases;
+    this.#others = others;
   }
 
   /** What is to become of a content. */
   verdict(root: Hash): RetentionVerdict {
+    const other = this.#others.reason(root);
+    if (other !== undefined) return { stays: true, reason: other };
     const revisions = this.#index.revisionsWithRoot(root);
     const [newest] = revisions;
     if (newest === undefined) return { stays: true, reason: 'unnamed' };
     if (revisions.some(({ head }) => head)) return { stays: true, reason: 'head' };
     if (this.#catalog.get('SELECT 1 FROM retention_pin WHERE root = ?', root) !== undefined) return { stays: true, reason: 'pinned' };
+    if (revisions.some((each) => this.#others.isTagged(each.dataset, each.path, each))) return { stays: true, reason: 'tagged' };
     const key = toHex(root);
     if (this.#transferBases.has(key)) return { stays: true, reason: 'transfer' };
     for (const { dataset, path } of revisions) {

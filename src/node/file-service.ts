@@ -4,7 +4,9 @@ import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Conflict, FileIndex, FileRevision } from '../datasets/file-index.ts';
 import type { Dot } from '../datasets/log.ts';
+import type { ContentRef } from '../datasets/manifest.ts';
 import { type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
+import type { FileTree } from '../ports/file-tree.ts';
 import type { Chores } from './chores.ts';
 import { resolveConflict } from './conflict-resolution.ts';
 import type { DatasetAccess } from './dataset-access.ts';
@@ -35,6 +37,12 @@ export interface FileInfo {
   readonly inConflict: boolean;
 }
 
+/** A revision of a path with all its metadata: author, instant and the quality of the author's clock, position, times, mode, attributes, and what it replaced. */
+export type RevisionInfo = FileRevision & {
+  /** True when its bytes are all here. Those of an old one may be fetched by a checkout. */
+  readonly complete: boolean;
+};
+
 /** What the files of a node work with. */
 export interface FileServiceParts {
   readonly self: NodeId;
@@ -49,6 +57,8 @@ export interface FileServiceParts {
   readonly header: () => Omit<EntryHeader, 'instant'>;
   /** A path on disk now holds what the dataset says. */
   readonly onWritten: (dataset: DatasetId, path: string) => void;
+  /** Reading found that a content is damaged. */
+  readonly onDamage: (content: ContentRef) => void;
   readonly onProblem: (what: string, error: unknown) => void;
 }
 
@@ -58,6 +68,7 @@ const listPage = 1024;
 export class FileService {
   readonly #parts: FileServiceParts;
   readonly #treeByDataset = new Map<DatasetId, WorkingTree>();
+  readonly #directoryByDataset = new Map<DatasetId, FileTree>();
 
   constructor(parts: FileServiceParts) {
     this.#parts = parts;
@@ -90,6 +101,11 @@ export class FileService {
     platform.catalog.run('INSERT OR REPLACE INTO attachment (dataset, directory) VALUES (?, ?)', dataset, directory);
     this.#openTree(dataset, directory);
     for (const path of this.#paths(dataset)) this.materialiseLater(dataset, path);
+  }
+
+  /** The directories that are attached. */
+  attached(): { readonly dataset: DatasetId; readonly tree: FileTree }[] {
+    return [...this.#directoryByDataset].map(([dataset, tree]) => ({ dataset, tree }));
   }
 
   /** Publishes what changed in the attached directory. @throws GodwitError `NOT_ATTACHED`, `NOT_A_WRITER`, `TREE_EMPTIED`, `DIRECTORY_MISSING`, `DISK_FULL` */
@@ -140,6 +156,14 @@ export class FileService {
     return { path, revision, complete, inConflict: index.inConflict(dataset, path) };
   }
 
+  /** Every revision of a path, newest first. */
+  history(dataset: DatasetId, path: string): RevisionInfo[] {
+    const { index, contents } = this.#parts;
+    return index
+      .history(dataset, path)
+      .map((revision) => ({ ...revision, complete: revision.kind !== 'file' || contents.holds(revision.content.root) }));
+  }
+
   /** The bytes of a file, or of one of its revisions, verified chunk by chunk. @throws GodwitError `FILE_MISSING`, `CONTENT_INCOMPLETE`, `CONTENT_DAMAGED` */
   async *read(dataset: DatasetId, path: string, revision: Dot | undefined): AsyncGenerator<Uint8Array, void, void> {
     const { index, contents } = this.#parts;
@@ -147,7 +171,12 @@ export class FileService {
     if (wanted?.kind !== 'file') throw new GodwitError('FILE_MISSING', `There is no file "${path}" in this dataset.`);
     if (!contents.holds(wanted.content.root))
       throw new GodwitError('CONTENT_INCOMPLETE', `The bytes of "${path}" have not all arrived yet.`, { retryable: true });
-    yield* contents.stream(wanted.content);
+    try {
+      yield* contents.stream(wanted.content);
+    } catch (error) {
+      if (!contents.holds(wanted.content.root)) this.#parts.onDamage(wanted.content);
+      throw error;
+    }
   }
 
   // Conflicts
@@ -208,6 +237,7 @@ export class FileService {
   #openTree(dataset: DatasetId, directory: string): void {
     const { platform, contents, index } = this.#parts;
     const tree = platform.openTree(directory);
+    this.#directoryByDataset.set(dataset, tree);
     this.#treeByDataset.set(dataset, new WorkingTree(dataset, tree, platform.catalog, contents, index));
   }
 

@@ -173,6 +173,7 @@ export class Ingest {
       });
       const raw = await contents.addBytes(batch.raw);
       host.atomically(() => {
+        ledger.archive(dataset, { source: key, offset: 0, lengthBytes: batch.raw.length, root: raw.root });
         this.#storeRows(dataset, revision, rows, [], { name: key, root: raw.root, offset: 0, lengthBytes: batch.raw.length }, tally, key);
         if (batch.missing !== undefined) {
           tally.gaps++;
@@ -302,11 +303,13 @@ class FileRun {
     const first = items[0]?.range.offset ?? 0;
     const lastItem = items.at(-1);
     const end = lastItem === undefined ? first : lastItem.range.offset + lastItem.range.length;
-    if (end > first) await contents.addBytes(await file.read(first, end - first));
+    const raw = end > first ? await contents.addBytes(await file.read(first, end - first)) : undefined;
     const defects = new Map<ParsedItem, Uint8Array>();
     for (const item of items)
       if (item.type === 'defect') defects.set(item, await file.read(item.range.offset, Math.min(item.range.length, 65_536)));
     host.atomically(() => {
+      if (raw !== undefined)
+        ledger.archive(this.#dataset, { source: this.#source, offset: first, lengthBytes: end - first, root: raw.root });
       let step = newStep();
       for (const item of items) {
         if (item.type === 'table') {

@@ -19,9 +19,17 @@ export type NodeEvent =
   /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
   | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };
 
+/** Something the owner may want to know of long work. */
+export type UpkeepEvent =
+  /** A verification found that a content or a working file is damaged. `lost`: no sound copy is here, and it is asked of other nodes. */
+  | { readonly type: 'damage'; readonly dataset: DatasetId | undefined; readonly path: string | undefined; readonly lost: boolean }
+  /** Long work goes on. `bytes` were read, or given back, so far. */
+  | { readonly type: 'upkeep'; readonly work: 'verify' | 'collect'; readonly bytes: number; readonly done: boolean };
+
 /** Something that happened, beside what the engine reports. */
 export type FieldNodeEvent =
   | NodeEvent
+  | UpkeepEvent
   /** A path on disk now holds what the dataset says. */
   | { readonly type: 'file-written'; readonly dataset: DatasetId; readonly path: string }
   /** The node's own storage failed in the middle of a step. Nothing is lost and nothing more is done: close it, mend the cause, open it again. */

@@ -1,22 +1,23 @@
 import { toHex } from '../core/bytes.ts';
-import type { Hash, NodeId } from '../core/identifiers.ts';
+import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Fault, Outcome } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
+import { decodeEntryBody } from '../datasets/entry-body.ts';
 import type { FileIndex } from '../datasets/file-index.ts';
-import type { LogStore } from '../datasets/log.ts';
+import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
-import { encodeMessage, type Message } from '../session/messages.ts';
+import { encodeMessage, type Message, type Want } from '../session/messages.ts';
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
-import { Encounter } from './encounter.ts';
+import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
 import type { Interests } from './interests.ts';
 import type { LogKeeping } from './log-keeping.ts';
 import type { Membership } from './membership.ts';
@@ -75,11 +76,16 @@ interface Talk {
   readonly receiver: ContentReceiver;
   /** Contents that this peer sent wrongly; not asked of it again in this session. */
   readonly spoiled: Set<string>;
+  /** Contents sent to this peer without being asked for. */
+  pushes: number;
   /** The want list or the places in it may have changed since the peer was last asked. */
   askAgain: boolean;
   /** The peer is not heard at the moment. */
   silent: boolean;
 }
+
+/** A content that replaces nothing is sent along with its entry up to this size. */
+const pushedWholeBytesMax = 4096;
 
 /** Contents that are asked of a peer at a time while more are wanted; a margin under the peer's own limit. */
 const wantsAtOnce = limits.wantsPerSessionMax / 2;
@@ -126,6 +132,7 @@ export class Replication {
       sender: new ContentSender(crypto),
       receiver: new ContentReceiver(journal, crypto),
       spoiled: new Set(),
+      pushes: 0,
       askAgain: true,
       silent: false,
     };
@@ -239,6 +246,8 @@ export class Replication {
         if (accepted.fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault: accepted.fault });
         if (accepted.dataset !== undefined && accepted.stored.length > 0)
           this.#parts.keeping.take(accepted.dataset, accepted.stored, talk.peer, now);
+        if (message.push !== undefined && !this.#takePush(talk, message.push, accepted))
+          this.#say(talk, 'critical', { type: 'withdraws', numbers: [message.push] }, now);
         break;
       }
       case 'receipts':
@@ -250,7 +259,6 @@ export class Replication {
       case 'lacks':
         for (const number of message.numbers) talk.receiver.handleLack(number);
         this.askEverybody();
-        this.#parts.report({ type: 'contents-lacked', peer: talk.peer, count: message.numbers.length });
         break;
       case 'withdraws':
         talk.sender.handleWithdraw(message.numbers);
@@ -312,12 +320,63 @@ export class Replication {
   #pump(talk: Talk, now: Moment): void {
     const hasRoom = (priority: PriorityClass): boolean => this.#parts.endpoint.roomBytes(talk.session, priority) > 0;
     for (let next = talk.encounter.poll(hasRoom); next !== undefined; next = talk.encounter.poll(hasRoom)) {
-      this.#say(talk, next.priority, next.message, now);
+      this.#sayEncounter(talk, next, now);
     }
     this.#ask(talk, now.monotonicMs);
     this.#drainReceiver(talk, now);
     this.#drainSender(talk, now);
     this.refill(talk.session, now);
+  }
+
+  #sayEncounter(talk: Talk, { priority, message, entry }: OutgoingMessage, now: Moment): void {
+    const want = entry === undefined ? undefined : this.#worthPushing(talk, entry.dataset, entry.entry);
+    if (want === undefined || message.type !== 'entries') {
+      this.#say(talk, priority, message, now);
+      return;
+    }
+    const number = 2 * talk.pushes++ + 1;
+    this.#say(talk, priority, { ...message, push: number }, now);
+    talk.sender.handleWant({ ...want, number, priority });
+  }
+
+  /**
+   * The content that an entry brings, when the peer will want it for certain and holds what it replaces, or it is small: then it is sent along, which spares the asking and a round trip. A peer that gets it from
+   * somebody else at the same moment withdraws it.
+   */
+  #worthPushing(talk: Talk, dataset: DatasetId, entry: LogEntry): Omit<Want, 'number' | 'priority'> | undefined {
+    const { index, contents, interests, receipts } = this.#parts;
+    if (talk.silent || !interests.subscribes(talk.peer, dataset)) return undefined;
+    const [brought, ...more] = index.contentsOf(dataset, entry);
+    if (brought === undefined || more.length > 0 || !brought.head || !contents.holds(brought.content.root)) return undefined;
+    const body = decodeEntryBody(entry.body, entry.author);
+    const [change, ...others] = body.ok && body.value.kind === 'files' ? body.value.changes : [];
+    if (change === undefined || others.length > 0 || change.superseded.length > 1 || brought.content.sizeBytes === 0) return undefined;
+    const [dot] = change.superseded;
+    if (dot === undefined) return brought.content.sizeBytes <= pushedWholeBytesMax ? { ...brought.content, bases: [] } : undefined;
+    const base = this.#baseOf(dataset, change.path, dot);
+    const peerHolds = receipts.of(talk.peer, dataset)?.vector.contains(dot) ?? false;
+    return base !== undefined && peerHolds ? { ...brought.content, bases: [base] } : undefined;
+  }
+
+  /** Follows what a peer sends unasked. False when that is not wanted, or not possible. */
+  #takePush(talk: Talk, number: number, { dataset, stored }: AcceptedEntries): boolean {
+    const [entry, ...more] = stored;
+    if (dataset === undefined || entry === undefined || more.length > 0 || this.#holdUntil !== undefined) return false;
+    const [wanted, ...others] = this.#parts.wants.ofEntry(dataset, entry.author, entry.sequence);
+    if (wanted === undefined || others.length > 0) return false;
+    for (const { receiver } of this.#talkBySession.values()) if (receiver.askedFor(toHex(wanted.root)) !== 'no') return false;
+    const body = decodeEntryBody(entry.body, entry.author);
+    const [change] = body.ok && body.value.kind === 'files' ? body.value.changes : [];
+    const [dot] = change?.superseded ?? [];
+    const base = dot === undefined ? undefined : this.#baseOf(dataset, wanted.path, dot);
+    if (dot !== undefined && (base === undefined || !this.#parts.contents.holds(base))) return false;
+    return talk.receiver.startPushed(number, wanted, base === undefined ? [] : [base]);
+  }
+
+  /** The content of a revision. */
+  #baseOf(dataset: DatasetId, path: string, dot: Dot): Hash | undefined {
+    const revision = this.#parts.index.revision(dataset, path, dot);
+    return revision?.kind === 'file' && revision.content.sizeBytes > 0 ? revision.content.root : undefined;
   }
 
   /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */

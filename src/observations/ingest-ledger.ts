@@ -1,4 +1,4 @@
-import { type DatasetId, identifierToBytes } from '../core/identifiers.ts';
+import { type DatasetId, type Hash, identifierToBytes } from '../core/identifiers.ts';
 import type { ReaderPosition } from '../formats/record-stream.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 
@@ -38,6 +38,15 @@ export const ingestSchema: Schema = {
        bytes BLOB NOT NULL,
        at_ms INTEGER NOT NULL,
        UNIQUE (dataset, source, offset, length_bytes, code)
+     ) STRICT;`,
+    `CREATE TABLE raw_piece (
+       id INTEGER PRIMARY KEY,
+       root BLOB NOT NULL,
+       dataset BLOB NOT NULL,
+       source TEXT NOT NULL,
+       offset INTEGER NOT NULL,
+       length_bytes INTEGER NOT NULL,
+       UNIQUE (root, dataset, source, offset)
      ) STRICT;`,
   ],
 };
@@ -82,6 +91,16 @@ export interface QuarantinedPiece {
   /** The bytes, at most 64 KiB of them; all of them are in the raw archive. */
   readonly bytes: Uint8Array;
   readonly atMs: number;
+}
+
+/** Bytes that were read from a source, archived as content before anything was made of them. */
+export interface RawPiece {
+  readonly source: string;
+  /** Where they stood in the file; 0 for a batch from an instrument. */
+  readonly offset: number;
+  readonly lengthBytes: number;
+  /** Root of the content that they are. */
+  readonly root: Hash;
 }
 
 const keptBytesMax = 64 * 1024;
@@ -137,6 +156,34 @@ export class IngestLedger {
     return new Map(
       rows.map(({ source, records_read: read, stored, duplicate, quarantined }) => [source, { read, stored, duplicate, quarantined }]),
     );
+  }
+
+  /** Notes raw bytes as needed: a garbage collection leaves them, whatever else has the same content. */
+  archive(dataset: DatasetId, { source, offset, lengthBytes, root }: RawPiece): void {
+    this.#catalog.run(
+      'INSERT OR IGNORE INTO raw_piece (root, dataset, source, offset, length_bytes) VALUES (?, ?, ?, ?, ?)',
+      root,
+      identifierToBytes(dataset),
+      source,
+      offset,
+      lengthBytes,
+    );
+  }
+
+  /** True for a content that was archived as raw bytes. */
+  isRaw(root: Hash): boolean {
+    return this.#catalog.get('SELECT 1 FROM raw_piece WHERE root = ?', root) !== undefined;
+  }
+
+  /** The raw bytes of a source in the order in which they were read: everything parsed from it can be derived from them again. */
+  rawPieces(dataset: DatasetId, source: string): RawPiece[] {
+    return this.#catalog
+      .all<{ root: Uint8Array; offset: number; length_bytes: number }>(
+        'SELECT root, offset, length_bytes FROM raw_piece WHERE dataset = ? AND source = ? ORDER BY id',
+        identifierToBytes(dataset),
+        source,
+      )
+      .map((row) => ({ source, offset: row.offset, lengthBytes: row.length_bytes, root: row.root as Hash }));
   }
 
   /** Puts a piece into quarantine. False when the same piece is there already. */

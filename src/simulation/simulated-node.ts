@@ -101,6 +101,11 @@ export class SimulatedNode {
     return this.#catalog;
   }
 
+  /** The packs, for faults: what stands in them can be made to rot. */
+  get chunks(): MemoryChunkStore {
+    return this.#chunks;
+  }
+
   /** Timers that will go off if nothing else happens. */
   get pendingTimers(): number {
     return this.#process?.timers.pending ?? 0;
