@@ -97,7 +97,8 @@ export class ContentReceiver {
   readonly #outputs: ReceiverOutput[] = [];
   #nextNumber = 1;
   #heldBytes = 0;
-  #journalDue: MonotonicMs | undefined;
+  /** Incomplete objects with bytes that are in memory only, and since when; oldest first. On a fast link objects are complete before anything of them is due, and nothing is written twice. */
+  readonly #unsavedSince = new Map<ObjectAssembly, MonotonicMs>();
 
   constructor(journal: TransferJournal, crypto: Pick<Crypto, 'sha256'>) {
     this.#journal = journal;
@@ -173,10 +174,11 @@ export class ContentReceiver {
     }
     const whole = assembly.whole();
     if (whole === undefined) {
-      this.#journalDue ??= later(now, journalAfterMs);
+      if (!this.#unsavedSince.has(assembly)) this.#unsavedSince.set(assembly, now);
       return;
     }
     receiving.assemblyByObject.delete(object);
+    this.#unsavedSince.delete(assembly);
     this.#heldBytes -= assembly.heldBytes;
     this.#objectComplete(number, receiving, object, whole);
   }
@@ -300,7 +302,7 @@ export class ContentReceiver {
 
   /** Writes what arrived and is not journalled yet. Called when the deadline is due and when the session ends or is suspended. */
   journal(): void {
-    this.#journalDue = undefined;
+    this.#unsavedSince.clear();
     for (const { wanted, assemblyByObject, transfer } of this.#receivingByNumber.values()) {
       if (transfer === undefined) continue;
       for (const [object, assembly] of assemblyByObject) {
@@ -311,7 +313,9 @@ export class ContentReceiver {
   }
 
   nextDeadline(): Deadline | undefined {
-    return this.#journalDue === undefined ? undefined : { at: this.#journalDue, reason: 'journal what arrived of unfinished transfers' };
+    for (const since of this.#unsavedSince.values())
+      return { at: later(since, journalAfterMs), reason: 'journal what arrived of unfinished transfers' };
+    return undefined;
   }
 
   /** The next task, until `undefined`. */
@@ -409,7 +413,10 @@ export class ContentReceiver {
   #forget(number: number): void {
     const receiving = this.#receivingByNumber.get(number);
     if (receiving === undefined) return;
-    for (const assembly of receiving.assemblyByObject.values()) this.#heldBytes -= assembly.heldBytes;
+    for (const assembly of receiving.assemblyByObject.values()) {
+      this.#heldBytes -= assembly.heldBytes;
+      this.#unsavedSince.delete(assembly);
+    }
     this.#receivingByNumber.delete(number);
     this.#numberByRoot.delete(toHex(receiving.wanted.root));
   }
