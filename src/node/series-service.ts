@@ -9,6 +9,7 @@ import { campbellHttpDriver } from '../instruments/campbell-http/driver.ts';
 import type { DeviceDriver } from '../instruments/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
+import { sdi12Driver } from '../instruments/sdi12/driver.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
 import type { ObservationStore } from '../observations/observation-store.ts';
 import type { Chores } from './chores.ts';
