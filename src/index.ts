@@ -16,6 +16,7 @@ export type { DeviceDriver } from './instruments/driver.ts';
 export { type ModbusConfiguration, modbusDriver } from './instruments/modbus/driver.ts';
 export type { ModbusTable, RegisterDefinition } from './instruments/modbus/register-map.ts';
 export { type PakbusConfiguration, pakbusDriver } from './instruments/pakbus/driver.ts';
+export { type Sdi12Configuration, type Sdi12Measurement, sdi12Driver } from './instruments/sdi12/driver.ts';
 export type { Duty } from './node/duties.ts';
 export type { PeerTraffic } from './node/engine.ts';
 export type { Delivery, FieldNode, FieldNodeEvent, FileInfo, ScanReport } from './node/field-node.ts';

@@ -61,7 +61,7 @@ export interface SeriesServiceParts {
 const exportAttemptsMax = 5;
 
 /** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, modbusDriver, campbellHttpDriver];
+const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, campbellHttpDriver, modbusDriver, sdi12Driver];
 
 const neverAborted = new AbortController().signal;
 

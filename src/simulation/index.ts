@@ -7,6 +7,7 @@ export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTr
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
+export { Sdi12Line, type Sdi12LineOptions, type Sdi12SensorOptions } from './sdi12-sensor.ts';
 export type { LinkTraffic, SimulatedLink } from './simulated-network.ts';
 export type { SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
 export type { Trace } from './trace.ts';
