@@ -14,6 +14,7 @@ import { storageError } from './runtime/storage-faults.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { systemEntropy } from './runtime/system-entropy.ts';
 import { systemTimers } from './runtime/system-timers.ts';
+import { WorkerPool } from './runtime/worker-pool.ts';
 import { zstdCompressor } from './runtime/zstd-compressor.ts';
 
 /** Where a node lives, and what it may do there. */
@@ -42,6 +43,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
     throw storageError(error, `make the directory ${directory}`);
   }
   const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
+  const work = new WorkerPool();
   try {
     const platform = {
       clock: systemClock,
@@ -50,9 +52,9 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       crypto: nodeCrypto,
       compressor: zstdCompressor,
       catalog,
-      chunks: await openPackStore(directory),
+      chunks: await openPackStore(directory, work),
       links: openSocketLinks(),
-      openTree: openDiskFileTree,
+      openTree: (root: string) => openDiskFileTree(root, work),
       openTransport,
       instrumentTimer,
       exporters: { netcdf: writeNetcdf, geopackage: writeGeopackage },

@@ -6,9 +6,10 @@ import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
-import { type ChunkParameters, ChunkSplitter, chunkParametersFor } from './chunking.ts';
+import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
+import { ContentCut } from './content-cut.ts';
 import { contentSchema } from './content-schema.ts';
-import { type ChunkRef, type ContentRef, ManifestBuilder, readManifest, totalBytes } from './manifest.ts';
+import { type ChunkRef, type ContentRef, readManifest, totalBytes } from './manifest.ts';
 import { UnnamedPuts } from './unnamed-puts.ts';
 
 /**
@@ -128,6 +129,8 @@ export class ContentStore {
    * @throws GodwitError `DISK_FULL` or `STORAGE_FAILED` from the chunk store; nothing is named then, and the caller may try again.
    */
   async put(records: readonly PackRecord[], named?: () => void): Promise<void> {
+    // A record that went bad would stand in the way of the good one; reading forgets it.
+    for (const { hash } of records) if (this.#isPacked(hash)) await this.read(hash);
     if (named === undefined) this.unnamed.remember(records);
     await this.unnamed.store(records, () => this.#store(records, named));
   }
@@ -319,6 +322,24 @@ export class ContentStore {
     return { path, content, chunks, records };
   }
 
+  /** The same for a small file whose bytes are in memory already. They belong to the result from now on. */
+  takeBytes(path: string, bytes: Uint8Array): TakenFile {
+    const parameters = chunkParametersFor(bytes.length);
+    if (bytes.length > 0 && bytes.length <= parameters.minBytes) {
+      // Most files of a large tree are a single chunk, which is its own manifest.
+      const root = this.#crypto.sha256(bytes) as Hash;
+      return {
+        path,
+        content: { root, sizeBytes: bytes.length, depth: 0 },
+        chunks: [{ hash: root, lengthBytes: bytes.length }],
+        records: [{ hash: root, bytes }],
+      };
+    }
+    const cut = new ContentCut(parameters, true, this.#crypto);
+    cut.push(bytes);
+    return { path, ...cut.end(), records: cut.takeRecords() };
+  }
+
   /**
    * Stores taken contents with one append, one sync and one transaction, however many they are: a small file costs its bytes, and not the wait for the disk. What was known of the files before is
    * replaced in the step that makes the new contents complete. The caller bounds what it holds in memory; a few MiB are enough.
@@ -444,43 +465,20 @@ export class ContentStore {
     parameters: ChunkParameters,
     inPacks: boolean,
     store: (records: readonly PackRecord[]) => Promise<void>,
-  ): Promise<{ content: ContentRef; chunks: ChunkRef[] }> {
-    const splitter = new ChunkSplitter(parameters);
-    const manifest = new ManifestBuilder(this.#crypto);
-    // One reference a chunk, and chunks grow with the file: about 190,000 for 100 GB.
-    const chunks: ChunkRef[] = [];
-    let batch: PackRecord[] = [];
-    let batchBytes = 0;
-
-    const pack = (record: PackRecord): void => {
-      batch.push(record);
-      batchBytes += record.bytes.length;
-    };
-    const addChunk = (bytes: Uint8Array): void => {
-      const chunk = { hash: this.#crypto.sha256(bytes) as Hash, lengthBytes: bytes.length };
-      chunks.push(chunk);
-      manifest.add(chunk);
-      if (inPacks) pack({ hash: chunk.hash, bytes });
-    };
-
+  ): Promise<{ readonly content: ContentRef; readonly chunks: readonly ChunkRef[] }> {
+    const cut = new ContentCut(parameters, inPacks, this.#crypto);
     let position = 0;
     while (position < sizeBytes) {
       const bytes = await reader.read(position, Math.min(readBytes, sizeBytes - position));
       if (bytes.length === 0)
         throw new GodwitError('FILE_CHANGED', 'A file became shorter while it was read; it will be read again.', { retryable: true });
       position += bytes.length;
-      for (const chunk of splitter.push(bytes)) addChunk(chunk);
-      for (const node of manifest.drain()) pack(node);
-      if (batchBytes < appendBytesMax) continue;
-      await store(batch);
-      batch = [];
-      batchBytes = 0;
+      cut.push(bytes);
+      if (cut.recordBytes >= appendBytesMax) await store(cut.takeRecords());
     }
-    for (const chunk of splitter.end()) addChunk(chunk);
-    const { content, nodes } = manifest.finish();
-    for (const node of nodes) pack(node);
-    await store(batch);
-    return { content, chunks };
+    const result = cut.end();
+    await store(cut.takeRecords());
+    return result;
   }
 
   /** Mean chunk length of what a file held before, where it matters. */

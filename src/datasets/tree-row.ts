@@ -9,8 +9,8 @@ import type { Dot } from './log.ts';
  * What the catalog remembers of a path in a working directory, and how that is held against the disk and against revisions.
  */
 
-/** Columns of `tree_file` that make the text which `seenText` makes of a file on disk. */
-export const seenColumns = `kind || ' ' || size_bytes || ' ' || mtime_ns || ' ' || ctime_ns || ' ' || inode`;
+/** Columns of `tree_file` that make the text by which a survey tells a file or link on disk. */
+export const seenColumns = `kind || ' ' || size_bytes || ' ' || mtime_ns || ' ' || ctime_ns || ' ' || inode || ' ' || mode || coalesce(' ' || target, '')`;
 
 /** What stood at a path when it was last in step. */
 export interface TreeRow {
@@ -47,11 +47,6 @@ export function sameDot(a: Dot, b: Dot): boolean {
 /** The revisions that a row says stand on disk. */
 export function parseDots(text: string): Dot[] {
   return JSON.parse(text) as Dot[];
-}
-
-/** What the platform says of a file, as one text; `seenColumns` makes the same of a row. */
-export function seenText({ kind, sizeBytes, mtimeNs, ctimeNs, inode }: FileStat): string {
-  return `${kind} ${sizeBytes} ${mtimeNs} ${ctimeNs} ${inode}`;
 }
 
 /** True when what the platform says of a file is what it said when it was last in step. */

@@ -2,15 +2,18 @@ import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, identifierToBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { WallMs } from '../core/time.ts';
-import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { FileStat, FileTree, MayReplace, UnusableEntry } from '../ports/file-tree.ts';
+import { fromSighting, type Sighting } from '../ports/sighting.ts';
 import type { ContentStore, TakenFile } from './content-store.ts';
 import { type Attributes, areAttributes, changeBytesMax, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
+import { inLanes, unlessFault } from './lanes.ts';
 import type { Dot } from './log.ts';
 import type { ChunkRef, ContentRef } from './manifest.ts';
 import { type RecordedFile, ScanMerge } from './scan-merge.ts';
-import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenColumns, seenText, type TreeRow } from './tree-row.ts';
+import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenColumns, type TreeRow } from './tree-row.ts';
+import { workingTreeSchema } from './tree-schema.ts';
 
 /**
  * A directory that people and programs use, kept in step with a dataset.
@@ -25,41 +28,6 @@ import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenC
  *
  * Large files are the homes of their own chunks. Before one is replaced or removed, what others still need of it is written to where they want it, or copied into packs.
  */
-
-/** The tables of files in working directories. */
-export const workingTreeSchema: Schema = {
-  component: 'tree',
-  steps: [
-    `CREATE TABLE tree_file (
-       dataset BLOB NOT NULL,
-       path TEXT NOT NULL,
-       kind TEXT NOT NULL,
-       size_bytes INTEGER NOT NULL,
-       mtime_ns TEXT NOT NULL,
-       ctime_ns TEXT NOT NULL,
-       inode TEXT NOT NULL,
-       mode INTEGER NOT NULL,
-       root BLOB,
-       depth INTEGER,
-       target TEXT,
-       dots TEXT NOT NULL,
-       scan INTEGER NOT NULL,
-       PRIMARY KEY (dataset, path)
-     ) STRICT, WITHOUT ROWID;
-     CREATE TABLE tree_unsettled (
-       dataset BLOB NOT NULL,
-       path TEXT NOT NULL,
-       since_ms INTEGER NOT NULL,
-       scan INTEGER NOT NULL,
-       PRIMARY KEY (dataset, path)
-     ) STRICT, WITHOUT ROWID;
-     CREATE TABLE tree_scan (dataset BLOB PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
-    // A scan remembers by itself what it saw: marking every file of an unchanged tree cost more than looking at it.
-    `ALTER TABLE tree_file DROP COLUMN scan;
-     ALTER TABLE tree_unsettled DROP COLUMN scan;
-     DROP TABLE tree_scan;`,
-  ],
-};
 
 /** How a directory is read. */
 export interface ScanOptions {
@@ -112,6 +80,7 @@ interface Found {
 
 /** A file on disk that is not as the catalog has it, or is to be read all the same. */
 interface Candidate {
+  readonly sighting: Sighting;
   readonly stat: FileStat;
   readonly row: TreeRow | undefined;
   /** It never is quiet, and is taken while it changes. */
@@ -122,6 +91,12 @@ interface Candidate {
 interface Reading {
   readonly state: FileState;
   readonly taken?: TakenFile;
+}
+
+/** A candidate that was read and stored, or could not be. */
+interface Examined {
+  readonly candidate: Candidate;
+  readonly result: Reading | GodwitError;
 }
 
 /** What a scan gathers while it walks. */
@@ -283,55 +258,109 @@ export class WorkingTree {
     }
   }
 
-  /** What changed on disk, in the order of the walk. */
+  /** What changed on disk, in the order of the walk. While one group of files is compared and recorded, the next is read and stored. */
   async *#changed(walk: Walk, wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<Found, void, void> {
-    let group: Candidate[] = [];
-    let groupBytes = 0;
-    for await (const stat of this.#tree.walk()) {
-      if (stat.kind === 'unusable' || !isDatasetPath(stat.path)) {
-        problems.push(unusable(stat));
-        walk.unreadable.add(stat.path);
-        continue;
+    let ahead: Promise<readonly Examined[]> | undefined;
+    try {
+      for await (const group of this.#candidates(walk, wallMs, options, problems)) {
+        const before = await ahead;
+        ahead = this.#take(group, options);
+        // Looked at in its turn; until then nobody may take its failure for one that is not looked at.
+        ahead.catch(() => {});
+        if (before !== undefined) yield* this.#examine(before, problems);
       }
-      walk.isEmpty = false;
-      if (walk.merge.meet(stat.path) === seenText(stat) && options.rehash !== true) continue;
-      const quiet = this.#settled(stat, wallMs, walk, options);
-      if (quiet === 'no') {
-        problems.push({
-          path: stat.path,
-          code: 'FILE_UNSETTLED',
-          message: 'The file is still being written; it will be published when it is quiet.',
-        });
-        continue;
-      }
-      if (group.length === groupFilesMax || groupBytes + stat.sizeBytes > groupBytesMax) {
-        yield* await this.#examine(group, options, problems);
-        group = [];
-        groupBytes = 0;
-      }
-      group.push({ stat, row: this.#row(stat.path), changing: quiet === 'never' });
-      groupBytes += stat.sizeBytes;
+      if (ahead !== undefined) yield* this.#examine(await ahead, problems);
+    } finally {
+      // Whoever stops early may write to the directory at once.
+      await ahead?.catch(() => {});
     }
-    yield* await this.#examine(group, options, problems);
   }
 
-  /** Reads files, stores what they hold, and tells what it means. */
-  async #examine(group: readonly Candidate[], options: ScanOptions, problems: TreeProblem[]): Promise<Found[]> {
-    const readings = await inLanes(group, readersMax, (candidate) => unlessFault(() => this.#read(candidate, options)));
+  /** Files that are not as the catalog has them, by groups that are read as one. */
+  async *#candidates(
+    walk: Walk,
+    wallMs: WallMs,
+    options: ScanOptions,
+    problems: TreeProblem[],
+  ): AsyncGenerator<readonly Candidate[], void, void> {
+    let group: Candidate[] = [];
+    let groupBytes = 0;
+    for await (const page of this.#tree.survey()) {
+      for (const sighting of page) {
+        // What is as the catalog has it is usable, and nothing more needs to be known of it.
+        if (walk.merge.meet(sighting.path) === sighting.seen && options.rehash !== true) {
+          walk.isEmpty = false;
+          continue;
+        }
+        const candidate = this.#candidate(sighting, walk, wallMs, options, problems);
+        if (candidate === undefined) continue;
+        const { sizeBytes } = candidate.stat;
+        if (group.length === groupFilesMax || (group.length > 0 && groupBytes + sizeBytes > groupBytesMax)) {
+          yield group;
+          group = [];
+          groupBytes = 0;
+        }
+        group.push(candidate);
+        groupBytes += sizeBytes;
+      }
+    }
+    if (group.length > 0) yield group;
+  }
+
+  /** A sighting as a file to read, or `undefined` with the reason among the problems. */
+  #candidate(sighting: Sighting, walk: Walk, wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): Candidate | undefined {
+    const stat = fromSighting(sighting);
+    if (stat.kind === 'unusable' || !isDatasetPath(stat.path)) {
+      problems.push(unusable(stat));
+      walk.unreadable.add(stat.path);
+      return undefined;
+    }
+    walk.isEmpty = false;
+    const quiet = this.#settled(stat, wallMs, walk, options);
+    if (quiet !== 'no') return { sighting, stat, row: this.#row(stat.path), changing: quiet === 'never' };
+    problems.push({
+      path: stat.path,
+      code: 'FILE_UNSETTLED',
+      message: 'The file is still being written; it will be published when it is quiet.',
+    });
+    return undefined;
+  }
+
+  /** Reads files and stores what they hold. */
+  async #take(group: readonly Candidate[], options: ScanOptions): Promise<readonly Examined[]> {
+    const whole = group.filter((candidate) => this.#isReadWhole(candidate));
+    const contents = await this.#tree.readWhole(whole.map(({ sighting }) => sighting));
+    const bytesOf = new Map(whole.map((candidate, at) => [candidate, contents[at]]));
+    const readings = await inLanes(group, readersMax, (candidate) =>
+      unlessFault(async () => this.#reading(candidate, bytesOf.get(candidate), options)),
+    );
     const taken = readings.flatMap((reading) => (reading instanceof GodwitError || reading.taken === undefined ? [] : [reading.taken]));
-    const stored = await unlessFault(() => this.#contents.storeFiles(this.id, taken));
+    const fault = await unlessFault(() => this.#contents.storeFiles(this.id, taken));
+    return group.map((candidate, at) => {
+      const reading = readings[at] as Reading | GodwitError;
+      return { candidate, result: reading instanceof GodwitError || reading.taken === undefined ? reading : (fault ?? reading) };
+    });
+  }
+
+  /** Whether a file is read in one piece with others. One that never is quiet is read as it is, and not held against what was seen of it. */
+  #isReadWhole({ stat, row, changing }: Candidate): boolean {
+    return (
+      stat.kind === 'file' &&
+      !changing &&
+      this.#contents.isTakenWhole(stat.sizeBytes) &&
+      (row === undefined || this.#contents.isTakenWhole(row.size_bytes))
+    );
+  }
+
+  /** Tells what it means that files hold what they hold. */
+  #examine(examined: readonly Examined[], problems: TreeProblem[]): Found[] {
     return this.#catalog.transaction(() => {
       const found: Found[] = [];
-      for (const [at, { stat, row }] of group.entries()) {
-        const reading = readings[at] as Reading | GodwitError;
-        const result =
-          reading instanceof GodwitError
-            ? reading
-            : reading.taken !== undefined && stored !== undefined
-              ? stored
-              : this.#compare(stat, reading.state, row);
-        if (result instanceof GodwitError) problems.push({ path: stat.path, code: result.code, message: result.message });
-        else if (result !== undefined) found.push(result);
+      for (const { candidate, result } of examined) {
+        const { stat, row } = candidate;
+        const change = result instanceof GodwitError ? result : this.#compare(stat, result.state, row);
+        if (change instanceof GodwitError) problems.push({ path: stat.path, code: change.code, message: change.message });
+        else if (change !== undefined) found.push(change);
       }
       return found;
     });
@@ -359,7 +388,8 @@ export class WorkingTree {
     return { change, row: rowOf(stat.path, state, stat, []) };
   }
 
-  async #read({ stat, row, changing }: Candidate, options: ScanOptions): Promise<Reading> {
+  /** What a file holds: `bytes` if they have been read already. */
+  async #reading({ stat, row, changing }: Candidate, bytes: Uint8Array | undefined, options: ScanOptions): Promise<Reading> {
     const { path, mtimeNs, mode } = stat;
     if (stat.kind === 'symlink') return { state: { kind: 'symlink', target: stat.target ?? '', mtimeNs } };
     const before = row === undefined ? undefined : this.#revisionOf(row);
@@ -372,6 +402,10 @@ export class WorkingTree {
       mode,
       ...(attributes === undefined ? {} : { attributes }),
     });
+    if (bytes !== undefined) {
+      const taken = this.#contents.takeBytes(path, bytes);
+      return { state: stateOf(taken.content), taken };
+    }
     const how = { changing, ...(before === undefined ? {} : { previous: before.content }) };
     const reader = await this.#tree.open(path);
     try {
@@ -530,27 +564,6 @@ async function* batchesOf(
     foundBytes += bytes;
   }
   if (found.length > 0) yield batchOf(found);
-}
-
-/** Works on several items at a time. The results are in the order of the items. */
-async function inLanes<T, R>(items: readonly T[], lanesMax: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const open = items.entries();
-  const lane = async (): Promise<void> => {
-    for (const [at, item] of open) results[at] = await work(item);
-  };
-  await Promise.all(Array.from({ length: lanesMax }, lane));
-  return results;
-}
-
-/** What `work` results in, or its fault, which others' work need not suffer from. A full disk is everybody's. */
-async function unlessFault<R>(work: () => Promise<R>): Promise<R | GodwitError> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof GodwitError) || error.code === 'DISK_FULL') throw error;
-    return error;
-  }
 }
 
 function isAtOrBelow(path: string, tops: ReadonlySet<string>): boolean {

@@ -12,4 +12,5 @@ export type { Entropy } from './entropy.ts';
 export type { FileAttributes, FileKind, FileReader, FileStat, FileTree, MayReplace, UnusableEntry } from './file-tree.ts';
 export type { LinkDriver, LinkSink, Listener } from './links.ts';
 export type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl, RateControlFactory } from './rate-control.ts';
+export type { Sighting } from './sighting.ts';
 export type { Timers } from './timers.ts';

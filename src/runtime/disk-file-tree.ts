@@ -5,7 +5,10 @@ import { basename, dirname, join } from 'node:path';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
 import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, UnusableEntry } from '../ports/file-tree.ts';
-import { checkRoot, fileStat, lookAt, walkDisk } from './disk-walk.ts';
+import { fromSighting, type Sighting } from '../ports/sighting.ts';
+import { sightedBytes } from './disk-survey.ts';
+import { checkRoot, fileStat, lookAt } from './disk-walk.ts';
+import { type DiskWork, workInline } from './disk-work.ts';
 import { syncDirectory } from './durable-directory.ts';
 import { storageError, systemCode } from './storage-faults.ts';
 import { windowsNameProblem } from './windows-names.ts';
@@ -29,6 +32,7 @@ import { windowsNameProblem } from './windows-names.ts';
  * times (FAT, some of Android's) does without.
  */
 
+const temporarySuffix = '.part';
 const temporaryName = /^\.godwit-[0-9a-f]{16}\.part$/;
 /** Directories whose exact spelling was checked, on file systems where case does not count. */
 const spelledDirectoriesMax = 4096;
@@ -154,6 +158,7 @@ interface Target {
 class DiskFileTree implements FileTree {
   readonly #root: string;
   readonly #device: bigint;
+  readonly #work: DiskWork;
   #lastTurn: Promise<unknown> = Promise.resolve();
   /** Names of this process's unfinished writes. */
   readonly #unfinished = new Set<string>();
@@ -162,23 +167,53 @@ class DiskFileTree implements FileTree {
   #ignoresCase: boolean | undefined;
   readonly #spelledDirectories = new Set<string>();
 
-  constructor(root: string, device: bigint) {
+  constructor(root: string, device: bigint, work: DiskWork) {
     this.#root = root;
+    this.#work = work;
     this.#device = device;
   }
 
-  walk(): AsyncIterable<FileStat | UnusableEntry> {
+  async *walk(): AsyncGenerator<FileStat | UnusableEntry, void, void> {
+    for await (const page of this.survey()) for (const sighting of page) yield fromSighting(sighting);
+  }
+
+  async *survey(): AsyncGenerator<readonly Sighting[], void, void> {
     const isCleaning = !this.#hasCleaned;
     this.#hasCleaned = true;
-    return walkDisk(
-      this.#root,
-      this.#device,
-      (name) => temporaryName.test(name),
-      async (path) => {
-        // In use by another process, or in a directory that is not ours to change: it stays, unlisted.
-        if (isCleaning && !this.#unfinished.has(basename(path))) await unlink(join(this.#root, path)).catch(() => {});
-      },
-    );
+    await checkRoot(this.#root, this.#device);
+    try {
+      for await (const page of this.#work.list(this.#root)) {
+        const sightings: Sighting[] = [];
+        for (let at = 0; at < page.length; at += 2) {
+          const path = page[at] as string;
+          if (path.endsWith(temporarySuffix) && temporaryName.test(basename(path))) {
+            if (isCleaning) await this.#removeAbandoned(path);
+          } else sightings.push({ path, seen: page[at + 1] as string });
+        }
+        yield sightings;
+      }
+    } catch (error) {
+      throw storageError(error, `read the directory ${this.#root}`);
+    }
+    await checkRoot(this.#root, this.#device);
+  }
+
+  /** In use by another process, or in a directory that is not ours to change: it stays, unlisted. */
+  async #removeAbandoned(path: string): Promise<void> {
+    if (!this.#unfinished.has(basename(path))) await unlink(join(this.#root, path)).catch(() => {});
+  }
+
+  async readWhole(files: readonly Sighting[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const plain = files.filter(({ path }) => isTreePath(path) && !temporaryName.test(basename(path)));
+    const { bytes, lengths } = await this.#work.readWhole(this.#root, plain);
+    const contentByPath = new Map<string, Uint8Array>();
+    let taken = 0;
+    for (const [at, { path, seen }] of plain.entries()) {
+      const sizeBytes = sightedBytes(seen);
+      if (lengths[at] === sizeBytes) contentByPath.set(path, bytes.subarray(taken, taken + sizeBytes));
+      taken += sizeBytes;
+    }
+    return files.map(({ path }) => contentByPath.get(path));
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
@@ -486,13 +521,14 @@ async function doesIgnoreCase(absolute: string): Promise<boolean | undefined> {
  * Besides what the port names, calls reject with `DIRECTORY_MISSING` (retryable) when the root has gone since, and with `PATH_REFUSED`, `FILE_MISSING`, `NOT_A_FILE`, `UNREADABLE`, `PATH_OCCUPIED` (a file and a directory want the same name), `NAME_NOT_STORABLE`,
  * `NAME_COLLISION`, `LINK_UNSUPPORTED` and `DIRECTORY_UNWRITABLE`; none of those succeeds when it is merely repeated.
  *
+ * @param work who looks at many files; default: this thread, between other things
  * @throws GodwitError `DIRECTORY_MISSING` when there is no directory at `root`
  */
-export function openDiskFileTree(root: string): FileTree {
+export function openDiskFileTree(root: string, work: DiskWork = workInline): FileTree {
   try {
     const real = realpathSync.native(root);
     const stats = statSync(real, { bigint: true });
-    if (stats.isDirectory()) return new DiskFileTree(real, stats.dev);
+    if (stats.isDirectory()) return new DiskFileTree(real, stats.dev, work);
   } catch (error) {
     throw new GodwitError(
       'DIRECTORY_MISSING',

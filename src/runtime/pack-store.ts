@@ -1,15 +1,14 @@
 import { type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { resolve as absolute, join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { invariant } from '../core/assert.ts';
-import { concatBytes } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { ChunkStore, PackPlace, PackRecord } from '../ports/chunk-store.ts';
+import { type DiskWork, workInline } from './disk-work.ts';
 import { makeDirectory, syncDirectory } from './durable-directory.ts';
 import { PackReaders } from './pack-readers.ts';
-import { decodeRecord, encodeRecord, packHeader, packHeaderBytes, packHeaderVerdict, recordHeaderBytes } from './pack-record.ts';
+import { decodeRecord, packHeader, packHeaderBytes, packHeaderVerdict, recordHeaderBytes } from './pack-record.ts';
 import { storageError, systemCode } from './storage-faults.ts';
 
 /**
@@ -26,10 +25,8 @@ import { storageError, systemCode } from './storage-faults.ts';
 const packBytesMax = 1024 * 1024 * 1024;
 /** Appends are gathered up to this many bytes of content; a larger single one goes alone. */
 const groupBytesMax = 32 * 1024 * 1024;
-/** Encoded bytes handed to the kernel at once. */
-const writeBytes = 4 * 1024 * 1024;
-/** Content that is compressed before other work gets its turn: about 3 ms. */
-const bytesPerTurn = 1024 * 1024;
+/** Content that is encoded and handed to the kernel at once: about 3 ms of work. */
+const batchBytesMax = 1024 * 1024;
 
 const packName = /^(\d{6,})\.pack$/;
 
@@ -55,6 +52,7 @@ interface WaitingTask {
 
 class PackStore implements ChunkStore {
   readonly #directory: string;
+  readonly #encoder: DiskWork;
   readonly #readers: PackReaders;
   readonly #waiting: (WaitingAppend | WaitingTask)[] = [];
   #isWorking = false;
@@ -64,8 +62,9 @@ class PackStore implements ChunkStore {
   #resumable: number | undefined;
   #nextPack: number;
 
-  constructor(directory: string, lastPack: number) {
+  constructor(directory: string, lastPack: number, work: DiskWork) {
     this.#directory = directory;
+    this.#encoder = work;
     this.#readers = new PackReaders((pack) => this.#path(pack));
     this.#resumable = lastPack === 0 ? undefined : lastPack;
     this.#nextPack = lastPack + 1;
@@ -204,18 +203,13 @@ class PackStore implements ChunkStore {
   async #write(records: readonly PackRecord[]): Promise<PackPlace[]> {
     if (records.length === 0) return [];
     const places: PackPlace[] = [];
+    // Encoding is the longer part of the work and needs no file: every thread there is has its share before anything is written.
+    const encoding = batchesOf(records).map((batch) => this.#encoder.encode(batch));
+    // Waited for one after the other; until then nobody may take a failure for one that is not looked at.
+    for (const batch of encoding) batch.catch(() => {});
     let tail = await this.#openTail();
     let goodBytes = tail.lengthBytes;
     let isSyncing = false;
-    let parts: Uint8Array[] = [];
-    let partsBytes = 0;
-    let bytesThisTurn = 0;
-
-    const flush = async () => {
-      await writeFully(tail.handle, concatBytes(...parts), tail.lengthBytes - partsBytes);
-      parts = [];
-      partsBytes = 0;
-    };
     const sync = async () => {
       isSyncing = true;
       await tail.handle.datasync();
@@ -223,28 +217,28 @@ class PackStore implements ChunkStore {
     };
 
     try {
-      for (const { hash, bytes } of records) {
-        const { header, body } = encodeRecord(hash, bytes);
-        const recordBytes = header.length + body.length;
-        if (tail.lengthBytes + recordBytes > packBytesMax && tail.lengthBytes > packHeaderBytes) {
-          await flush();
-          await sync();
-          await this.#retireTail({ resumable: false });
-          tail = await this.#openTail();
-          goodBytes = tail.lengthBytes;
+      for (const batch of encoding) {
+        const { bytes, lengths } = await batch;
+        let from = 0;
+        let to = 0;
+        const flush = async () => {
+          await writeFully(tail.handle, bytes.subarray(from, to), tail.lengthBytes - (to - from));
+          from = to;
+        };
+        for (const recordBytes of lengths) {
+          if (tail.lengthBytes + recordBytes > packBytesMax && tail.lengthBytes > packHeaderBytes) {
+            await flush();
+            await sync();
+            await this.#retireTail({ resumable: false });
+            tail = await this.#openTail();
+            goodBytes = tail.lengthBytes;
+          }
+          places.push({ pack: tail.pack, offset: tail.lengthBytes, recordBytes });
+          tail.lengthBytes += recordBytes;
+          to += recordBytes;
         }
-        places.push({ pack: tail.pack, offset: tail.lengthBytes, recordBytes });
-        tail.lengthBytes += recordBytes;
-        parts.push(header, body);
-        partsBytes += recordBytes;
-        if (partsBytes >= writeBytes) await flush();
-        bytesThisTurn += bytes.length;
-        if (bytesThisTurn >= bytesPerTurn) {
-          bytesThisTurn = 0;
-          await setImmediate();
-        }
+        await flush();
       }
-      await flush();
       await sync();
       return places;
     } catch (error) {
@@ -316,6 +310,21 @@ class PackStore implements ChunkStore {
   }
 }
 
+/** The records in portions of about `batchBytesMax`. */
+function batchesOf(records: readonly PackRecord[]): PackRecord[][] {
+  const batches: PackRecord[][] = [];
+  let batchBytes = batchBytesMax;
+  for (const record of records) {
+    if (batchBytes >= batchBytesMax) {
+      batches.push([]);
+      batchBytes = 0;
+    }
+    batches.at(-1)?.push(record);
+    batchBytes += record.bytes.length;
+  }
+  return batches;
+}
+
 /** Writes all of the bytes: a disk that fills up takes a part first and says so only when asked again. */
 async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
@@ -362,15 +371,16 @@ async function refuseNewerPack(path: string): Promise<void> {
  * The caller then names what it knows of each pack to `truncateAfter`, and reads. A pack whose first bytes are damaged is not written to any more; its records are served as long as
  * each is good. Reading rejects with `STORAGE_FAILED` (retryable) only when the cause is this process, too many open files for one; damage of any kind is `undefined`.
  *
+ * @param work who compresses; default: this thread, between other things
  * @throws GodwitError `PACK_NEWER`, `DIRECTORY_UNWRITABLE`, `DISK_FULL`, `STORAGE_FAILED`
  */
-export async function openPackStore(directory: string): Promise<ChunkStore> {
+export async function openPackStore(directory: string, work: DiskWork = workInline): Promise<ChunkStore> {
   const packDirectory = absolute(directory, 'packs');
   try {
     makeDirectory(packDirectory);
     const packs = await listPacks(packDirectory);
     for (const { pack } of packs) await refuseNewerPack(packPath(packDirectory, pack));
-    return new PackStore(packDirectory, packs.at(-1)?.pack ?? 0);
+    return new PackStore(packDirectory, packs.at(-1)?.pack ?? 0, work);
   } catch (error) {
     throw storageError(error, `open the packs in ${packDirectory}`);
   }

@@ -145,6 +145,8 @@ class SqliteCatalog implements Catalog {
     this.#database.exec('PRAGMA locking_mode = EXCLUSIVE');
     this.#database.exec(`PRAGMA journal_size_limit = ${logBytesMax}`);
     this.#database.exec('PRAGMA synchronous = FULL');
+    this.#database.exec('PRAGMA cache_size = -32768');
+    this.#database.exec('PRAGMA wal_autocheckpoint = 8192');
     this.#database.exec('BEGIN EXCLUSIVE; COMMIT');
 
     const isNew = this.#pragma('schema_version') === 0;

@@ -3,6 +3,7 @@ import { concatBytes, utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
 import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace } from '../ports/file-tree.ts';
+import { type Sighting, seenText, toSighting } from '../ports/sighting.ts';
 import type { DiskFaults } from './disk-faults.ts';
 
 /**
@@ -79,6 +80,19 @@ export class MemoryFileTree implements FileTree {
       const node = this.#nodeByPath.get(path);
       if (node !== undefined) yield statOf(path, node);
     }
+  }
+
+  async *survey(): AsyncGenerator<readonly Sighting[], void, void> {
+    for await (const entry of this.walk()) yield [toSighting(entry)];
+  }
+
+  async readWhole(files: readonly Sighting[]): Promise<readonly (Uint8Array | undefined)[]> {
+    await this.#alive();
+    return files.map(({ path, seen }) => {
+      const node = this.#nodeByPath.get(path);
+      const isThere = node?.kind === 'file' && seenText(statOf(path, node)) === seen && !this.#options.faults.readFails();
+      return isThere ? node.bytes.slice() : undefined;
+    });
   }
 
   async stat(path: string): Promise<FileStat | undefined> {

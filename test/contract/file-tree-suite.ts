@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GodwitError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import type { FileAttributes, FileStat, FileTree } from '../../src/ports/file-tree.ts';
+import { fromSighting } from '../../src/ports/sighting.ts';
 
 /** A tree on some medium, as the suite handles it. */
 export interface FileTreeSubject {
@@ -51,6 +52,45 @@ export function fileTreeContract(name: string, create: () => Promise<FileTreeSub
       tree = subject.tree;
     });
     afterEach(() => subject.dispose());
+
+    describe('many files', () => {
+      const surveyed = async () => (await Array.fromAsync(tree.survey())).flat();
+
+      it('are surveyed as they are walked', async () => {
+        for (let file = 0; file < 1200; file++) await write(`${file % 7}/${file}`, 'x');
+        await tree.link('link', 'a target  with\nblanks');
+        expect((await surveyed()).map(fromSighting)).toEqual(await Array.fromAsync(tree.walk()));
+        expect(await surveyed()).toEqual(await surveyed());
+      });
+
+      it('are read whole, but for those that are not what was sighted any more', async () => {
+        await write('changed', 'one');
+        for (const path of ['empty', 'gone', 'long', 'plain'])
+          await write(path, path === 'empty' ? '' : path === 'long' ? new Uint8Array(100_000).fill(7) : path);
+        await tree.link('link', 'plain');
+        const sighted = await surveyed();
+        await write('changed', 'two');
+        await tree.remove('gone');
+        const read = await tree.readWhole(sighted);
+        expect(sighted.map(({ path }, at) => [path, read[at]])).toEqual([
+          ['changed', undefined],
+          ['empty', new Uint8Array(0)],
+          ['gone', undefined],
+          ['link', undefined],
+          ['long', new Uint8Array(100_000).fill(7)],
+          ['plain', text('plain')],
+        ]);
+      });
+
+      it('are not surveyed to the end by whoever stops', async () => {
+        for (const path of ['a', 'b']) await write(path);
+        for await (const [first] of tree.survey()) {
+          expect(first?.path).toBe('a');
+          break;
+        }
+        expect((await surveyed()).map(({ path }) => path)).toEqual(['a', 'b']);
+      });
+    });
 
     describe('what may be replaced', () => {
       const standing: (FileStat | undefined)[] = [];

@@ -1,3 +1,4 @@
+import fsSync from 'node:fs';
 import fs, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { createServer } from 'node:net';
@@ -33,6 +34,20 @@ function patch<Name extends 'lstat' | 'mkdir' | 'open' | 'readdir' | 'realpath' 
   const spy = vi.spyOn(fs, name).mockImplementation(((path: string, ...args: unknown[]) => replacement(original, path, ...args)) as never);
   syncBuiltinESMExports();
   return spy;
+}
+
+/** The same for the functions that come back at once: those by which many files are looked at, and those that must have nothing between them. */
+function patchSync<Name extends 'lstatSync' | 'readdirSync' | 'renameSync'>(
+  name: Name,
+  replacement: (original: (...args: unknown[]) => unknown, path: string, ...args: unknown[]) => unknown,
+): void {
+  const original = fsSync[name] as (...args: unknown[]) => unknown;
+  vi.spyOn(fsSync, name).mockImplementation(((path: string, ...args: unknown[]) => replacement(original, path, ...args)) as never);
+  syncBuiltinESMExports();
+}
+
+function failWith(code: string): never {
+  throw systemError(code);
 }
 
 /** What every FileHandle inherits from. */
@@ -115,8 +130,8 @@ describe('what stands in a directory already', () => {
 
   it('is reported as unusable when it cannot be read, and the rest is listed', async () => {
     for (const path of ['a/file', 'b/file', 'c']) await write(path);
-    patch('readdir', (readdir, path, ...args) => (path === at('a') ? Promise.reject(systemError('EACCES')) : readdir(path, ...args)));
-    patch('lstat', (lstat, path, ...args) => (path === at('b/file') ? Promise.reject(systemError('EIO')) : lstat(path, ...args)));
+    patchSync('readdirSync', (readdir, path, ...args) => (path === at('a') ? failWith('EACCES') : readdir(path, ...args)));
+    patchSync('lstatSync', (lstat, path, ...args) => (path === at('b/file') ? failWith('EIO') : lstat(path, ...args)));
     expect((await entries()).map(({ path, kind }) => [path, kind])).toEqual([
       ['a', 'unusable'],
       ['b/file', 'unusable'],
@@ -127,16 +142,12 @@ describe('what stands in a directory already', () => {
 
   it('is left out when it goes while the walk is under way', async () => {
     for (const path of ['a/file', 'b', 'c/file', 'd']) await write(path);
-    patch('lstat', async (lstat, path, ...args) => {
-      if (path === at('b')) await fs.rm(path);
+    patchSync('lstatSync', (lstat, path, ...args) => {
+      if (path === at('a/file')) fsSync.rmSync(at('c'), { recursive: true });
+      if (path === at('b')) fsSync.unlinkSync(path);
       return lstat(path, ...args);
     });
-    const seen: string[] = [];
-    for await (const { path } of tree.walk()) {
-      seen.push(path);
-      if (path === 'a/file') await fs.rm(at('c'), { recursive: true });
-    }
-    expect(seen).toEqual(['a/file', 'd']);
+    expect(await paths()).toEqual(['a/file', 'd']);
   });
 });
 
@@ -176,7 +187,7 @@ describe('a disk that goes away', () => {
   });
 
   it('makes the walk fail when the root itself cannot be read', async () => {
-    patch('readdir', () => Promise.reject(systemError('EIO')));
+    patchSync('readdirSync', () => failWith('EIO'));
     expect((await failureOf(entries())).code).toBe('STORAGE_FAILED');
   });
 });
@@ -223,7 +234,7 @@ describe('replacing a file', () => {
       order.push((await this.stat()).isDirectory() ? 'sync directory' : 'sync file');
       return sync.call(this);
     });
-    patch('rename', (rename, ...args) => {
+    patchSync('renameSync', (rename, ...args) => {
       order.push('rename');
       return rename(...args);
     });
@@ -283,9 +294,9 @@ describe('replacing a file', () => {
   });
 
   it('does not hide what somebody wrote into it at the last moment', async () => {
-    patch('rename', async (rename, ...args) => {
-      await rename(...args);
-      await fs.appendFile(at('file'), ' and theirs');
+    patchSync('renameSync', (rename, ...args) => {
+      rename(...args);
+      fsSync.appendFileSync(at('file'), ' and theirs');
     });
     const stat = await write('file', 'ours');
     expect(stat.sizeBytes).toBe(4);
@@ -336,7 +347,7 @@ describe('names that cannot be stored', () => {
   });
 
   it('are refused when the file system does not take them', async () => {
-    patch('rename', () => Promise.reject(systemError('EINVAL')));
+    patchSync('renameSync', () => failWith('EINVAL'));
     expect((await failureOf(write('a:b'))).code).toBe('NAME_NOT_STORABLE');
     expect(await fs.readdir(directory)).toEqual([]);
   });

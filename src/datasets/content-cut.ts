@@ -1,0 +1,66 @@
+import type { Hash } from '../core/identifiers.ts';
+import type { PackRecord } from '../ports/chunk-store.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import { type ChunkParameters, ChunkSplitter } from './chunking.ts';
+import { type ChunkRef, type ContentRef, ManifestBuilder } from './manifest.ts';
+
+/**
+ * Cuts one content into chunks, names them and builds the manifest above them, in one pass. What belongs into packs (the manifest's nodes, and the chunks where they are to be kept there) gathers in
+ * `records` until it is taken.
+ */
+export class ContentCut {
+  readonly #crypto: Crypto;
+  readonly #inPacks: boolean;
+  readonly #splitter: ChunkSplitter;
+  readonly #manifest: ManifestBuilder;
+  // One reference a chunk, and chunks grow with the file: about 190,000 for 100 GB.
+  readonly #chunks: ChunkRef[] = [];
+  #records: PackRecord[] = [];
+  #recordBytes = 0;
+
+  constructor(parameters: ChunkParameters, inPacks: boolean, crypto: Crypto) {
+    this.#crypto = crypto;
+    this.#inPacks = inPacks;
+    this.#splitter = new ChunkSplitter(parameters);
+    this.#manifest = new ManifestBuilder(crypto);
+  }
+
+  /** Bytes that wait to be taken. */
+  get recordBytes(): number {
+    return this.#recordBytes;
+  }
+
+  /** The content's next bytes. They belong to the cut from now on. */
+  push(bytes: Uint8Array): void {
+    for (const chunk of this.#splitter.push(bytes)) this.#addChunk(chunk);
+    for (const node of this.#manifest.drain()) this.#addRecord(node);
+  }
+
+  /** Ends the content. */
+  end(): { readonly content: ContentRef; readonly chunks: readonly ChunkRef[] } {
+    for (const chunk of this.#splitter.end()) this.#addChunk(chunk);
+    const { content, nodes } = this.#manifest.finish();
+    for (const node of nodes) this.#addRecord(node);
+    return { content, chunks: this.#chunks };
+  }
+
+  /** What is to be stored and has not been taken yet. */
+  takeRecords(): PackRecord[] {
+    const records = this.#records;
+    this.#records = [];
+    this.#recordBytes = 0;
+    return records;
+  }
+
+  #addChunk(bytes: Uint8Array): void {
+    const chunk = { hash: this.#crypto.sha256(bytes) as Hash, lengthBytes: bytes.length };
+    this.#chunks.push(chunk);
+    this.#manifest.add(chunk);
+    if (this.#inPacks) this.#addRecord({ hash: chunk.hash, bytes });
+  }
+
+  #addRecord(record: PackRecord): void {
+    this.#records.push(record);
+    this.#recordBytes += record.bytes.length;
+  }
+}

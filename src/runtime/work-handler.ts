@@ -1,0 +1,76 @@
+import type { Hash } from '../core/identifiers.ts';
+import { identifierBytes } from '../core/identifiers.ts';
+import type { Sighting } from '../ports/sighting.ts';
+import { listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
+import { type EncodedRecords, encodeRecords, type JoinedRecords } from './disk-work.ts';
+
+/**
+ * What a worker thread can be asked, and how it answers.
+ */
+
+/** Requests by name: what goes in, and what comes out. */
+export interface WorkRequests {
+  /** The next page of a listing, its items joined by NUL; `undefined` behind the last. The first request with a number begins the listing. */
+  readonly list: { readonly input: { readonly listing: number; readonly root: string }; readonly output: string | undefined };
+  /** Ends a listing before its end. */
+  readonly endList: { readonly input: { readonly listing: number }; readonly output: undefined };
+  readonly readWhole: { readonly input: { readonly root: string; readonly files: readonly Sighting[] }; readonly output: WholeFiles };
+  readonly encode: { readonly input: JoinedRecords; readonly output: EncodedRecords };
+}
+
+/** A request on its way to the worker. */
+export type WorkRequest = {
+  readonly [Name in keyof WorkRequests]: { readonly id: number; readonly name: Name; readonly input: WorkRequests[Name]['input'] };
+}[keyof WorkRequests];
+
+/** An answer on its way back. `code` is the operating system's, if it had one. */
+export type WorkAnswer =
+  | { readonly id: number; readonly output: unknown }
+  | { readonly id: number; readonly error: { readonly message: string; readonly code?: string } };
+
+/** Answers requests, one after the other. */
+export class WorkHandler {
+  readonly #listings = new Map<number, Generator<string[], void, void>>();
+
+  handle(request: WorkRequest): WorkAnswer {
+    try {
+      return { id: request.id, output: this.#outputOf(request) };
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? { code: error.code } : {};
+      return { id: request.id, error: { message: String(error), ...code } };
+    }
+  }
+
+  #outputOf(request: WorkRequest): unknown {
+    switch (request.name) {
+      case 'list':
+        return this.#list(request.input);
+      case 'endList':
+        return void this.#listings.delete(request.input.listing);
+      case 'readWhole':
+        return readWholeFiles(request.input.root, request.input.files);
+      case 'encode':
+        return encodeRecords(apart(request.input));
+    }
+  }
+
+  #list({ listing, root }: WorkRequests['list']['input']): string | undefined {
+    const pages = this.#listings.get(listing) ?? listDisk(root);
+    this.#listings.set(listing, pages);
+    const page = pages.next();
+    if (page.done !== true) return page.value.join('\0');
+    this.#listings.delete(listing);
+    return undefined;
+  }
+}
+
+function apart({ bytes, hashes, lengths }: JoinedRecords): { hash: Hash; bytes: Uint8Array }[] {
+  let taken = 0;
+  return lengths.map((length, at) => {
+    taken += length;
+    return {
+      hash: hashes.subarray(at * identifierBytes, (at + 1) * identifierBytes) as Uint8Array as Hash,
+      bytes: bytes.subarray(taken - length, taken),
+    };
+  });
+}

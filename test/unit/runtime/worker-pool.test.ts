@@ -1,0 +1,100 @@
+import { mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Hash } from '../../../src/core/identifiers.ts';
+import { seededRandom } from '../../../src/core/random.ts';
+import { readWholeFiles } from '../../../src/runtime/disk-survey.ts';
+import { workInline } from '../../../src/runtime/disk-work.ts';
+import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
+import { WorkHandler } from '../../../src/runtime/work-handler.ts';
+import { defaultWorkers, WorkerPool } from '../../../src/runtime/worker-pool.ts';
+
+let directory: string;
+let pool: WorkerPool;
+
+beforeEach(async () => {
+  directory = await realpath(await mkdtemp(join(tmpdir(), 'godwit-work-')));
+  pool = new WorkerPool(2);
+});
+afterEach(async () => {
+  await pool.close();
+  await rm(directory, { recursive: true });
+});
+
+const record = (bytes: Uint8Array) => ({ hash: nodeCrypto.sha256(bytes) as Hash, bytes });
+
+describe('threads', () => {
+  it('list, read and encode what this thread would, byte for byte', async () => {
+    for (let file = 0; file < 40; file++) await writeFile(join(directory, `${file}`), 'x'.repeat(file));
+    const pages = async (list: AsyncIterable<readonly string[]>) => (await Array.fromAsync(list)).flat();
+    const listed = await pages(pool.list(directory));
+    expect(listed).toEqual(await pages(workInline.list(directory)));
+    const files = listed.flatMap((path, at) => (at % 2 === 0 ? [{ path, seen: listed[at + 1] as string }] : []));
+    expect(await pool.readWhole(directory, files)).toEqual(await workInline.readWhole(directory, files));
+    const random = seededRandom(1);
+    const records = [record(new Uint8Array(0)), record(new Uint8Array(5000)), record(random.bytes(5000))];
+    expect(await pool.encode(records)).toEqual(await workInline.encode(records));
+  });
+
+  it('do as many things at once as they are asked', async () => {
+    const records = Array.from({ length: 20 }, (_, at) => [record(new Uint8Array(at))]);
+    const encoded = await Promise.all(records.map((each) => pool.encode(each)));
+    expect(encoded).toEqual(await Promise.all(records.map((each) => workInline.encode(each))));
+  });
+
+  it('say what the system said when a directory cannot be listed', async () => {
+    await expect(Array.fromAsync(pool.list(join(directory, 'missing')))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('that end leave their work undone, and others take over', async () => {
+    const listing = pool.list(directory);
+    const first = listing.next();
+    await pool.close();
+    await expect(first).rejects.toMatchObject({ code: 'STORAGE_FAILED', retryable: true });
+    expect(await Array.fromAsync(pool.list(directory))).toEqual([]);
+  });
+
+  it('are at least one', () => {
+    expect(defaultWorkers()).toBeGreaterThanOrEqual(1);
+  });
+});
+
+describe('what a thread is asked', () => {
+  it('is answered with pages until there is none, and forgotten when nobody wants more', async () => {
+    const handler = new WorkHandler();
+    await writeFile(join(directory, 'a'), '');
+    const ask = (id: number) => handler.handle({ id, name: 'list', input: { listing: 1, root: directory } });
+    expect(ask(1)).toMatchObject({ id: 1, output: expect.stringContaining('a\0file 0 ') });
+    expect(ask(2)).toEqual({ id: 2, output: undefined });
+    expect(ask(3)).toMatchObject({ id: 3, output: expect.stringContaining('a\0file 0 ') });
+    expect(handler.handle({ id: 4, name: 'endList', input: { listing: 1 } })).toEqual({ id: 4, output: undefined });
+    expect(handler.handle({ id: 5, name: 'list', input: { listing: 2, root: join(directory, 'no') } })).toMatchObject({
+      id: 5,
+      error: { code: 'ENOENT' },
+    });
+  });
+
+  it('may be to read and to encode', async () => {
+    const handler = new WorkHandler();
+    const { hash, bytes } = record(new Uint8Array(100));
+    const input = { bytes: bytes.slice(), hashes: new Uint8Array(hash), lengths: [100] };
+    expect(handler.handle({ id: 1, name: 'encode', input })).toEqual({ id: 1, output: await workInline.encode([{ hash, bytes }]) });
+    expect(handler.handle({ id: 2, name: 'readWhole', input: { root: directory, files: [] } })).toEqual({
+      id: 2,
+      output: { bytes: new Uint8Array(0), lengths: [] },
+    });
+  });
+});
+
+describe('reading whole files', () => {
+  it('never leads through a link, even one that is made meanwhile', async () => {
+    await writeFile(join(directory, 'secret'), 'x');
+    const [page = []] = await Array.fromAsync(workInline.list(directory));
+    const seen = page[1] as string;
+    await symlink(directory, join(directory, 'way'));
+    await symlink('secret', join(directory, 'link'));
+    const sightings = ['secret', 'way/secret', 'link', 'missing/secret', 'secret'].map((path) => ({ path, seen }));
+    expect(readWholeFiles(directory, sightings).lengths).toEqual([1, -1, -1, -1, 1]);
+  });
+});
