@@ -1,6 +1,7 @@
 import type { DatasetId } from '../src/core/identifiers.ts';
 import { seededRandom } from '../src/core/random.ts';
 import type { PeerTraffic } from '../src/node/engine.ts';
+import type { FieldNodeOptions } from '../src/node/field-node.ts';
 import type { DatasetKind } from '../src/node/membership.ts';
 import { datagramHeaderBytes } from '../src/session/ledger.ts';
 import type { SimulatedNode } from '../src/simulation/simulated-node.ts';
@@ -83,10 +84,10 @@ export class NodePair {
     this.dataset = dataset;
   }
 
-  /** A new pair whose only dataset is empty; of kind `files` it is attached to `folder` on both sides. */
-  static async open(seed: number, kind: DatasetKind): Promise<NodePair> {
+  /** A new pair whose only dataset is empty; of kind `files` it is attached to `folder` on both sides. `options` are the publisher's. */
+  static async open(seed: number, kind: DatasetKind, options: FieldNodeOptions = {}): Promise<NodePair> {
     const world = new World({ seed });
-    const publisher = await world.add('camp');
+    const publisher = await world.add('camp', options);
     const follower = await world.add('office');
     world.link('camp', 'office', unlimited);
     publisher.node.createTeam('bench');

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { rateControlFactory } from './bandwidth/rate-control.ts';
 import { FieldNode, type FieldNodeOptions } from './node/field-node.ts';
@@ -23,6 +24,15 @@ export interface OpenNodeOptions extends FieldNodeOptions {
   readonly directory: string;
   /** How its datagrams behave beside other traffic on a shared link: give way when queues grow (`polite`, the default), or take a fair share. */
   readonly manner?: 'polite' | 'fair';
+}
+
+/** What copies of large files may take by default, and of the room that is free when the node is opened. */
+const baseCopiesBytesDefault = 4 * 1024 ** 3;
+const baseCopiesFreeShare = 0.1;
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
 
 /**
@@ -59,7 +69,9 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       instrumentTimer,
       exporters: { netcdf: writeNetcdf, geopackage: writeGeopackage },
     };
-    return await FieldNode.open(platform, rateControlFactory(manner), nodeOptions);
+    const baseCopiesBytesMax =
+      nodeOptions.baseCopiesBytesMax ?? Math.min(baseCopiesBytesDefault, freeBytes(directory) * baseCopiesFreeShare);
+    return await FieldNode.open(platform, rateControlFactory(manner), { ...nodeOptions, baseCopiesBytesMax });
   } catch (error) {
     catalog.close();
     throw error;

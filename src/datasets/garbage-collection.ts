@@ -6,6 +6,7 @@ import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import { contentPage } from './content-page.ts';
 import type { ContentStore } from './content-store.ts';
+import { isReleased, keptBasesSchema } from './kept-bases.ts';
 import type { ContentRef } from './manifest.ts';
 import type { Retention, RetentionView } from './retention.ts';
 import { SteppedWork } from './stepped-work.ts';
@@ -68,6 +69,7 @@ export class GarbageCollection {
   constructor(parts: CollectionParts, quotaBytes: number) {
     this.#parts = parts;
     this.#quotaBytes = quotaBytes;
+    parts.catalog.migrate(keptBasesSchema);
     this.#work = new SteppedWork(this.#run());
   }
 
@@ -198,9 +200,13 @@ export class GarbageCollection {
 
   /** Marks what a content is made of, as far as its manifest can be read: with a damaged one it is lost, and no bytes of it can be shown. */
   async *#markContent(content: ContentRef): AsyncGenerator<number, void, void> {
+    const { catalog } = this.#parts;
+    // A released copy (`kept-bases.ts`) leaves the packs, unless another content needs it there.
+    const released = isReleased(catalog, content.root);
     let hashes: Hash[] = [];
     try {
       for await (const { hash } of this.#parts.contents.parts(content)) {
+        if (released && catalog.get('SELECT 1 FROM chunk_in_file WHERE hash = ?', hash) !== undefined) continue;
         hashes.push(hash);
         if (hashes.length < marksAtATime) continue;
         this.#mark(hashes);

@@ -7,6 +7,7 @@ import { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader } from '../datasets/entry-body.ts';
 import { type Conflict, FileIndex } from '../datasets/file-index.ts';
 import type { CollectionReport } from '../datasets/garbage-collection.ts';
+import { KeptBases } from '../datasets/kept-bases.ts';
 import { type Dot, LogStore } from '../datasets/log.ts';
 import { ReceiptBook } from '../datasets/receipts.ts';
 import { Retention } from '../datasets/retention.ts';
@@ -49,9 +50,15 @@ export interface FieldNodeOptions {
   readonly clockQuality?: ClockQuality;
   /** Bytes on disk that replaced versions of files may keep, from 0. More makes later changes cheaper and old versions longer available. Default 4 GiB. */
   readonly supersededBytesMax?: number;
+  /**
+   * Bytes on disk that copies of large attached files may take, from 0: the next change to a file that has one travels as a difference to it, also when the file was overwritten in place. Those that changed
+   * last are copied. Default 4 GiB, and for `openNode` at most a tenth of what is free.
+   */
+  readonly baseCopiesBytesMax?: number;
 }
 
 const defaultSupersededBytesMax = 4 * 1024 ** 3;
+const defaultBaseCopiesBytesMax = 4 * 1024 ** 3;
 
 /** Where a dataset's own revisions of this node are, for one other member. */
 export interface Delivery {
@@ -169,6 +176,7 @@ export class FieldNode {
       ...shared,
       membership: this.#membership,
       index: this.#index,
+      bases: new KeptBases(catalog, this.#contents, crypto, options.baseCopiesBytesMax ?? defaultBaseCopiesBytesMax),
       onWritten: (dataset, path) => this.#emit({ type: 'file-written', dataset, path }),
       onDamage: (content) => this.#upkeep.noteDamage(content),
       onProblem: (what, error) => this.#problem(what, error),

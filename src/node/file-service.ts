@@ -3,6 +3,7 @@ import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Conflict, FileIndex, FileRevision } from '../datasets/file-index.ts';
+import type { KeptBases } from '../datasets/kept-bases.ts';
 import type { Dot } from '../datasets/log.ts';
 import type { ContentRef } from '../datasets/manifest.ts';
 import { type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
@@ -51,6 +52,7 @@ export interface FileServiceParts {
   readonly membership: Membership;
   readonly index: FileIndex;
   readonly contents: ContentStore;
+  readonly bases: KeptBases;
   readonly driver: NodeDriver;
   readonly chores: Chores;
   /** What every entry of this node's begins with. */
@@ -91,6 +93,7 @@ export class FileService {
         continue;
       }
       for (const path of this.#paths(row.dataset)) this.materialiseLater(row.dataset, path);
+      this.#keepBasesLater(row.dataset);
     }
   }
 
@@ -120,11 +123,15 @@ export class FileService {
         driver.command((engine, now) =>
           engine.atomically(now, () => {
             engine.appendChanges(dataset, batch.changes, header(), now, (dot) => batch.recorded(dot));
-            for (const change of batch.changes) if (change.kind === 'file') engine.contentAvailable(change.content.root);
+            for (const change of batch.changes) {
+              if (change.kind === 'file') engine.contentAvailable(change.content.root);
+              this.#noteBase(tree.id, change);
+            }
           }),
         );
         published.push(...batch.changes.map((change) => change.path));
       }
+      this.#keepBasesLater(dataset);
       return { published, problems };
     });
   }
@@ -134,7 +141,28 @@ export class FileService {
     const tree = this.#treeByDataset.get(dataset);
     if (tree === undefined) return;
     this.#parts.chores.add(`write ${dataset} ${path}`, async () => {
-      if ((await tree.materialise(path)) === 'written') this.#parts.onWritten(dataset, path);
+      if ((await tree.materialise(path)) !== 'written') return;
+      this.#parts.bases.forget(tree.id, path);
+      this.#parts.onWritten(dataset, path);
+    });
+  }
+
+  /** A large file that was published may get a copy, as a base for its next change. */
+  #noteBase(tree: string, change: FileChange): void {
+    const { bases } = this.#parts;
+    if (change.kind === 'file') {
+      const { path, content, mtimeNs, superseded } = change;
+      bases.note({ tree, path, content, changedMs: Number(mtimeNs / 1_000_000n), isChange: superseded.length > 0 });
+    } else bases.forget(tree, change.path);
+  }
+
+  /** Keeps and releases copies of large files, a step at a time, so that other chores come in between. */
+  #keepBasesLater(dataset: DatasetId): void {
+    const tree = this.#treeByDataset.get(dataset);
+    const directory = this.#directoryByDataset.get(dataset);
+    if (tree === undefined || directory === undefined) return;
+    this.#parts.chores.add(`keep bases of ${dataset}`, async () => {
+      if (await this.#parts.bases.step(tree.id, directory)) this.#keepBasesLater(dataset);
     });
   }
 

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
 import type { DatasetId } from '../../src/core/identifiers.ts';
+import type { FieldNodeOptions } from '../../src/node/field-node.ts';
 import type { ConflictPolicy } from '../../src/node/membership.ts';
 import { differences, incompleteHeads, wrongHeads } from '../../src/simulation/checkers.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
@@ -38,11 +39,13 @@ export async function chain(
   model: LinkModel = radio,
   policy: ConflictPolicy = 'merge',
   scheme: 'udp' | 'tcp' = 'udp',
+  options: FieldNodeOptions = {},
 ): Promise<Camp> {
   const world = new World({ seed });
   const nodes: SimulatedNode[] = [];
   // Disks of different speeds, so that work on bulk bytes is under way when other things happen.
-  for (const [index, name] of names.entries()) nodes.push(await world.add(name, { syncMs: [5, 300, 1, 2000, 40][index % 5] ?? 5 }));
+  for (const [index, name] of names.entries())
+    nodes.push(await world.add(name, { ...options, syncMs: [5, 300, 1, 2000, 40][index % 5] ?? 5 }));
   const [first] = nodes as [SimulatedNode];
   first.node.createTeam('Storbreen');
   const dataset = first.node.createDataset({ name: 'field', kind: 'files', conflictPolicy: policy });

@@ -5,9 +5,10 @@ import { chain, expectFile, hour, type Pair, publish } from './camp.ts';
 
 /** More than is copied into packs: the bytes lie in the working file alone. */
 const largeBytes = 5 * 1024 * 1024;
+const quick = { delayMs: 20, rateBytesPerSecond: 1_000_000, queueBytes: 100_000 };
 
 test('a change to a large file costs what changed, although its old bytes went with the working file', async () => {
-  const camp = await chain(71, ['station', 'base'], { delayMs: 20, rateBytesPerSecond: 1_000_000, queueBytes: 100_000 });
+  const camp = await chain(71, ['station', 'base'], quick, 'merge', 'udp', { baseCopiesBytesMax: 0 });
   const [station, base] = camp.nodes as Pair;
   const bytes = seededRandom(1).bytes(largeBytes);
   await publish(camp, station, 'data.bin', bytes);
@@ -31,4 +32,22 @@ test('a change to a large file costs what changed, although its old bytes went w
   await expectFile(camp.world, base, 'data.bin', edited);
   await camp.world.untilQuiet(hour);
   expect(link.trafficFrom('station').bytes - between).toBeLessThan(4000);
+});
+
+test('a large file that is overwritten in place leaves a copy behind, and its change travels as a difference to that', async () => {
+  const camp = await chain(72, ['station', 'base'], quick);
+  const [station, base] = camp.nodes as Pair;
+  const bytes = seededRandom(2).bytes(largeBytes);
+  await publish(camp, station, 'data.bin', bytes);
+  await expectFile(camp.world, base, 'data.bin', bytes);
+  await camp.world.untilQuiet(hour);
+  const link = camp.world.linkBetween('station', 'base');
+
+  const before = link.trafficFrom('base').bytes + link.trafficFrom('station').bytes;
+  const edited = bytes.slice();
+  for (let i = 0; i < 10; i++) edited.set(utf8('changed'), Math.floor((largeBytes / 11) * (i + 1)));
+  await publish(camp, station, 'data.bin', edited);
+  await expectFile(camp.world, base, 'data.bin', edited);
+  await camp.world.untilQuiet(hour);
+  expect(link.trafficFrom('base').bytes + link.trafficFrom('station').bytes - before).toBeLessThan(2500);
 });
