@@ -6,7 +6,7 @@ import type { Attributes, EntryHeader, FileChange, FileState, Position } from '.
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
 import type { Dot } from './log.ts';
 import type { ContentRef } from './manifest.ts';
-import type { VersionVector } from './version-vector.ts';
+import type { LogRange, VersionVector } from './version-vector.ts';
 
 /**
  * The revision graph of every path: which revisions there are, which replaced which, and which stand (the heads).
@@ -205,6 +205,22 @@ export class FileIndex {
         limit,
       )
       .map((row) => row.path);
+  }
+
+  /** Paths that entries of these ranges changed, in code-unit order. */
+  pathsIn(dataset: DatasetId, ranges: readonly LogRange[]): string[] {
+    const paths = new Set<string>();
+    for (const { node, from, to } of ranges) {
+      for (const { path } of this.#catalog.iterate<{ path: string }>(
+        'SELECT path FROM file_revision WHERE dataset = ? AND author = ? AND sequence BETWEEN ? AND ?',
+        identifierToBytes(dataset),
+        identifierToBytes(node),
+        from,
+        to,
+      ))
+        paths.add(path);
+    }
+    return [...paths].sort();
   }
 
   /** Contents that the entry at `dot` brought. */

@@ -90,8 +90,8 @@ function sideBySide(path: string, heads: readonly FileRevision[], superseded: re
   return changes;
 }
 
-/** `dir/name.csv` by node 3f2a… becomes `dir/name.conflict-3f2a81c0-7.csv`. */
-function conflictName(path: string, dot: Dot): string {
+/** The name beside a path for another side of its conflict: `dir/name.csv` by node 3f2a… becomes `dir/name.conflict-3f2a81c0-7.csv`. */
+export function conflictName(path: string, dot: Dot): string {
   const slash = path.lastIndexOf('/') + 1;
   const point = path.lastIndexOf('.');
   const at = point > slash ? point : path.length;

@@ -25,6 +25,7 @@ import { Chores } from './chores.ts';
 import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
+import { type Delivery, deliveriesOf } from './deliveries.ts';
 import { Duties, type Duty, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
 import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
@@ -38,7 +39,9 @@ import type { ExportFormat, Platform } from './platform.ts';
 import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
 import { type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
 import { type RepairReport, Upkeep, type VerifyOptions, type VerifyReport } from './upkeep.ts';
+import { VersionService } from './version-service.ts';
 
+export type { Delivery } from './deliveries.ts';
 export type { FileInfo, RevisionInfo, ScanReport } from './file-service.ts';
 export type { FieldNodeEvent } from './node-event.ts';
 
@@ -60,17 +63,6 @@ export interface FieldNodeOptions {
 const defaultSupersededBytesMax = 4 * 1024 ** 3;
 const defaultBaseCopiesBytesMax = 4 * 1024 ** 3;
 
-/** Where a dataset's own revisions of this node are, for one other member. */
-export interface Delivery {
-  readonly member: NodeId;
-  readonly name: string;
-  /** `delivered`: that member durably holds everything. `custody`: another member does and carries it on. `queued`: it is only here. */
-  readonly state: 'queued' | 'custody' | 'delivered';
-  /** Log entries of ours that the member is known to hold completely, and how many there are. */
-  readonly held: number;
-  readonly total: number;
-}
-
 /**
  * A node: the public face of Godwit. One directory, one identity, one process.
  *
@@ -78,6 +70,8 @@ export interface Delivery {
  * has returned is durable.
  */
 export class FieldNode {
+  /** Versions of datasets: tags, what stood in one, what changed between two, and getting one back. */
+  readonly versions: VersionService;
   readonly #platform: Platform;
   readonly #options: FieldNodeOptions;
   readonly #identity: Identity;
@@ -197,6 +191,7 @@ export class FieldNode {
       report: (event) => this.#emit(event),
       onProblem: (what, error) => this.#problem(what, error),
     });
+    this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
     this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
     this.#duties = new Duties(
       catalog,
@@ -406,19 +401,8 @@ export class FieldNode {
 
   /** Where what this node wrote into a dataset is, subscriber by subscriber, as far as receipts have come back. */
   deliveries(dataset: DatasetId): Delivery[] {
-    const total = this.#logs.length(dataset, this.id);
-    const others = this.#membership
-      .members()
-      .filter((member) => member.node !== this.id && this.#interests.subscribes(member.node, dataset));
-    const held = new Map(
-      others.map((member) => [member.node, Math.min(total, this.#receipts.of(member.node, dataset)?.vector.lengthOf(this.id) ?? 0)]),
-    );
-    return others.map(({ node, name }) => {
-      const own = held.get(node) ?? 0;
-      const carried = others.some((other) => other.node !== node && held.get(other.node) === total);
-      const state = own === total ? 'delivered' : carried ? 'custody' : 'queued';
-      return { member: node, name, state, held: own, total };
-    });
+    const [logs, membership, receipts, interests] = [this.#logs, this.#membership, this.#receipts, this.#interests];
+    return deliveriesOf(dataset, { self: this.id, logs, membership, receipts, interests });
   }
 
   // Upkeep

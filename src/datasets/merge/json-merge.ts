@@ -12,18 +12,19 @@ import { compareRanks, compareTexts, mergeSequences } from './sequence.ts';
  */
 
 /** Members that may name the elements of a list, the first one that does in all versions. */
-const identifierNames = ['id', '@id', 'uuid', 'fid', 'key', 'name'] as const;
+export const identifierNames = ['id', '@id', 'uuid', 'fid', 'key', 'name'] as const;
 /** Depth of objects in objects beyond which a value is merged as a unit. */
 const depthMax = 200;
 
-interface JsonDocument {
+/** A JSON file: its value, and what stands around it. */
+export interface JsonDocument {
   readonly before: string;
   readonly value: string;
   readonly after: string;
 }
 
 /** The parts of a JSON file, or `undefined` when the bytes are none. */
-function openDocument(bytes: Uint8Array): JsonDocument | undefined {
+export function openDocument(bytes: Uint8Array): JsonDocument | undefined {
   const text = utf8Text(bytes);
   if (text === undefined) return undefined;
   const mark = text.startsWith('\ufeff') ? '\ufeff' : '';
@@ -49,14 +50,15 @@ export function mergeJson(base: Uint8Array | undefined, left: Uint8Array, right:
 }
 
 /** One segment of a JSON pointer (RFC 6901). */
-function pointerSegment(name: string): string {
+export function pointerSegment(name: string): string {
   return `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-type PartsByKey = ReadonlyMap<string, JsonPart>;
+/** Parts of an object or list by what names them. */
+export type PartsByKey = ReadonlyMap<string, JsonPart>;
 
 /** An object's members by name, or a list's elements by identifier; `undefined` when that does not name each of them. */
-function partsByKey(container: JsonContainer, keyOf: (part: JsonPart) => string | undefined): PartsByKey | undefined {
+export function partsByKey(container: JsonContainer, keyOf: (part: JsonPart) => string | undefined): PartsByKey | undefined {
   const byKey = new Map<string, JsonPart>();
   for (const part of container.parts) {
     const key = keyOf(part);
@@ -66,12 +68,13 @@ function partsByKey(container: JsonContainer, keyOf: (part: JsonPart) => string 
   return byKey;
 }
 
-function memberName(part: JsonPart): string {
+/** The name of a member, without its escapes. */
+export function memberName(part: JsonPart): string {
   return JSON.parse(part.name) as string;
 }
 
 /** The scalar that identifies an element, as JSON text. GeoJSON allows the identifier of a feature among its properties. */
-function elementIdentifier(element: string, name: string): string | undefined {
+export function elementIdentifier(element: string, name: string): string | undefined {
   if (element[0] !== '{') return undefined;
   const parts = openContainer(element)?.parts ?? [];
   const find = (among: readonly JsonPart[], wanted: string) => among.find((part) => part.name === `"${wanted}"`)?.value;

@@ -32,26 +32,29 @@ export function mergeThreeWay({ base, left, right, path }: MergeInput): MergeRes
   if (base !== undefined && equalBytes(base, left)) return { outcome: 'merged', bytes: right };
   if (base !== undefined && equalBytes(base, right)) return { outcome: 'merged', bytes: left };
   const versions = base === undefined ? [left, right] : [base, left, right];
-  if (versions.some((bytes) => bytes.length > mergeBytesMax)) {
-    return { outcome: 'not-mergeable', reason: `files of more than ${mergeBytesMax} bytes are not merged` };
-  }
-  if (versions.some((bytes) => bytes.includes(0))) return { outcome: 'not-mergeable', reason: 'binary files are not merged' };
-  const extension = /\.([^./]*)$/.exec(path)?.[1]?.toLowerCase() ?? '';
-  if (
-    jsonExtensions.has(extension) ||
-    [left, right].every((bytes) => beginsJson.test(new TextDecoder().decode(bytes.subarray(0, sniffedBytes))))
-  ) {
-    return mergeJson(base, left, right) ?? { outcome: 'not-mergeable', reason: 'not all versions are valid JSON' };
-  }
-  if (versions.some((bytes) => hasMoreLines(bytes, linesMax))) {
-    return { outcome: 'not-mergeable', reason: `tables of more than ${linesMax} lines are not merged` };
-  }
+  const format = mergeFormat(versions, path);
+  if (typeof format === 'object') return { outcome: 'not-mergeable', reason: format.reason };
+  if (format === 'json') return mergeJson(base, left, right) ?? { outcome: 'not-mergeable', reason: 'not all versions are valid JSON' };
   return (
-    mergeTables(base, left, right, tableExtensions.has(extension)) ?? {
+    mergeTables(base, left, right, format === 'table') ?? {
       outcome: 'not-mergeable',
       reason: 'not all versions are JSON, or tables with a header that names a time, a record number or an identifier',
     }
   );
+}
+
+/** As what versions of a file are taken apart: JSON, any delimited text, or only a table whose header says itself what it is. */
+export type MergeFormat = 'json' | 'table' | 'headed-table';
+
+/** The format of versions of a file, of which the last two decide, or why they are not taken apart. */
+export function mergeFormat(versions: readonly Uint8Array[], path: string): MergeFormat | { readonly reason: string } {
+  if (versions.some((bytes) => bytes.length > mergeBytesMax)) return { reason: `files of more than ${mergeBytesMax} bytes are not merged` };
+  if (versions.some((bytes) => bytes.includes(0))) return { reason: 'binary files are not merged' };
+  const extension = /\.([^./]*)$/.exec(path)?.[1]?.toLowerCase() ?? '';
+  const looksLikeJson = (bytes: Uint8Array): boolean => beginsJson.test(new TextDecoder().decode(bytes.subarray(0, sniffedBytes)));
+  if (jsonExtensions.has(extension) || versions.slice(-2).every(looksLikeJson)) return 'json';
+  if (versions.some((bytes) => hasMoreLines(bytes, linesMax))) return { reason: `tables of more than ${linesMax} lines are not merged` };
+  return tableExtensions.has(extension) ? 'table' : 'headed-table';
 }
 
 function hasMoreLines(bytes: Uint8Array, max: number): boolean {

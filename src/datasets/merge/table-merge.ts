@@ -27,14 +27,15 @@ import {
  * that nobody wrote.
  */
 
-/** A version of the file, its rows by key. */
-interface Version extends TableText {
+/** A version of the file, its rows by key; second and further rows of a key have a mark behind it (`withoutRepeat`). */
+export interface KeyedTable extends TableText {
   readonly rowByKey: ReadonlyMap<string, Row>;
   /** Keys in the order of rows. */
   readonly keys: readonly string[];
 }
 
-interface HeadedFile {
+/** A table whose header was found. */
+export interface HeadedFile {
   readonly bytes: Uint8Array;
   readonly header: TableHeader;
 }
@@ -57,17 +58,23 @@ export function mergeTables(base: Uint8Array | undefined, left: Uint8Array, righ
   // Where both sides changed the columns alike, the rows of the base are rows of another table.
   const sameColumns = old !== undefined && old.header.names.join(keySeparator) === l.header.names.join(keySeparator);
   const files = sameColumns ? [l, r, old] : [l, r];
-  let versions: Version[] = [];
-  for (const key of keyCandidates(l.header)) {
-    versions = files.map((file) => readVersion(file, key));
-    if (!versions.some(({ keys }) => keys.some((text) => text.includes(repeatMark)))) break;
-  }
+  const versions = keyTables(files);
   const [leftVersion, rightVersion, baseVersion] = versions;
   if (leftVersion === undefined || rightVersion === undefined) return undefined;
   return new TableMerge(baseVersion, leftVersion, rightVersion).merge();
 }
 
-function readVersion({ bytes, header }: HeadedFile, keyColumns: readonly number[]): Version {
+/** Reads tables of the same columns by the first key that none of them repeats, or by the last that there is. Empty when no column can be a key. */
+export function keyTables(files: readonly HeadedFile[]): KeyedTable[] {
+  let tables: KeyedTable[] = [];
+  for (const key of files[0] === undefined ? [] : keyCandidates(files[0].header)) {
+    tables = files.map((file) => readVersion(file, key));
+    if (!tables.some(({ keys }) => keys.some((text) => text.includes(repeatMark)))) break;
+  }
+  return tables;
+}
+
+function readVersion({ bytes, header }: HeadedFile, keyColumns: readonly number[]): KeyedTable {
   const table = readTable(bytes, header, (cells) => {
     const key = keyColumns.map((column) => {
       const cell = cells[column];
@@ -89,7 +96,8 @@ function readVersion({ bytes, header }: HeadedFile, keyColumns: readonly number[
   return { ...table, rowByKey, keys: [...rowByKey.keys()] };
 }
 
-function withoutRepeat(key: string): string {
+/** The key of a row as its cells have it. */
+export function withoutRepeat(key: string): string {
   const mark = key.indexOf(repeatMark);
   return mark < 0 ? key : key.slice(0, mark);
 }
@@ -118,7 +126,7 @@ function textIn({ bytes }: { readonly bytes: Uint8Array }, { start, end }: Span)
 }
 
 /** A stretch of a version for a person. */
-function decodedIn({ bytes }: Version, { start, end }: Span): string {
+function decodedIn({ bytes }: KeyedTable, { start, end }: Span): string {
   return decoded(bytes.subarray(start, end));
 }
 
@@ -128,21 +136,21 @@ function linesMeaning(lines: string): string {
 }
 
 class TableMerge {
-  readonly #base: Version | undefined;
-  readonly #left: Version;
-  readonly #right: Version;
+  readonly #base: KeyedTable | undefined;
+  readonly #left: KeyedTable;
+  readonly #right: KeyedTable;
   readonly #conflicts = new Conflicts();
   /** For keys that some version has more than once: the version whose rows of that key are taken. */
-  readonly #winnerByKey = new Map<string, Version>();
+  readonly #winnerByKey = new Map<string, KeyedTable>();
 
-  constructor(base: Version | undefined, left: Version, right: Version) {
+  constructor(base: KeyedTable | undefined, left: KeyedTable, right: KeyedTable) {
     this.#base = base;
     this.#left = left;
     this.#right = right;
     this.#chooseWinners();
   }
 
-  #versions(): Version[] {
+  #versions(): KeyedTable[] {
     return this.#base === undefined ? [this.#left, this.#right] : [this.#base, this.#left, this.#right];
   }
 
@@ -150,7 +158,7 @@ class TableMerge {
     const [base, left, right] = [this.#base, this.#left, this.#right];
     const order = mergeSequences(base?.keys ?? [], this.#contribution(left, right), this.#contribution(right, left), this.#keyOrder());
     const ending = mergeBlank(base?.ending, left.ending, right.ending);
-    const headerText = (version: Version) => textIn(version, { start: 0, end: version.header.lines.at(-1)?.end ?? 0 });
+    const headerText = (version: KeyedTable) => textIn(version, { start: 0, end: version.header.lines.at(-1)?.end ?? 0 });
     const parts = [textBytes(mergeBlank(base && headerText(base), headerText(left), headerText(right)))];
     const endings = new Map(['', '\n', '\r\n'].map((code) => [code, textBytes(code === '' ? ending : code)]));
     // Every line is written behind the ending of the line before it, so that the last one can stay without.
@@ -197,7 +205,7 @@ class TableMerge {
   }
 
   /** The keys of `mine` that are in the merged file: those that `other` has too, and those that are new. */
-  #contribution(mine: Version, other: Version): string[] {
+  #contribution(mine: KeyedTable, other: KeyedTable): string[] {
     return mine.keys.filter((key) => {
       const winner = this.#winnerByKey.get(withoutRepeat(key));
       if (winner !== undefined) return winner.rowByKey.has(key);
@@ -222,18 +230,18 @@ class TableMerge {
   }
 
   /** Whether a row says what it said in the base. */
-  #sameRow(mine: Version, row: Row, base: Version, old: Row): boolean {
+  #sameRow(mine: KeyedTable, row: Row, base: KeyedTable, old: Row): boolean {
     return (
       this.#meaning(mine, row) === this.#meaning(base, old) && linesMeaning(textIn(mine, row.lead)) === linesMeaning(textIn(base, old.lead))
     );
   }
 
-  #meaning(version: Version, row: Span): string {
+  #meaning(version: KeyedTable, row: Span): string {
     return this.#cells(version, row).map(unquote).join(keySeparator);
   }
 
   /** The cells of a row byte for byte. */
-  #cells({ bytes, header }: Version, row: Span): string[] {
+  #cells({ bytes, header }: KeyedTable, row: Span): string[] {
     return splitCells(bytes, row, header.delimiter).map((cell) => textIn({ bytes }, cell));
   }
 
@@ -307,7 +315,7 @@ class TableMerge {
 
   /** Lines behind the last row that are no rows. */
   #mergeTrail(): string {
-    const text = (version: Version) => textIn(version, version.trail);
+    const text = (version: KeyedTable) => textIn(version, version.trail);
     const merged = mergeAtom(this.#base ? text(this.#base) : '', text(this.#left), text(this.#right), linesMeaning);
     if (merged !== conflict) return merged;
     this.#addLines('last lines', this.#base?.trail, this.#left.trail, this.#right.trail);
@@ -325,7 +333,7 @@ class TableMerge {
   }
 
   /** The unfinished row of `mine`, or nothing where the other version has a new row that begins so. */
-  #unfinished(mine: Version, other: Version): string {
+  #unfinished(mine: KeyedTable, other: KeyedTable): string {
     const torn = mine.bytes.subarray(mine.torn.start, mine.torn.end);
     const isNew = (row: Row) => !mine.rowByKey.has(row.key) && !this.#base?.rowByKey.has(row.key);
     const begins = ({ start, end }: Row) =>
