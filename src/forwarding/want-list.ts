@@ -104,6 +104,18 @@ export class WantList {
     this.#catalog.run('DELETE FROM want WHERE dataset = ?', identifierToBytes(dataset));
   }
 
+  /** What is wanted because of one log entry. */
+  ofEntry(dataset: DatasetId, author: NodeId, sequence: number): WantedContent[] {
+    return this.#catalog
+      .all<WantRow>(
+        'SELECT * FROM want WHERE dataset = ? AND author = ? AND sequence = ?',
+        identifierToBytes(dataset),
+        identifierToBytes(author),
+        sequence,
+      )
+      .map(wantFromRow);
+  }
+
   /** True while anybody waits for the content. */
   wants(root: Hash): boolean {
     return this.#catalog.get('SELECT 1 FROM want WHERE root = ?', root) !== undefined;

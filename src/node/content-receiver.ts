@@ -66,6 +66,9 @@ const progressBytes = 8 * 1024 * 1024;
 /** Groups that may arrive before the plan is understood; the sender has at most its window under way. */
 const objectsBeforePlanMax = 64;
 
+/** Contents of which something may come before they are announced; more mean a peer that sends what is not followed. */
+const earlyMax = 64;
+
 interface Receiving {
   readonly wanted: WantedContent;
   readonly bases: readonly Hash[];
@@ -95,7 +98,11 @@ export class ContentReceiver {
   readonly #numberByRoot = new Map<string, number>();
   readonly #tasks: ReceiverTask[] = [];
   readonly #outputs: ReceiverOutput[] = [];
-  #nextNumber = 1;
+  /** Numbers that we choose are even, those of contents that the peer sends unasked are odd. */
+  #nextNumber = 2;
+  /** The last content that was announced as coming unasked, and later ones of which something came before the announcement. */
+  #lastPush = 0;
+  readonly #early = new Set<number>();
   #heldBytes = 0;
   /** Incomplete objects with bytes that are in memory only, and since when; oldest first. On a fast link objects are complete before anything of them is due, and nothing is written twice. */
   readonly #unsavedSince = new Map<ObjectAssembly, MonotonicMs>();
@@ -130,17 +137,41 @@ export class ContentReceiver {
     this.#start(wanted, bases, new Set());
   }
 
+  /**
+   * The peer sends a content without having been asked. False when that cannot be followed: part of it came before it was announced, or it is received already. The caller withdraws it then.
+   */
+  startPushed(number: number, wanted: WantedContent, bases: readonly Hash[]): boolean {
+    const isNew = number % 2 === 1 && number > this.#lastPush && !this.#early.has(number);
+    this.#lastPush = Math.max(this.#lastPush, number);
+    for (const early of this.#early) if (early <= this.#lastPush) this.#early.delete(early);
+    if (!isNew || this.askedFor(toHex(wanted.root)) !== 'no' || this.#journal.plan(wanted.root) !== undefined) return false;
+    this.#add(number, wanted, bases, new Set());
+    return true;
+  }
+
   #start(wanted: WantedContent, bases: readonly Hash[], withoutBase: ReadonlySet<number>): void {
-    const number = this.#nextNumber++;
-    this.#numberByRoot.set(toHex(wanted.root), number);
+    const number = this.#nextNumber;
+    this.#nextNumber += 2;
     const journalled = this.#journal.plan(wanted.root);
+    const receiving = this.#add(number, wanted, journalled?.bases ?? bases, withoutBase);
+    if (journalled === undefined) {
+      this.#ask(number, receiving, undefined);
+    } else {
+      receiving.opening = true;
+      receiving.resuming = true;
+      this.#tasks.push({ type: 'open', number, wanted, bases: receiving.bases, planObject: journalled.planObject });
+    }
+  }
+
+  #add(number: number, wanted: WantedContent, bases: readonly Hash[], withoutBase: ReadonlySet<number>): Receiving {
+    this.#numberByRoot.set(toHex(wanted.root), number);
     const receiving: Receiving = {
       wanted,
-      bases: journalled?.bases ?? bases,
+      bases,
       assemblyByObject: new Map(),
       waiting: new Map(),
-      opening: journalled !== undefined,
-      resuming: journalled !== undefined,
+      opening: false,
+      resuming: false,
       finishing: false,
       lacked: false,
       groupsDone: new Set(),
@@ -150,18 +181,21 @@ export class ContentReceiver {
       reportedBytes: 0,
     };
     this.#receivingByNumber.set(number, receiving);
-    if (journalled === undefined) {
-      this.#ask(number, receiving, undefined);
-    } else {
-      this.#tasks.push({ type: 'open', number, wanted, bases: receiving.bases, planObject: journalled.planObject });
-    }
+    return receiving;
+  }
+
+  /** What is said of a number: its content, unless there is none, or not yet. */
+  #receiving(number: number): Receiving | undefined {
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving === undefined && number % 2 === 1 && number > this.#lastPush && this.#early.size < earlyMax) this.#early.add(number);
+    return receiving;
   }
 
   /** Data arrived. */
   handleData(transferNumber: number, offset: number, bytes: Uint8Array, last: boolean, now: MonotonicMs): void {
     const number = Math.floor(transferNumber / objectsPerWantMax);
     const object = transferNumber % objectsPerWantMax;
-    const receiving = this.#receivingByNumber.get(number);
+    const receiving = this.#receiving(number);
     if (receiving === undefined || receiving.groupsDone.has(object - 1)) return;
     receiving.lacked = false;
     const assembly = this.#assembly(receiving, object);
@@ -185,7 +219,7 @@ export class ContentReceiver {
 
   /** The peer has lost what the base of a group held, and asks about it. */
   handleBaseQuery(number: number, group: number, query: Uint8Array): void {
-    const receiving = this.#receivingByNumber.get(number);
+    const receiving = this.#receiving(number);
     if (receiving === undefined) return;
     const { transfer } = receiving;
     if (transfer === undefined) {
@@ -207,7 +241,7 @@ export class ContentReceiver {
 
   /** The peer does not have it (yet). The number stays valid: it answers when it has. */
   handleLack(number: number): void {
-    const receiving = this.#receivingByNumber.get(number);
+    const receiving = this.#receiving(number);
     if (receiving !== undefined) receiving.lacked = true;
   }
 

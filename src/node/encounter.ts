@@ -35,6 +35,8 @@ export interface EncounterStores {
 export interface OutgoingMessage {
   readonly priority: PriorityClass;
   readonly message: Message;
+  /** The one entry that the message brings, when it brings one. */
+  readonly entry?: { readonly dataset: DatasetId; readonly entry: LogEntry };
 }
 
 /** What came of entries that a peer sent. */
@@ -215,7 +217,7 @@ export class Encounter {
         first: range.from,
         entries: entries.map(({ body, signature }) => ({ body, signature })),
       };
-      return { priority, message };
+      return { priority, message, ...(entries.length === 1 ? { entry: { dataset, entry: last } } : {}) };
     }
     this.#caughtUp = !held;
     return undefined;

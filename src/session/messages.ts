@@ -19,7 +19,8 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *
  *      1 frontier   [1, digest of all logs (16), digest of all receipts (16)]         equal digests: there is nothing to say
  *      2 vectors    [2, [[dataset (8), version vector or null], …]]                   sent after differing digests; null: no longer taken
- *      3 entries    [3, dataset (8), author (8), first number, [body, signature (64), …]]
+ *      3 entries    [3, dataset (8), author (8), first number, [body, signature (64), …], push?]
+ *                        push: the content that the one change of the one entry brings follows without being asked for, as if it had been asked for under this number
  *      4 wants      [4, [[number, root (32), size, depth, class, [base root (32), …], resume?], …]]
  *                        resume = [plan id (16), [first group held, count, …], partial?]; partial = [group, offset, prefix hash (8)]
  *      5 lacks      [5, [number, …]]                                                  asked for, not here yet: kept in mind and answered later
@@ -51,7 +52,7 @@ export interface WantResume {
 
 /** A request for one content. */
 export interface Want {
-  /** Chosen by the asking side, never used twice in a session. */
+  /** Chosen by the asking side, even, never used twice in a session. */
   readonly number: number;
   readonly root: Hash;
   readonly sizeBytes: number;
@@ -85,6 +86,8 @@ export type Message =
       readonly author: ShortName;
       readonly first: number;
       readonly entries: readonly { readonly body: Uint8Array; readonly signature: Uint8Array }[];
+      /** Number under which the content of the only entry's only change follows: odd, and never used twice in a session. */
+      readonly push?: number;
     }
   | { readonly type: 'wants'; readonly wants: readonly Want[] }
   | { readonly type: 'lacks'; readonly numbers: readonly number[] }
@@ -135,7 +138,7 @@ const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 
 const frontierShape = v.strictTuple([v.literal(1), digest, digest]);
 const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([name, v.nullable(vector)]), limits.datasetsPerTeamMax)]);
-const entriesShape = v.strictTuple([
+const entriesFields = [
   v.literal(3),
   name,
   name,
@@ -144,7 +147,8 @@ const entriesShape = v.strictTuple([
     v.array(bytesUpTo(limits.logEntryBytesMax)),
     v.check((items) => items.length % 2 === 0 && items.every((item, index) => index % 2 === 0 || item.length === 64)),
   ),
-]);
+] as const;
+const entriesShape = v.union([v.strictTuple([...entriesFields]), v.strictTuple([...entriesFields, uint])]);
 const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
 const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
@@ -179,6 +183,7 @@ function toCbor(message: Message): CborValue {
         fromHex(message.author),
         message.first,
         message.entries.flatMap((entry) => [entry.body, entry.signature]),
+        ...(message.push === undefined ? [] : [message.push]),
       ];
     case 'wants':
       return [4, message.wants.map(wantToCbor)];
@@ -250,12 +255,13 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
     type: 'vectors',
     vectors: vectors.map(([dataset, each]) => ({ dataset: named(dataset), vector: each })),
   })),
-  3: reader(entriesShape, ([, dataset, author, first, items]) => ({
+  3: reader(entriesShape, ([, dataset, author, first, items, push]) => ({
     type: 'entries',
     dataset: named(dataset),
     author: named(author),
     first,
     entries: pairs(items).map(([body, sealed]) => ({ body, signature: sealed })),
+    ...(push === undefined ? {} : { push }),
   })),
   4: reader(wantsShape, ([, wants]) => ({ type: 'wants', wants: wants.map(wantFrom) })),
   5: reader(lacksShape, ([, numbers]) => ({ type: 'lacks', numbers })),

@@ -24,6 +24,8 @@ const wanted: WantedContent = {
   author: 'a1'.repeat(32) as NodeId,
   sequence: 1,
 };
+/** Number of the first content that is asked for. */
+const first = 2;
 const hashOf = (value: number): Hash => new Uint8Array(32).fill(value) as Hash;
 
 function transferOf(groups: number): OpenedTransfer {
@@ -43,7 +45,7 @@ function start() {
     for (let output = each.poll(); output !== undefined; output = each.poll()) all.push(output);
     return all;
   };
-  const give = (object: number, bytes: Uint8Array, each: ContentReceiver = receiver, number = 1): void =>
+  const give = (object: number, bytes: Uint8Array, each: ContentReceiver = receiver, number = first): void =>
     each.handleData(number * objectsPerWantMax + object, 0, bytes, true, at);
   return { journal, receiver, outputs, give };
 }
@@ -51,22 +53,22 @@ function start() {
 describe('a receiver of contents', () => {
   it('asks, understands the plan, stores what arrives in any order, and finishes once', () => {
     const { receiver, outputs, give, journal } = start();
-    expect(outputs()).toMatchObject([{ type: 'want', want: { number: 1, root, bases: [hashOf(3)] } }]);
+    expect(outputs()).toMatchObject([{ type: 'want', want: { number: first, root, bases: [hashOf(3)] } }]);
     expect([receiver.active, receiver.asked, receiver.askedFor(toHex(root))]).toEqual([1, 1, 'coming']);
     give(2, Uint8Array.of(22));
     give(0, Uint8Array.of(0, 1));
     expect(receiver.pollTask()).toMatchObject({ type: 'open', planObject: Uint8Array.of(0, 1) });
-    receiver.opened(1, success(transferOf(2)));
+    receiver.opened(first, success(transferOf(2)));
     expect(receiver.pollTask()).toMatchObject({ type: 'store', group: 1, encoded: Uint8Array.of(22) });
-    receiver.stored(1, 1, success([hashOf(2)]));
+    receiver.stored(first, 1, success([hashOf(2)]));
     expect(outputs()).toEqual([]);
     give(1, Uint8Array.of(11));
     expect(receiver.pollTask()).toMatchObject({ type: 'store', group: 0 });
-    receiver.stored(1, 0, success([hashOf(1)]));
-    expect(outputs()).toEqual([{ type: 'progress', number: 1, storedBytes: 10 * 1024 * 1024 }]);
+    receiver.stored(first, 0, success([hashOf(1)]));
+    expect(outputs()).toEqual([{ type: 'progress', number: first, storedBytes: 10 * 1024 * 1024 }]);
     expect(receiver.pollTask()).toMatchObject({ type: 'finish', hashes: [hashOf(1), hashOf(2)] });
     expect(receiver.pollTask()).toBeUndefined();
-    receiver.finished(1, success(undefined));
+    receiver.finished(first, success(undefined));
     expect(outputs()).toMatchObject([{ type: 'complete', root }]);
     expect(journal.plan(root)).toBeUndefined();
     expect(receiver.askedFor(toHex(root))).toBe('no');
@@ -75,52 +77,52 @@ describe('a receiver of contents', () => {
   it('goes on in another session where the journal ends', () => {
     const { receiver, journal, give, outputs } = start();
     give(0, Uint8Array.of(0, 1));
-    receiver.opened(1, success(transferOf(3)));
-    receiver.stored(1, 0, success([hashOf(1)]));
-    receiver.handleData(objectsPerWantMax + 2, 0, Uint8Array.of(5, 6, 7), false, at);
+    receiver.opened(first, success(transferOf(3)));
+    receiver.stored(first, 0, success([hashOf(1)]));
+    receiver.handleData(first * objectsPerWantMax + 2, 0, Uint8Array.of(5, 6, 7), false, at);
     expect(receiver.nextDeadline()).toMatchObject({ at: 1000 });
     receiver.journal();
     expect(receiver.nextDeadline()).toBeUndefined();
     const next = new ContentReceiver(journal, nodeCrypto);
     next.start(wanted, []);
     expect(next.pollTask()).toMatchObject({ type: 'open', bases: [hashOf(3)] });
-    next.opened(1, success(transferOf(3)));
+    next.opened(first, success(transferOf(3)));
     const prefixHash = nodeCrypto.sha256(Uint8Array.of(5, 6, 7)).slice(0, 8);
     expect(outputs(next)).toMatchObject([
       { type: 'want', want: { resume: { held: [{ first: 0, count: 1 }], partial: { group: 1, offset: 3, prefixHash } } } },
     ]);
-    next.handleData(objectsPerWantMax + 2, 3, Uint8Array.of(8), true, at);
+    next.handleData(first * objectsPerWantMax + 2, 3, Uint8Array.of(8), true, at);
     expect(next.pollTask()).toMatchObject({ type: 'store', group: 1, encoded: Uint8Array.of(5, 6, 7, 8) });
   });
 
   it('begins afresh when what was journalled can no longer be used, or the sender plans anew', () => {
     const { receiver, journal, give, outputs } = start();
     give(0, Uint8Array.of(0, 1));
-    receiver.opened(1, success(transferOf(1)));
+    receiver.opened(first, success(transferOf(1)));
     const next = new ContentReceiver(journal, nodeCrypto);
     next.start(wanted, []);
-    next.opened(1, failure('BASE_GONE', 'local', 'gone'));
+    next.opened(first, failure('BASE_GONE', 'local', 'gone'));
     expect(outputs(next)).toMatchObject([{ type: 'want' }]);
     expect(journal.plan(root)).toBeUndefined();
     next.pollTask();
     give(0, Uint8Array.of(9), next);
     expect(next.pollTask()).toMatchObject({ type: 'open', planObject: Uint8Array.of(9) });
-    next.opened(1, success(transferOf(0)));
+    next.opened(first, success(transferOf(0)));
     expect(next.pollTask()).toMatchObject({ type: 'finish' });
   });
 
   it('says what failed, with whose fault it was, and withdraws', () => {
     const cases: [string, (receiver: ContentReceiver, give: (object: number, bytes: Uint8Array) => void) => void][] = [
-      ['PLAN_BAD', (receiver) => receiver.opened(1, failure('PLAN_BAD', 'peer', 'x'))],
+      ['PLAN_BAD', (receiver) => receiver.opened(first, failure('PLAN_BAD', 'peer', 'x'))],
       [
         'CHUNK_WRONG',
-        (receiver) => [receiver.opened(1, success(transferOf(1))), receiver.stored(1, 0, failure('CHUNK_WRONG', 'peer', 'x'))],
+        (receiver) => [receiver.opened(first, success(transferOf(1))), receiver.stored(first, 0, failure('CHUNK_WRONG', 'peer', 'x'))],
       ],
       [
         'CONTENT_WRONG',
-        (receiver) => [receiver.opened(1, success(transferOf(1))), receiver.finished(1, failure('CONTENT_WRONG', 'peer', 'x'))],
+        (receiver) => [receiver.opened(first, success(transferOf(1))), receiver.finished(first, failure('CONTENT_WRONG', 'peer', 'x'))],
       ],
-      ['TRANSFER_OBJECT_UNKNOWN', (receiver, give) => [receiver.opened(1, success(transferOf(1))), give(2, Uint8Array.of(1))]],
+      ['TRANSFER_OBJECT_UNKNOWN', (receiver, give) => [receiver.opened(first, success(transferOf(1))), give(2, Uint8Array.of(1))]],
       ['TRANSFER_WITHOUT_PLAN', (_receiver, give) => Array.from({ length: 65 }, (_, index) => give(index + 1, Uint8Array.of(1)))],
     ];
     for (const [code, run] of cases) {
@@ -128,15 +130,15 @@ describe('a receiver of contents', () => {
       outputs();
       run(receiver, give);
       expect(outputs()).toMatchObject([
-        { type: 'withdraw', number: 1 },
+        { type: 'withdraw', number: first },
         { type: 'failed', root, fault: { code } },
       ]);
       expect(receiver.asked).toBe(0);
       // What comes afterwards belongs to nothing.
       give(0, Uint8Array.of(1));
-      receiver.opened(1, success(transferOf(1)));
-      receiver.stored(1, 0, success([]));
-      receiver.finished(1, success(undefined));
+      receiver.opened(first, success(transferOf(1)));
+      receiver.stored(first, 0, success([]));
+      receiver.finished(first, success(undefined));
       expect(outputs()).toEqual([]);
     }
   });
@@ -146,13 +148,13 @@ describe('a receiver of contents', () => {
     outputs();
     const piece = new Uint8Array(8 * 1024 * 1024);
     for (let object = 1; object <= limits.assemblyBytesMax / piece.length + 1; object++)
-      receiver.handleData(objectsPerWantMax + object, 0, piece, false, at);
+      receiver.handleData(first * objectsPerWantMax + object, 0, piece, false, at);
     expect(outputs()).toMatchObject([{ type: 'withdraw' }, { type: 'failed', fault: { code: 'TRANSFER_TOO_LARGE', blame: 'peer' } }]);
   });
 
   it('keeps a number that the peer lacks, and takes it up when the bytes come after all', () => {
     const { receiver, give } = start();
-    receiver.handleLack(1);
+    receiver.handleLack(first);
     receiver.handleLack(9);
     expect([receiver.active, receiver.asked, receiver.askedFor(toHex(root))]).toEqual([0, 1, 'lacked']);
     give(0, Uint8Array.of(1));
@@ -160,5 +162,29 @@ describe('a receiver of contents', () => {
     receiver.withdraw(hashOf(1));
     receiver.withdraw(root);
     expect(receiver.asked).toBe(0);
+  });
+
+  it('follows a content that comes unasked, and asks for nothing', () => {
+    const receiver = new ContentReceiver(new TransferJournal(openSqliteCatalog(':memory:')), nodeCrypto);
+    expect(receiver.startPushed(1, wanted, [hashOf(3)])).toBe(true);
+    expect(receiver.poll()).toBeUndefined();
+    expect(receiver.askedFor(toHex(root))).toBe('coming');
+    receiver.handleData(objectsPerWantMax, 0, Uint8Array.of(0, 1), true, at);
+    expect(receiver.pollTask()).toMatchObject({ type: 'open', number: 1, bases: [hashOf(3)] });
+    receiver.opened(1, success(transferOf(0)));
+    receiver.pollTask();
+    receiver.finished(1, success(undefined));
+    expect(receiver.poll()).toMatchObject({ type: 'complete', root });
+  });
+
+  it('does not follow what it has asked for already, what came before it was announced, or a number of its own', () => {
+    const { receiver } = start();
+    expect(receiver.startPushed(1, wanted, [])).toBe(false);
+    const other = { ...wanted, root: hashOf(9) };
+    receiver.handleData(3 * objectsPerWantMax, 0, Uint8Array.of(1), false, at);
+    expect(receiver.startPushed(3, other, [])).toBe(false);
+    expect(receiver.startPushed(3, other, [])).toBe(false);
+    expect(receiver.startPushed(8, other, [])).toBe(false);
+    expect(receiver.startPushed(9, other, [])).toBe(true);
   });
 });

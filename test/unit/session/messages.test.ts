@@ -18,6 +18,7 @@ const examples: Message[] = [
   { type: 'vectors', vectors: [{ dataset, vector: null }] },
   { type: 'vectors', vectors: [] },
   { type: 'entries', dataset, author, first: 1, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }] },
+  { type: 'entries', dataset, author, first: 7, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }], push: 5 },
   { type: 'wants', wants: [{ ...want, bases: [] }, want] },
   {
     type: 'wants',
