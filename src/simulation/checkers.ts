@@ -27,14 +27,20 @@ interface HeadLine {
   complete: number;
 }
 
-/** Where nodes differ in logs, heads, complete contents or rows: everything that must be equal once all of them have met. */
-export function differences(nodes: readonly SimulatedNode[]): string[] {
+/** Logs of which two different entries were written at one position, by dataset: the authors. */
+export type ForkedLogs = ReadonlyMap<string, ReadonlySet<NodeId>>;
+
+/**
+ * Where nodes differ in logs, heads, complete contents or rows: everything that must be equal once all of them have met. Of a dataset in which an author's log forked, only the logs of the other authors
+ * are compared: what follows from two histories cannot be one.
+ */
+export function differences(nodes: readonly SimulatedNode[], forks: ForkedLogs = new Map()): string[] {
   const found: string[] = [];
   const [first, ...others] = nodes;
   if (first === undefined) return found;
-  const expected = stateOf(first);
+  const expected = stateOf(first, forks);
   for (const other of others) {
-    const actual = stateOf(other);
+    const actual = stateOf(other, forks);
     for (const [key, value] of expected)
       if (actual.get(key) !== value) found.push(`${first.name}: ${key} = ${value}; ${other.name}: ${actual.get(key) ?? 'nothing'}`);
     for (const [key, value] of actual) if (!expected.has(key)) found.push(`${other.name}: ${key} = ${value}; ${first.name}: nothing`);
@@ -118,19 +124,89 @@ export function brokenPromises(nodes: readonly SimulatedNode[]): string[] {
   return found;
 }
 
-function stateOf(node: SimulatedNode): Map<string, string> {
+/** Contents of standing revisions that a node lacks although another of these nodes has them. */
+export function unfetched(nodes: readonly SimulatedNode[]): string[] {
+  const roots = nodes.flatMap((node) =>
+    headsOf(node).flatMap(({ root, complete }) => (root !== null && complete === 1 ? [toHex(root)] : [])),
+  );
+  const available = new Set(roots);
+  return nodes.flatMap((node) =>
+    headsOf(node)
+      .filter(({ root, complete }) => root !== null && complete === 0 && available.has(toHex(root)))
+      .map((head) => `${node.name} lacks the content of ${head.path} as ${nameOf(head)} wrote it, which others have`),
+  );
+}
+
+/** Logs that forked, found by comparing what the nodes hold. */
+export function forkedLogs(nodes: readonly SimulatedNode[]): ForkedLogs {
+  const forks = new Map<string, Set<NodeId>>();
+  const seen = new Map<string, string>();
+  for (const node of nodes) {
+    for (const row of node.catalog.iterate<{ dataset: Uint8Array; author: Uint8Array; sequence: number; signature: Uint8Array }>(
+      'SELECT log.dataset, log.author, log_entry.sequence, log_entry.signature FROM log_entry JOIN log ON log.id = log_entry.log',
+    )) {
+      const [dataset, author] = [toHex(row.dataset), toHex(row.author) as NodeId];
+      const place = `${dataset} ${author} ${row.sequence}`;
+      const signature = toHex(row.signature);
+      if ((seen.get(place) ?? signature) !== signature) forks.set(dataset, (forks.get(dataset) ?? new Set()).add(author));
+      seen.set(place, signature);
+    }
+  }
+  return forks;
+}
+
+/** Forked logs that no node has noticed, or that none has told its owner of. */
+export function unnoticedForks(nodes: readonly SimulatedNode[], forks: ForkedLogs): string[] {
+  const found: string[] = [];
+  const told = nodes.some(({ events }) => events.some((event) => event.type === 'fault' && event.fault.code === 'LOG_FORKED'));
+  for (const [dataset, authors] of forks) {
+    for (const author of authors) {
+      const noticed = nodes.some(({ catalog }) =>
+        catalog
+          .all<{ dataset: Uint8Array; author: Uint8Array }>('SELECT dataset, author FROM log WHERE forked = 1')
+          .some((row) => toHex(row.dataset) === dataset && toHex(row.author) === author),
+      );
+      if (!noticed) found.push(`nobody noticed that the log of ${author} in ${dataset} forked`);
+      else if (!told) found.push(`nobody was told that the log of ${author} in ${dataset} forked`);
+    }
+  }
+  return found;
+}
+
+/** Entries that a node took from peers more often than once: it reported more than it holds. Fewer is no mistake, because a power cut may come between taking one and reporting it. The node must run. */
+export function doubleDeliveries(node: SimulatedNode): string[] {
+  const reported = new Map<string, number>();
+  for (const event of node.events)
+    if (event.type === 'entries' && event.from !== 'self') reported.set(event.dataset, (reported.get(event.dataset) ?? 0) + event.count);
+  const held = new Map<string, number>();
+  for (const { dataset, author, length } of logsOf(node))
+    if (toHex(author) !== node.node.id) held.set(toHex(dataset), (held.get(toHex(dataset)) ?? 0) + length);
+  return [...reported].flatMap(([dataset, count]) => {
+    const most = held.get(dataset) ?? 0;
+    return count > most ? [`${node.name} was delivered ${count} entries of ${dataset} and holds ${most}`] : [];
+  });
+}
+
+function stateOf(node: SimulatedNode, forks: ForkedLogs): Map<string, string> {
   const state = new Map<string, string>();
-  for (const log of logsOf(node)) state.set(`log ${toHex(log.author)} of ${toHex(log.dataset)}`, `${log.length} ${toHex(log.head)}`);
-  for (const head of headsOf(node))
+  for (const log of logsOf(node)) {
+    const author = toHex(log.author) as NodeId;
+    if (!forks.get(toHex(log.dataset))?.has(author))
+      state.set(`log ${author} of ${toHex(log.dataset)}`, `${log.length} ${toHex(log.head)}`);
+  }
+  for (const head of headsOf(node)) {
+    if (forks.has(toHex(head.dataset))) continue;
     state.set(
       `head ${head.path} by ${nameOf(head)}`,
       head.root === null ? 'none' : `${toHex(head.root)} ${head.complete === 1 ? 'complete' : 'incomplete'}`,
     );
-  for (const row of node.catalog.iterate<{ hash: Uint8Array; n: number; cells: string }>(
-    `SELECT hash, count(*) AS n, group_concat(time_us || ' ' || record || ' ' || cells, ';') AS cells
-     FROM (SELECT * FROM observation JOIN table_revision ON table_revision.id = observation.revision ORDER BY hash, time_us, record, cells) GROUP BY hash`,
+  }
+  for (const row of node.catalog.iterate<{ dataset: Uint8Array; hash: Uint8Array; n: number; cells: string }>(
+    `SELECT dataset, hash, count(*) AS n, group_concat(time_us || ' ' || record || ' ' || cells, ';') AS cells
+     FROM (SELECT * FROM observation JOIN table_revision ON table_revision.id = observation.revision ORDER BY dataset, hash, time_us, record, cells)
+     GROUP BY dataset, hash`,
   )) {
-    state.set(`rows of ${toHex(row.hash)}`, `${row.n} ${row.cells}`);
+    if (!forks.has(toHex(row.dataset))) state.set(`rows of ${toHex(row.hash)}`, `${row.n} ${row.cells}`);
   }
   return state;
 }

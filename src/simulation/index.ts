@@ -1,15 +1,32 @@
 /**
  * Rehearse a camp before anyone leaves the office: real nodes on simulated computers, links, disks and clocks, in virtual time. Begin with `World`.
  */
-export { brokenPromises, converged, differences, incompleteHeads, wrongHeads } from './checkers.ts';
+export { type CampaignOptions, runCampaign, type Verdict } from './campaign.ts';
+export { type CampaignPlan, type CampaignScale, drawPlan, without } from './campaign-plan.ts';
+export {
+  brokenPromises,
+  converged,
+  differences,
+  doubleDeliveries,
+  type ForkedLogs,
+  forkedLogs,
+  incompleteHeads,
+  unfetched,
+  unnoticedForks,
+  wrongHeads,
+} from './checkers.ts';
 export { DiskFaults } from './disk-faults.ts';
 export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
+export { Marks, neverMet, type Situation, situations } from './marks.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
+export { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
 export { Sdi12Line, type Sdi12LineOptions, type Sdi12SensorOptions } from './sdi12-sensor.ts';
-export type { LinkTraffic, SimulatedLink } from './simulated-network.ts';
-export type { SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
+export { SeriesWork } from './series-work.ts';
+export { report, type ShrunkCase, shrink } from './shrinking.ts';
+export type { LinkFaultCounts, LinkTraffic, LinkWindow, SimulatedLink } from './simulated-link.ts';
+export type { ComputerBackup, SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
 export type { Trace } from './trace.ts';
 export type { BurstLoss, LinkModel, Outage } from './virtual-link.ts';
 export { FileWork } from './workload.ts';

@@ -139,6 +139,18 @@ export class MemoryChunkStore implements ChunkStore {
     return new MemoryChunkStore(this.#options, this.#packByNumber);
   }
 
+  /** A store of its own that begins with what is in this one now, as a copy of its files does. */
+  copy(): MemoryChunkStore {
+    const packs = [...this.#packByNumber].map(([number, pack]): [number, Pack] => {
+      const records = [...pack.recordByOffset].map(([at, record]): [number, StoredRecord] => [
+        at,
+        { ...record, bytes: record.bytes.slice() },
+      ]);
+      return [number, { ...pack, recordByOffset: new Map(records), durableBytes: pack.lengthBytes }];
+    });
+    return new MemoryChunkStore(this.#options, new Map(packs));
+  }
+
   /** Flips one bit of a stored chunk. */
   rot(place: PackPlace): void {
     const record = this.#packByNumber.get(place.pack)?.recordByOffset.get(place.offset);

@@ -241,6 +241,11 @@ export class MemoryFileTree implements FileTree {
     return new MemoryFileTree(this.#options, this.#nodeByPath);
   }
 
+  /** A tree of its own that begins with what is in this one now, as a copy of the directory does. */
+  copy(): MemoryFileTree {
+    return new MemoryFileTree(this.#options, new Map([...this.#nodeByPath].map(([path, node]) => [path, { ...node }])));
+  }
+
   async #alive(): Promise<void> {
     if (this.#isDead) await forever;
   }

@@ -10,8 +10,10 @@ import type { VirtualAgenda } from './virtual-agenda.ts';
  */
 export class SimulatedClock implements Clock {
   readonly #agenda: VirtualAgenda;
-  /** What this computer's date is ahead of the true one, in milliseconds; negative when it is behind. */
+  /** What this computer's date is ahead of the true one, in milliseconds, drift apart; negative when it is behind. */
   offsetMs = 0;
+  /** Milliseconds that the date gains in a second, at most a few tenths in a bad crystal; negative when it loses them. Counts from the beginning of the world. */
+  driftMsPerSecond = 0;
 
   constructor(agenda: VirtualAgenda) {
     this.#agenda = agenda;
@@ -19,7 +21,8 @@ export class SimulatedClock implements Clock {
 
   now(): Moment {
     const { monotonicMs, wallMs } = this.#agenda.now;
-    return { monotonicMs, wallMs: Math.floor(wallMs + this.offsetMs) as WallMs };
+    const drift = (monotonicMs / 1000) * this.driftMsPerSecond;
+    return { monotonicMs, wallMs: Math.floor(wallMs + this.offsetMs + drift) as WallMs };
   }
 
   /** The wall clock in nanoseconds since 1970 UTC, as file systems keep it: whole milliseconds here. */

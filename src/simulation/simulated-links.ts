@@ -2,12 +2,13 @@ import { invariant } from '../core/assert.ts';
 import { GodwitError } from '../core/errors.ts';
 import { later } from '../core/time.ts';
 import type { LinkDriver, LinkSink, Listener } from '../ports/links.ts';
-import type { NetworkHost, SimulatedNetwork, SimulatedStream, StreamEnd } from './simulated-network.ts';
+import type { SimulatedNetwork } from './simulated-network.ts';
+import type { NetworkHost, SimulatedStream, StreamEnd } from './simulated-stream.ts';
 
 /**
  * The links of one run of a simulated node: sockets of a host in a simulated network.
  *
- * A host is named by its node, and so are addresses: `udp://ridge:7077`, `tcp://ridge:7077`. Answers leave from the port that the path was last heard on; other datagrams from a port that every
+ * A host is named by its node, and so are addresses: `udp://ridge:7077`, `tcp://ridge:7077`, `udp://ridge.sat:7077` over another medium. Answers leave from the port that the path was last heard on; other datagrams from a port that every
  * run has anew, so that what was meant for an earlier run is not taken for this one's.
  */
 

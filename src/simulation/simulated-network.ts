@@ -1,237 +1,30 @@
 import { invariant } from '../core/assert.ts';
 import type { Random } from '../core/random.ts';
-import { later, type MonotonicMs } from '../core/time.ts';
-import { linkBytes, type PathKind } from '../session/ledger.ts';
+import { later } from '../core/time.ts';
+import { SimulatedLink } from './simulated-link.ts';
+import { type NetworkHost, SimulatedStream, type StreamEnd } from './simulated-stream.ts';
 import type { VirtualAgenda } from './virtual-agenda.ts';
-import { type LinkModel, VirtualLink } from './virtual-link.ts';
+import type { LinkModel } from './virtual-link.ts';
 
 /**
  * Hosts and the links between them: what is on the far side of the `LinkDriver` port.
  *
- * A link joins two hosts and carries datagrams and streams alike, each direction by its own model. Nothing is routed: two hosts without a link cannot reach each other. A link that is down
- * loses what enters it and what is under way on it. What a stream loses is sent again, later and later, as TCP does, until it is given up and the stream breaks; nobody is told earlier.
+ * A link joins two hosts and carries datagrams and streams alike. Nothing is routed: two hosts without a link cannot reach each other. Between the same two there may be several links, each with the
+ * name of its medium.
+ *
+ * A host is addressed by its name, over another medium than the first by `name.medium`: `ridge`, `ridge.sat`. A host that was given other addresses (a lease ran out, a modem dialled in again) is from
+ * then on `ridge~1`, and no more `ridge`.
  */
 
-/** Something that receives what a link brings: one run of a host's process. */
-export interface NetworkHost {
+interface HostAddress {
   readonly name: string;
-  /** False once the process has ended: what arrives then is lost, or answered with a reset when the host runs again. */
-  readonly running: boolean;
-  datagramArrived(toPort: number, from: string, bytes: Uint8Array): void;
-  /** The end of a stream that somebody opens to this port, or `undefined` when nobody listens there. */
-  accept(port: number, from: string): StreamEnd | undefined;
+  readonly medium: string;
 }
 
-/** Bytes that one direction of a link has carried. */
-export interface LinkTraffic {
-  readonly packets: number;
-  readonly bytes: number;
-}
-
-/** A link between two hosts. */
-export class SimulatedLink {
-  readonly ends: readonly [string, string];
-  readonly #directions: readonly [VirtualLink, VirtualLink];
-  readonly #agenda: VirtualAgenda;
-  #models: readonly [LinkModel, LinkModel];
-  #up = true;
-  /** Counts the cuts: what entered before one does not arrive after it. */
-  #cuts = 0;
-
-  constructor(ends: readonly [string, string], models: readonly [LinkModel, LinkModel], agenda: VirtualAgenda, random: Random) {
-    this.ends = ends;
-    this.#models = models;
-    this.#directions = [new VirtualLink(models[0], random.fork()), new VirtualLink(models[1], random.fork())];
-    this.#agenda = agenda;
-  }
-
-  get isUp(): boolean {
-    return this.#up;
-  }
-
-  /** The link goes down. Neither end is told. */
-  cut(): void {
-    if (!this.#up) return;
-    this.#up = false;
-    this.#cuts++;
-  }
-
-  /** The link is there again. */
-  heal(): void {
-    this.#up = true;
-  }
-
-  /** Other properties from now on; `back` is the way from the second end to the first, the same if absent. */
-  change(model: LinkModel, back: LinkModel = model): void {
-    this.#models = [model, back];
-    this.#directions[0].change(model);
-    this.#directions[1].change(back);
-  }
-
-  /** Up only in these stretches of virtual time, each `[fromMs, untilMs)`; down from now on otherwise. */
-  schedule(windows: readonly { readonly fromMs: number; readonly untilMs: number }[]): void {
-    const { monotonicMs } = this.#agenda.now;
-    if (!windows.some(({ fromMs, untilMs }) => fromMs <= monotonicMs && monotonicMs < untilMs)) this.cut();
-    for (const { fromMs, untilMs } of windows) {
-      if (fromMs > monotonicMs) this.#agenda.at(fromMs as MonotonicMs, () => this.heal());
-      if (untilMs > monotonicMs) this.#agenda.at(untilMs as MonotonicMs, () => this.cut());
-    }
-  }
-
-  /** What the link took from this end, all headers counted. */
-  trafficFrom(name: string): LinkTraffic {
-    const { packetsEntered, bytesEntered } = this.#directions[this.#sideOf(name)].counts;
-    return { packets: packetsEntered, bytes: bytesEntered };
-  }
-
-  /** A packet enters at one end. `arrive` is called whenever it comes out at the other, which may be never, or twice. `lost` is called at once when it never will. */
-  carry(from: string, kind: PathKind, bytes: number, arrive: () => void, lost: () => void = () => undefined): void {
-    const now = this.#agenda.now.monotonicMs;
-    const arrivals = this.#up ? this.#directions[this.#sideOf(from)].send(linkBytes(kind, bytes), now) : [];
-    if (arrivals.length === 0) lost();
-    const cuts = this.#cuts;
-    for (const at of arrivals) {
-      this.#agenda.at(at, () => {
-        if (cuts === this.#cuts) arrive();
-        else lost();
-      });
-    }
-  }
-
-  /** There and back without queues, in milliseconds. */
-  get roundTripMs(): number {
-    return this.#models[0].delayMs + this.#models[1].delayMs;
-  }
-
-  #sideOf(name: string): 0 | 1 {
-    return this.ends[0] === name ? 0 : 1;
-  }
-}
-
-/** First pause before a stream repeats what was lost, and the longest one; the pause doubles in between (RFC 6298). */
-const repeatMsMin = 200;
-const repeatMsMax = 10_000;
-/** A stream that got nothing through for so long breaks. Kernels wait minutes; sessions notice within seconds either way. */
-const streamGivesUpMs = 60_000;
-/** Opening one is given up earlier. */
+/** Opening a stream is given up after this long. */
 const dialGivesUpMs = 30_000;
-const synBytes = 20;
-
-/** What happens at one end of a stream. */
-export interface StreamEnd {
-  readonly host: NetworkHost;
-  /** The connection stands; this end is its side 0 when it dialled, and 1 when it was dialled. */
-  opened(stream: SimulatedStream, side: 0 | 1): void;
-  received(bytes: Uint8Array): void;
-  /** It is over, in both directions. */
-  closed(): void;
-}
-
-/** One direction of a stream: in order, whatever the link does. */
-class StreamDirection {
-  readonly #link: SimulatedLink;
-  readonly #agenda: VirtualAgenda;
-  readonly #from: string;
-  readonly #to: StreamEnd;
-  readonly #broken: () => void;
-  readonly #arrived = new Map<number, Uint8Array | undefined>();
-  #sent = 0;
-  #delivered = 0;
-  #progressAtMs = 0;
-  #over = false;
-
-  constructor(link: SimulatedLink, agenda: VirtualAgenda, from: string, to: StreamEnd, broken: () => void) {
-    this.#link = link;
-    this.#agenda = agenda;
-    this.#from = from;
-    this.#to = to;
-    this.#broken = broken;
-  }
-
-  /** Takes bytes, or `undefined` for the end of the stream. */
-  write(bytes: Uint8Array | undefined): void {
-    if (this.#sent === this.#delivered) this.#progressAtMs = this.#agenda.now.monotonicMs;
-    this.#send(this.#sent++, bytes, repeatMsMin + 2 * this.#link.roundTripMs);
-  }
-
-  end(): void {
-    this.#over = true;
-  }
-
-  #send(index: number, bytes: Uint8Array | undefined, repeatMs: number): void {
-    if (this.#over) return;
-    const again = () => {
-      const { monotonicMs } = this.#agenda.now;
-      if (monotonicMs - this.#progressAtMs > streamGivesUpMs) {
-        this.#agenda.at(monotonicMs, this.#broken);
-        return;
-      }
-      this.#agenda.at(later(monotonicMs, Math.min(repeatMs, repeatMsMax)), () => this.#send(index, bytes, repeatMs * 2));
-    };
-    this.#link.carry(this.#from, 'stream', bytes?.length ?? 0, () => this.#arrive(index, bytes, again), again);
-  }
-
-  #arrive(index: number, bytes: Uint8Array | undefined, again: () => void): void {
-    if (this.#over || index < this.#delivered || this.#arrived.has(index)) return;
-    if (!this.#to.host.running) {
-      again();
-      return;
-    }
-    this.#arrived.set(index, bytes);
-    while (this.#arrived.has(this.#delivered) && !this.#over) {
-      const next = this.#arrived.get(this.#delivered);
-      this.#arrived.delete(this.#delivered++);
-      this.#progressAtMs = this.#agenda.now.monotonicMs;
-      if (next === undefined) this.#broken();
-      else this.#to.received(next.slice());
-    }
-  }
-}
-
-/** A stream connection between two ends. */
-export class SimulatedStream {
-  readonly #directions: readonly [StreamDirection, StreamDirection];
-  readonly #ends: readonly [StreamEnd, StreamEnd];
-  readonly #onOver: (stream: SimulatedStream) => void;
-  #over = false;
-
-  constructor(
-    link: SimulatedLink,
-    agenda: VirtualAgenda,
-    ends: readonly [StreamEnd, StreamEnd],
-    onOver: (stream: SimulatedStream) => void,
-  ) {
-    this.#ends = ends;
-    this.#onOver = onOver;
-    const broken = () => this.break();
-    this.#directions = [
-      new StreamDirection(link, agenda, ends[0].host.name, ends[1], broken),
-      new StreamDirection(link, agenda, ends[1].host.name, ends[0], broken),
-    ];
-  }
-
-  joins(host: NetworkHost): boolean {
-    return this.#ends.some((end) => end.host === host);
-  }
-
-  write(side: 0 | 1, bytes: Uint8Array): void {
-    if (!this.#over) this.#directions[side].write(bytes);
-  }
-
-  /** Ends the stream behind what was written. */
-  finish(side: 0 | 1): void {
-    if (!this.#over) this.#directions[side].write(undefined);
-  }
-
-  /** Ends it at once, at both ends: a reset, or nothing got through for too long. */
-  break(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#onOver(this);
-    for (const direction of this.#directions) direction.end();
-    for (const end of this.#ends) end.closed();
-  }
-}
+const syn = new Uint8Array(20);
+const addressPattern = /^([^.~]+)(?:\.([^.~]+))?(?:~(\d+))?$/;
 
 /** All hosts and links of a world. */
 export class SimulatedNetwork {
@@ -239,6 +32,8 @@ export class SimulatedNetwork {
   readonly #random: Random;
   readonly #hostByName = new Map<string, NetworkHost>();
   readonly #linkByEnds = new Map<string, SimulatedLink>();
+  /** How often a host was given other addresses; absent for never. */
+  readonly #addressChangesByName = new Map<string, number>();
   readonly #streams = new Set<SimulatedStream>();
 
   constructor(agenda: VirtualAgenda, random: Random) {
@@ -261,32 +56,49 @@ export class SimulatedNetwork {
     for (const stream of [...this.#streams]) if (earlier !== undefined && stream.joins(earlier)) stream.break();
   }
 
-  /** Lays a link between two hosts. `back` is the way from `b` to `a`, the same as `model` if absent. */
-  lay(a: string, b: string, model: LinkModel, back: LinkModel = model): SimulatedLink {
-    invariant(a !== b && this.link(a, b) === undefined, `there is a link between ${a} and ${b} already; change it instead`);
-    const link = new SimulatedLink([a, b], [model, back], this.#agenda, this.#random);
-    this.#linkByEnds.set(endsKey(a, b), link);
+  /** Lays a link between two hosts. `back` is the way from `b` to `a`, the same as `model` if absent; `medium` tells several links between the same two apart. */
+  lay(a: string, b: string, model: LinkModel, back: LinkModel = model, medium = ''): SimulatedLink {
+    invariant(a !== b && this.link(a, b, medium) === undefined, `there is a link between ${a} and ${b} already; change it instead`);
+    const link = new SimulatedLink([a, b], medium, [model, back], this.#agenda, this.#random);
+    this.#linkByEnds.set(endsKey(a, b, medium), link);
     return link;
   }
 
   /** The link between two hosts, whether it is up or not. */
-  link(a: string, b: string): SimulatedLink | undefined {
-    return this.#linkByEnds.get(endsKey(a, b));
+  link(a: string, b: string, medium = ''): SimulatedLink | undefined {
+    return this.#linkByEnds.get(endsKey(a, b, medium));
+  }
+
+  /** A host is known by other addresses from now on; with `original` by those it had at first. What is sent to an earlier one is lost. */
+  changeAddress(name: string, original = false): void {
+    if (original) this.#addressChangesByName.delete(name);
+    else this.#addressChangesByName.set(name, this.#addressChanges(name) + 1);
+  }
+
+  /** What a host is addressed by now. */
+  addressOf(name: string, medium: string): string {
+    const changes = this.#addressChanges(name);
+    return `${name}${medium && `.${medium}`}${changes === 0 ? '' : `~${changes}`}`;
   }
 
   /** Sends a datagram from a host's port. Lost without a word when it cannot arrive. */
   sendDatagram(from: NetworkHost, fromPort: number, to: string, toPort: number, bytes: Uint8Array): void {
-    const link = this.link(from.name, to);
-    const source = `udp://${from.name}:${fromPort}`;
-    link?.carry(from.name, 'datagram', bytes.length, () => {
-      const host = this.#hostByName.get(to);
-      if (host?.running) host.datagramArrived(toPort, source, bytes.slice());
+    const target = this.#resolve(to);
+    if (target === undefined) return;
+    const { name, medium } = target;
+    const source = `udp://${this.addressOf(from.name, medium)}:${fromPort}`;
+    this.link(from.name, name, medium)?.carry(from.name, 'datagram', bytes, (arrived) => {
+      const host = this.#hostByName.get(name);
+      if (host?.running && this.addressOf(name, medium) === to) host.datagramArrived(toPort, source, arrived.slice());
     });
   }
 
   /** Opens a stream from a host. Ends in `opened` at both ends, or in `refuse` with one sentence. */
   dial(from: StreamEnd, to: string, port: number, refuse: (message: string) => void): void {
-    const link = this.link(from.host.name, to);
+    const { name, medium } = this.#resolve(to) ?? { name: to, medium: '' };
+    const link = this.link(from.host.name, name, medium);
+    const source = this.addressOf(from.host.name, medium);
+    const isAddressed = (): boolean => this.addressOf(name, medium) === to && this.addressOf(from.host.name, medium) === source;
     const beganAtMs = this.#agenda.now.monotonicMs;
     if (link === undefined) {
       this.#agenda.at(beganAtMs, () => refuse(`there is no way to ${to}`));
@@ -299,13 +111,13 @@ export class SimulatedNetwork {
       return first;
     };
     const answered = (host: NetworkHost): void => {
-      const far = host.running ? host.accept(port, from.host.name) : undefined;
+      const far = host.running ? host.accept(port, source) : undefined;
       if (!finish()) return;
       if (far === undefined) {
         refuse(`nobody listens at port ${port} of ${to}`);
         return;
       }
-      const stream = new SimulatedStream(link, this.#agenda, [from, far], (over) => this.#streams.delete(over));
+      const stream = new SimulatedStream({ link, agenda: this.#agenda, isAddressed }, [from, far], (over) => this.#streams.delete(over));
       this.#streams.add(stream);
       far.opened(stream, 1);
       from.opened(stream, 0);
@@ -318,15 +130,25 @@ export class SimulatedNetwork {
         return;
       }
       this.#agenda.at(later(now, pauseMs), () => attempt(pauseMs * 2));
-      link.carry(from.host.name, 'stream', synBytes, () => {
-        const host = this.#hostByName.get(to);
-        if (host?.running) link.carry(to, 'stream', synBytes, () => answered(host));
+      link.carry(from.host.name, 'stream', syn, () => {
+        const host = this.#hostByName.get(name);
+        if (host?.running && isAddressed()) link.carry(name, 'stream', syn, () => answered(host));
       });
     };
     attempt(1000 + 2 * link.roundTripMs);
   }
+
+  #addressChanges(name: string): number {
+    return this.#addressChangesByName.get(name) ?? 0;
+  }
+
+  /** Which host an address is that of now, and over which medium. */
+  #resolve(address: string): HostAddress | undefined {
+    const [, name, medium = ''] = addressPattern.exec(address) ?? [];
+    return name !== undefined && this.addressOf(name, medium) === address ? { name, medium } : undefined;
+  }
 }
 
-function endsKey(a: string, b: string): string {
-  return a < b ? `${a}\n${b}` : `${b}\n${a}`;
+function endsKey(a: string, b: string, medium: string): string {
+  return `${a < b ? `${a}\n${b}` : `${b}\n${a}`}\n${medium}`;
 }

@@ -9,11 +9,11 @@ import { FieldNode, type FieldNodeEvent, type FieldNodeOptions } from '../node/f
 import type { Platform, SeriesExporter } from '../node/platform.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import { nodeCrypto } from '../runtime/node-crypto.ts';
-import { openSqliteCatalog } from '../runtime/sqlite-catalog.ts';
 import { zstdCompressor } from '../runtime/zstd-compressor.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemoryChunkStore } from './memory-chunk-store.ts';
 import { MemoryFileTree } from './memory-file-tree.ts';
+import { type CatalogBackup, type CatalogFaults, type OpenCatalog, SimulatedCatalog } from './simulated-catalog.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { SimulatedLinks } from './simulated-links.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
@@ -33,6 +33,15 @@ export interface SimulatedNodeOptions extends FieldNodeOptions {
   readonly syncMs?: number;
   /** How its datagrams behave beside other traffic. Default `polite`. */
   readonly manner?: 'polite' | 'fair';
+  /** Put between the node and its platform in every run: to plant a bug, or to make a member that misbehaves. */
+  readonly platform?: (platform: Platform) => Platform;
+}
+
+/** Everything a computer's disk held at one time. */
+export interface ComputerBackup {
+  readonly catalog: CatalogBackup;
+  readonly chunks: MemoryChunkStore;
+  readonly trees: ReadonlyMap<string, MemoryFileTree>;
 }
 
 /** What a node wrote when it was asked to export: there are no files in a world, so the tables themselves are kept. */
@@ -45,6 +54,7 @@ export interface SimulatedExport {
 interface Run {
   readonly links: SimulatedLinks;
   readonly timers: SimulatedTimers;
+  readonly catalog: OpenCatalog;
   node?: FieldNode;
 }
 
@@ -53,6 +63,8 @@ export class SimulatedNode {
   readonly name: string;
   readonly clock: SimulatedClock;
   readonly disk: DiskFaults;
+  /** Milliseconds until written bytes are durable, from now on. */
+  syncMs: number;
   /** Instruments that can be reached from here, by address. */
   readonly instruments = new Map<string, () => InstrumentTransport>();
   /** What was exported, by path. */
@@ -63,13 +75,19 @@ export class SimulatedNode {
   readonly #random: Random;
   readonly #trace: Trace;
   readonly #options: SimulatedNodeOptions;
-  readonly #catalog: ObservedCatalog;
+  readonly #catalog = new SimulatedCatalog();
   readonly #treeByDirectory = new Map<string, MemoryFileTree>();
   #chunks: MemoryChunkStore;
   #process: Run | undefined;
   #runs = 0;
+  #eventsBeforeRun = 0;
   #packets = 0;
+  #writes = 0;
   #killAtPacket: number | undefined;
+  #killAtWrite: number | undefined;
+  #killsAtPacket = 0;
+  #killsAtWrite = 0;
+  readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
 
   constructor(name: string, network: SimulatedNetwork, random: Random, trace: Trace, options: SimulatedNodeOptions) {
     this.name = name;
@@ -80,9 +98,8 @@ export class SimulatedNode {
     this.clock = new SimulatedClock(network.agenda);
     this.disk = new DiskFaults(random.fork());
     const { agenda } = network;
-    const syncMs = options.syncMs ?? 5;
-    this.disk.settle = () => new Promise((resolve) => void agenda.at((agenda.now.monotonicMs + syncMs) as MonotonicMs, resolve));
-    this.#catalog = new ObservedCatalog(openSqliteCatalog(':memory:'));
+    this.syncMs = options.syncMs ?? 5;
+    this.disk.settle = () => new Promise((resolve) => void agenda.at((agenda.now.monotonicMs + this.syncMs) as MonotonicMs, resolve));
     this.#chunks = new MemoryChunkStore({ sha256: nodeCrypto.sha256, faults: this.disk });
   }
 
@@ -98,7 +115,22 @@ export class SimulatedNode {
 
   /** The catalog, for checkers: whatever the node knows, without asking the node. */
   get catalog(): Catalog {
-    return this.#catalog;
+    return this.#catalog.disk;
+  }
+
+  /** What is wrong with the catalog's disk. */
+  get catalogFaults(): CatalogFaults {
+    return this.#catalog.faults;
+  }
+
+  /** True from the moment a process is started until it has ended. */
+  get isBusy(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** What the node reported since it was last started. */
+  get eventsOfRun(): readonly FieldNodeEvent[] {
+    return this.events.slice(this.#eventsBeforeRun);
   }
 
   /** The packs, for faults: what stands in them can be made to rot. */
@@ -109,6 +141,16 @@ export class SimulatedNode {
   /** Timers that will go off if nothing else happens. */
   get pendingTimers(): number {
     return this.#process?.timers.pending ?? 0;
+  }
+
+  /** How often the power failed where `killAtPacket` and `killAtWrite` wanted it. */
+  get kills(): { readonly atPacket: number; readonly atWrite: number } {
+    return { atPacket: this.#killsAtPacket, atWrite: this.#killsAtWrite };
+  }
+
+  /** Calls back on every event, in this and all later runs. */
+  onEvent(handler: (event: FieldNodeEvent) => void): void {
+    this.#eventHandlers.add(handler);
   }
 
   /** Packets sent, in all runs. */
@@ -125,6 +167,11 @@ export class SimulatedNode {
     return tree;
   }
 
+  /** True when somebody has asked for this directory before. */
+  hasDirectory(path: string): boolean {
+    return this.#treeByDirectory.has(path);
+  }
+
   /** Begins a process: the node opens what an earlier one left. */
   async start(): Promise<FieldNode> {
     invariant(this.#process === undefined, `${this.name} runs already`);
@@ -132,17 +179,19 @@ export class SimulatedNode {
     const process: Run = {
       links: new SimulatedLinks(this.name, run, this.#network, (path, bytes) => this.#observePacket(path, bytes)),
       timers: new SimulatedTimers(this.#network.agenda),
+      catalog: this.#catalog.open(() => this.#observeWrite()),
     };
     this.#process = process;
+    this.#eventsBeforeRun = this.events.length;
     this.#note(`start ${run}`);
     const entropy = this.#random.fork();
-    const platform: Platform = {
+    const own: Platform = {
       clock: this.clock,
       timers: process.timers,
       entropy,
       crypto: nodeCrypto,
       compressor: zstdCompressor,
-      catalog: this.#catalog,
+      catalog: process.catalog,
       chunks: this.#chunks,
       links: process.links,
       openTree: (directory) => this.#openTree(directory),
@@ -154,12 +203,20 @@ export class SimulatedNode {
       },
       exporters: { netcdf: this.#exporter('netcdf'), geopackage: this.#exporter('geopackage') },
     };
-    const { syncMs: _, manner = 'polite', ...nodeOptions } = this.#options;
-    const node = await FieldNode.open(platform, rateControlFactory(manner), { name: this.name, ...nodeOptions });
+    const { syncMs: _, manner = 'polite', platform = (each) => each, ...nodeOptions } = this.#options;
+    let node: FieldNode;
+    try {
+      node = await FieldNode.open(platform(own), rateControlFactory(manner), { name: this.name, ...nodeOptions });
+    } catch (error) {
+      // A process that cannot open its storage ends.
+      if (this.#process === process) this.kill();
+      throw error;
+    }
     process.node = node;
     node.onEvent((event) => {
       if (this.#process !== process) return;
       this.events.push(event);
+      for (const handler of this.#eventHandlers) handler(event);
       this.#note(`event ${JSON.stringify(event)}`);
     });
     return node;
@@ -173,6 +230,7 @@ export class SimulatedNode {
     this.#process = undefined;
     process.links.halt();
     process.timers.halt();
+    process.catalog.powerCut();
     this.#chunks.powerCut();
     this.#chunks = this.#chunks.reopen();
     for (const [directory, tree] of this.#treeByDirectory) {
@@ -188,12 +246,46 @@ export class SimulatedNode {
     this.#killAtPacket = this.#packets + packets;
   }
 
+  /** The power fails in the middle of writing: just before the `writes`-th statement from now that changes the catalog. The transaction it belongs to is undone. */
+  killAtWrite(writes: number): void {
+    this.#killAtWrite = this.#writes + writes;
+  }
+
+  /** A copy of the disk, as it is now: what a backup programme brings home. */
+  backup(): ComputerBackup {
+    const trees = new Map([...this.#treeByDirectory].map(([directory, tree]) => [directory, tree.copy()]));
+    return { catalog: this.#catalog.backup(), chunks: this.#chunks.copy(), trees };
+  }
+
+  /** Puts the disk back to what it was when the backup was made; what came later is gone. The node must not run. */
+  restore(backup: ComputerBackup): void {
+    invariant(this.#process === undefined, `${this.name} runs`);
+    this.#note('restored');
+    this.#catalog.restore(backup.catalog);
+    this.#chunks = backup.chunks.copy();
+    this.#treeByDirectory.clear();
+    for (const [directory, tree] of backup.trees) this.#treeByDirectory.set(directory, tree.copy());
+  }
+
+  /** Flips a bit in one of the stored chunks; false when there are none. */
+  rotChunk(): boolean {
+    const places = this.catalog.all<{ pack: number; offset: number; record_bytes: number }>(
+      'SELECT pack, offset, record_bytes FROM chunk ORDER BY pack, offset',
+    );
+    const place = places[this.disk.random.below(Math.max(1, places.length))];
+    if (place === undefined) return false;
+    this.#chunks.rot({ pack: place.pack, offset: place.offset, recordBytes: place.record_bytes });
+    return true;
+  }
+
   /** Closes the node in order. */
   async stop(): Promise<void> {
     const process = this.#process;
     if (process?.node === undefined) return;
     this.#note('stop');
     await process.node.close();
+    // The power may have failed meanwhile, and another process may run by now.
+    if (this.#process !== process) return;
     process.timers.halt();
     this.#process = undefined;
     this.#chunks = this.#chunks.reopen();
@@ -221,14 +313,23 @@ export class SimulatedNode {
   }
 
   #observePacket(path: string, bytes: Uint8Array): void {
-    invariant(this.#catalog.depth === 0, `${this.name} says something before it is durable`);
+    invariant((this.#process?.catalog.depth ?? 0) === 0, `${this.name} says something before it is durable`);
     this.#packets++;
     if (this.#killAtPacket !== undefined && this.#packets >= this.#killAtPacket) {
       this.#killAtPacket = undefined;
+      this.#killsAtPacket++;
       this.kill();
       return;
     }
     this.#note(`${path} ${bytes.length}`);
+  }
+
+  #observeWrite(): void {
+    this.#writes++;
+    if (this.#killAtWrite === undefined || this.#writes < this.#killAtWrite) return;
+    this.#killAtWrite = undefined;
+    this.#killsAtWrite++;
+    this.kill();
   }
 
   #note(what: string): void {
@@ -238,49 +339,4 @@ export class SimulatedNode {
 
 function exportReport(tables: readonly SeriesTable[], rows: number): ExportReport {
   return { rows, bytes: tables.reduce((sum, table) => sum + table.rowCount * 8 * (1 + table.fields.length), 0), unreadableCells: 0 };
-}
-
-/** The catalog of a computer: it outlives the process that closes it, and knows whether a transaction is open. */
-class ObservedCatalog implements Catalog {
-  readonly #catalog: Catalog;
-  /** Transactions open now, one inside the other. */
-  depth = 0;
-
-  constructor(catalog: Catalog) {
-    this.#catalog = catalog;
-  }
-
-  migrate(...parameters: Parameters<Catalog['migrate']>): void {
-    this.#catalog.migrate(...parameters);
-  }
-
-  run(...parameters: Parameters<Catalog['run']>): number {
-    return this.#catalog.run(...parameters);
-  }
-
-  get<Row>(...parameters: Parameters<Catalog['get']>): Row | undefined {
-    return this.#catalog.get<Row>(...parameters);
-  }
-
-  all<Row>(...parameters: Parameters<Catalog['all']>): Row[] {
-    return this.#catalog.all<Row>(...parameters);
-  }
-
-  iterate<Row>(...parameters: Parameters<Catalog['iterate']>): IterableIterator<Row> {
-    return this.#catalog.iterate<Row>(...parameters);
-  }
-
-  transaction<T>(work: () => T): T {
-    this.depth++;
-    try {
-      return this.#catalog.transaction(work);
-    } finally {
-      this.depth--;
-    }
-  }
-
-  /** The process has let go of it; the computer keeps it. */
-  close(): void {
-    this.depth = 0;
-  }
 }

@@ -41,6 +41,10 @@ export interface LinkModel {
   readonly outages?: readonly Outage[];
   /** During an outage packets wait for its end instead of being lost, as on a stream that repeats them. */
   readonly holds?: boolean;
+  /** Share of packets that come out with a bit flipped. Acted on by `SimulatedLink`, which has their bytes. */
+  readonly corruptRatio?: number;
+  /** Datagrams larger than this, headers counted, are lost without a word. Acted on by `SimulatedLink`. */
+  readonly mtuBytes?: number;
 }
 
 /** One direction of a link. Packets must enter in the order of time. */

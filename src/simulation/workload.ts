@@ -6,7 +6,7 @@ import type { MemoryFileTree } from './memory-file-tree.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 
 /**
- * People at work: they write and change files in a directory of their computer and have them published. What a node acknowledged is remembered here, apart from all nodes, and must be found
+ * People at work: they write, change and remove files in a directory of their computer and have them published. What a node acknowledged is remembered here, apart from all nodes, and must be found
  * in the history of every node in the end.
  */
 
@@ -15,9 +15,21 @@ interface Acknowledged {
   readonly path: string;
   readonly author: NodeId;
   readonly sequence: number;
-  /** Of its bytes as they were on disk. */
-  readonly sha256: string;
+  /** Of its bytes as they were on disk; absent for a removal. */
+  readonly sha256: string | undefined;
 }
+
+/** A process that lost its power says nothing more. */
+const forever = new Promise<never>(() => {});
+
+/** How a file is changed: given its old bytes, fresh ones, and a place within the old. */
+const changes: readonly ((old: Uint8Array, fresh: Uint8Array, at: number) => Uint8Array)[] = [
+  (_, fresh) => fresh,
+  (old, fresh) => concatBytes(old, utf8(`row ${toHex(fresh.subarray(0, 4))}\n`)),
+  (old, fresh, at) => concatBytes(old.subarray(0, at), fresh.subarray(0, 16), old.subarray(at + 16)),
+  (old, fresh, at) => concatBytes(old.subarray(0, at), fresh.subarray(0, 40), old.subarray(at)),
+  (old, _, at) => old.subarray(0, at),
+];
 
 /** Edits to one dataset, attached to the same directory name on every computer. */
 export class FileWork {
@@ -26,7 +38,7 @@ export class FileWork {
   readonly #random: Random;
   readonly #acknowledged: Acknowledged[] = [];
 
-  /** @param random decides what is edited and how */
+  /** @param random decides what is edited and how, unless an edit comes with its own */
   constructor(dataset: DatasetId, directory: string, random: Random) {
     this.#dataset = dataset;
     this.#directory = directory;
@@ -38,48 +50,85 @@ export class FileWork {
     return this.#acknowledged.length;
   }
 
-  /** Somebody changes one of `fileCount` files: writes it anew with up to `bytesMax` bytes, adds a row at its end, or changes a few bytes in its middle. */
-  async edit(node: SimulatedNode, fileCount: number, bytesMax: number): Promise<void> {
+  /** Somebody changes one of `fileCount` files: writes it anew with up to `bytesMax` bytes, adds a row, changes or inserts a few bytes in its middle, or cuts it short. */
+  async edit(node: SimulatedNode, fileCount: number, bytesMax: number, random: Random = this.#random): Promise<void> {
     const tree = node.directory(this.#directory);
-    const path = `site-${this.#random.below(fileCount)}.bin`;
+    const path = pathOf(random.below(fileCount));
     const old = await bytesOf(tree, path);
-    const kind = old.length === 0 ? 0 : this.#random.below(3);
-    const fresh = this.#random.bytes(1 + this.#random.below(bytesMax));
-    const at = this.#random.below(old.length + 1);
-    const changed = [
-      fresh,
-      concatBytes(old, utf8(`row ${toHex(fresh.subarray(0, 4))}\n`)),
-      concatBytes(old.subarray(0, at), fresh.subarray(0, 16), old.subarray(at + 16)),
-    ];
-    tree.put(path, changed[kind] ?? fresh);
+    const kind = old.length === 0 ? 0 : random.below(changes.length);
+    const fresh = random.bytes(1 + random.below(bytesMax));
+    const at = random.below(old.length + 1);
+    tree.put(path, changes[kind]?.(old, fresh, at) ?? fresh);
   }
 
-  /** Has a node publish its directory, and remembers what it acknowledged. Rejects as `scan` does. */
+  /** Somebody removes one of the files, or saves it under another's name, when there are others. */
+  async rearrange(node: SimulatedNode, fileCount: number, random: Random): Promise<void> {
+    const tree = node.directory(this.#directory);
+    const paths: string[] = [];
+    for await (const { path, kind } of tree.walk()) if (kind === 'file') paths.push(path);
+    const path = paths[random.below(Math.max(1, paths.length))];
+    if (path === undefined || paths.length < 2) return;
+    if (random.below(2) === 0) await tree.remove(path);
+    else tree.put(pathOf(random.below(fileCount)), await bytesOf(tree, path));
+  }
+
+  /** Has a node publish its directory, and remembers what it acknowledged. Rejects as `scan` does; never settles when the node loses its power meanwhile. */
   async publish(node: SimulatedNode): Promise<void> {
     const run = node.node;
     const { id } = run;
-    const { published } = await run.scan(this.#dataset, { settleMs: 0 });
-    // An answer of a process that has lost its power meanwhile reaches nobody.
-    if (!node.isRunning || node.node !== run) return;
+    const isAnswering = (): boolean => node.isRunning && node.node === run;
+    let published: readonly string[];
+    try {
+      ({ published } = await run.scan(this.#dataset, { settleMs: 0 }));
+    } catch (error) {
+      return isAnswering() ? Promise.reject(error) : forever;
+    }
+    if (!isAnswering()) return forever;
     for (const path of published) {
-      const own = node.node.history(this.#dataset, path).filter((revision) => revision.author === id);
+      const own = run.history(this.#dataset, path).filter((revision) => revision.author === id);
       const newest = own.reduce((a, b) => (a.sequence > b.sequence ? a : b));
       const sha256 = newest.kind === 'file' ? await sha256Of(node, this.#dataset, newest) : undefined;
-      if (sha256 !== undefined) this.#acknowledged.push({ path, author: id, sequence: newest.sequence, sha256 });
+      if (!isAnswering()) return forever;
+      this.#acknowledged.push({ path, author: id, sequence: newest.sequence, sha256 });
     }
   }
 
-  /** What was acknowledged and is not in this node's history, or stands there and does not read as it was written. */
-  async lost(node: SimulatedNode): Promise<string[]> {
+  /** What was acknowledged and is not in this node's history, or stands there and does not read as it was written. Work of the authors in `except` is left out. */
+  async lost(node: SimulatedNode, except: ReadonlySet<NodeId> = new Set()): Promise<string[]> {
     const found: string[] = [];
     for (const { path, author, sequence, sha256 } of this.#acknowledged) {
+      if (except.has(author)) continue;
       const revision = node.node.history(this.#dataset, path).find((each) => each.author === author && each.sequence === sequence);
       const name = `${path} as ${author}/${sequence} wrote it`;
       if (revision === undefined) found.push(`${node.name} does not know ${name}`);
-      else if (revision.head && (await sha256Of(node, this.#dataset, revision)) !== sha256) found.push(`${node.name} cannot read ${name}`);
+      else if (sha256 !== undefined && revision.head && (await sha256Of(node, this.#dataset, revision)) !== sha256)
+        found.push(`${node.name} cannot read ${name}`);
     }
     return found;
   }
+
+  /** Files in the node's directory that are not what its dataset says stands there: missing, surplus, or with other bytes. Call it when nothing is under way and nobody has unpublished changes. */
+  async wrongOnDisk(node: SimulatedNode): Promise<string[]> {
+    const found: string[] = [];
+    const tree = node.directory(this.#directory);
+    const standing = new Set<string>();
+    for (const { path, inConflict } of [...node.node.files(this.#dataset)]) {
+      standing.add(path);
+      // While a conflict is open each computer goes on showing one of its heads.
+      const shown = inConflict ? node.node.history(this.#dataset, path).filter(({ head, kind }) => head && kind === 'file') : [{ path }];
+      const said = await Promise.all(shown.map((revision) => sha256Of(node, this.#dataset, revision)));
+      const onDisk = toHex(nodeCrypto.sha256(await bytesOf(tree, path)));
+      if (!said.includes(onDisk))
+        found.push(`${node.name} shows other bytes in ${path} than the dataset has: ${onDisk} against ${said.join(' or ')}`);
+    }
+    for await (const { path } of tree.walk())
+      if (!standing.has(path)) found.push(`${node.name} shows ${path}, which the dataset does not have`);
+    return found;
+  }
+}
+
+function pathOf(index: number): string {
+  return index % 3 === 2 ? `notes/site-${index}.bin` : `site-${index}.bin`;
 }
 
 async function bytesOf(tree: MemoryFileTree, path: string): Promise<Uint8Array> {
@@ -89,15 +138,17 @@ async function bytesOf(tree: MemoryFileTree, path: string): Promise<Uint8Array> 
   return reader.read(0, stat.sizeBytes);
 }
 
-/** Of the bytes that the node gives for a revision; what cannot be read is named by its error. */
+/** Of the bytes that the node gives for a revision, or for what stands; what cannot be read is named by its error. */
 async function sha256Of(
   node: SimulatedNode,
   dataset: DatasetId,
-  revision: { readonly path: string; readonly author: NodeId; readonly sequence: number },
+  revision: { readonly path: string; readonly author?: NodeId; readonly sequence?: number },
 ): Promise<string> {
+  const { path, author, sequence } = revision;
   const hash = nodeCrypto.createSha256();
   try {
-    for await (const part of node.node.read(dataset, revision.path, revision)) hash.update(part);
+    const dot = author === undefined || sequence === undefined ? undefined : { author, sequence };
+    for await (const part of node.node.read(dataset, path, dot)) hash.update(part);
   } catch (error) {
     return String(error);
   }

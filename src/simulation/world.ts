@@ -3,7 +3,8 @@ import { type Random, seededRandom } from '../core/random.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import { nodeCrypto } from '../runtime/node-crypto.ts';
 import { endOfTurn } from './end-of-turn.ts';
-import { type SimulatedLink, SimulatedNetwork } from './simulated-network.ts';
+import type { SimulatedLink } from './simulated-link.ts';
+import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedNode, type SimulatedNodeOptions } from './simulated-node.ts';
 import { Trace } from './trace.ts';
 import { VirtualAgenda } from './virtual-agenda.ts';
@@ -87,14 +88,17 @@ export class World {
     return node;
   }
 
-  /** Lays a link between two computers; `back` is the way from the second to the first, the same if absent. */
-  link(a: string, b: string, model: LinkModel, back?: LinkModel): SimulatedLink {
-    return this.#network.lay(a, b, model, back);
+  /**
+   * Lays a link between two computers; `back` is the way from the second to the first, the same if absent. A second link between the same two needs the name of its `medium`, which stands in
+   * addresses, too: `udp://ridge.sat:7077`.
+   */
+  link(a: string, b: string, model: LinkModel, back?: LinkModel, medium?: string): SimulatedLink {
+    return this.#network.lay(a, b, model, back, medium);
   }
 
-  /** The link between two computers. */
-  linkBetween(a: string, b: string): SimulatedLink {
-    const link = this.#network.link(a, b);
+  /** The link between two computers, over this medium. */
+  linkBetween(a: string, b: string, medium?: string): SimulatedLink {
+    const link = this.#network.link(a, b, medium);
     invariant(link !== undefined, `there is no link between ${a} and ${b}`);
     return link;
   }
@@ -105,9 +109,17 @@ export class World {
     for (const link of this.links) if (inside.has(link.ends[0]) !== inside.has(link.ends[1])) link.cut();
   }
 
-  /** Heals every link. */
+  /** Heals every link for good: schedules end. */
   healAll(): void {
-    for (const link of this.links) link.heal();
+    for (const link of this.links) {
+      link.unschedule();
+      link.heal();
+    }
+  }
+
+  /** A computer is given other addresses: `ridge` is `ridge~1` from now on. With `original`, it has its first ones again. */
+  changeAddress(name: string, original = false): void {
+    this.#network.changeAddress(this.node(name).name, original);
   }
 
   /** Does something at an instant, in milliseconds since the world began. */
