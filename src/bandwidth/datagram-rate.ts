@@ -211,6 +211,7 @@ export class DatagramRateControl implements RateControl {
       ...(this.#rate === undefined ? {} : { rateBytesPerSecond: this.#rate * 1000 }),
       ...(this.#minRttMs === undefined ? {} : { minRttMs: this.#minRttMs }),
       ...(this.#rttMs === undefined ? {} : { smoothedRttMs: this.#rttMs }),
+      ...(this.#rttMs === undefined ? {} : { jitterMs: this.#queueDelay.jitterMs }),
       lossRatio: this.#loss.share,
       confidence: Math.min(1, this.#measurements / windowsKept),
     };

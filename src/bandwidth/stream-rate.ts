@@ -110,6 +110,7 @@ export class StreamRateControl implements RateControl {
       ...(this.#rate === undefined ? {} : { rateBytesPerSecond: this.#rate * 1000 }),
       ...(this.#minRttMs === undefined ? {} : { minRttMs: this.#minRttMs }),
       ...(this.#rttMs === undefined ? {} : { smoothedRttMs: this.#rttMs }),
+      ...(this.#rttMs === undefined ? {} : { jitterMs: this.#queueDelay.jitterMs }),
       lossRatio: 0,
       confidence: Math.min(1, this.#measured.length / measurementsKept),
     };

@@ -1,3 +1,4 @@
+import { FairShares } from '../bandwidth/fair-shares.ts';
 import { toHex } from '../core/bytes.ts';
 import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';

@@ -34,6 +34,8 @@ export interface PathEstimate {
   readonly minRttMs?: number;
   /** Smoothed round trip, milliseconds. */
   readonly smoothedRttMs?: number;
+  /** Mean difference between the one-way delays of a packet and the next, milliseconds. */
+  readonly jitterMs?: number;
   /** Share of packets lost lately, 0 to 1. */
   readonly lossRatio: number;
   /** 0 (a guess) to 1 (measured over many windows). */

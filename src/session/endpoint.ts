@@ -277,6 +277,16 @@ export class SessionEndpoint {
     return this.#entryById.get(id)?.session?.estimate ?? noEstimate;
   }
 
+  /** The way a session's packets take now. */
+  path(id: SessionId): Path | undefined {
+    return this.#entryById.get(id)?.session?.path;
+  }
+
+  /** The class of what waits in a session because the link's account does not allow it to leave. */
+  heldBack(id: SessionId): PriorityClass | undefined {
+    return this.#entryById.get(id)?.session?.heldBack;
+  }
+
   /** Where the session's bytes went so far, or `undefined` when there is no such session. */
   ledger(id: SessionId): Ledger | undefined {
     return this.#entryById.get(id)?.session?.ledger;

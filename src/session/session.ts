@@ -160,6 +160,12 @@ export class Session {
     return this.#closed;
   }
 
+  /** The class of what could be sent if the link's account allowed it. */
+  get heldBack(): PriorityClass | undefined {
+    const path = this.#path;
+    return path === undefined || this.#closed || this.#isAllowed(path) ? undefined : this.#queue.mostUrgent;
+  }
+
   get heardAt(): MonotonicMs {
     return this.#silence.heardAt;
   }
