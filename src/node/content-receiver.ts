@@ -119,6 +119,11 @@ export class ContentReceiver {
     return active;
   }
 
+  /** The contents that the peer is expected to send now. */
+  get coming(): WantedContent[] {
+    return [...this.#receivingByNumber.values()].flatMap(({ wanted, lacked }) => (lacked ? [] : [wanted]));
+  }
+
   /** How many contents the peer was asked for and has not delivered, whether it has them or not. */
   get asked(): number {
     return this.#receivingByNumber.size;

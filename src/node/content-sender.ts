@@ -1,7 +1,9 @@
 import { FairShares } from '../bandwidth/fair-shares.ts';
 import { toHex } from '../core/bytes.ts';
+import type { DatasetId, Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import type { MonotonicMs } from '../core/time.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type Want } from '../session/messages.ts';
 import type { BaseAnswer, EncodedGroup, PreparedTransfer } from './content-tasks.ts';
@@ -41,6 +43,15 @@ export interface OutgoingData {
   readonly offset: number;
   readonly bytes: Uint8Array;
   readonly last: boolean;
+  /** What it counts for; absent when no file here has the content any more. */
+  readonly dataset?: DatasetId;
+}
+
+/** How datasets share a session: whose a content is, its weight, and from when on it may send. */
+export interface SharingRules {
+  datasetOf(root: Hash): DatasetId | undefined;
+  weightOf(dataset: DatasetId): number;
+  freeAt(dataset: DatasetId | undefined): MonotonicMs;
 }
 
 const encodedAhead = 2;
@@ -54,6 +65,7 @@ interface ReadyObject {
 }
 
 interface Sending {
+  readonly dataset: DatasetId | undefined;
   readonly want: Want;
   transfer?: PreparedTransfer;
   /** Groups still to be encoded, in order. */
@@ -71,6 +83,8 @@ interface Sending {
 /** The sending half of one session's transfers. */
 export class ContentSender {
   readonly #crypto: Pick<Crypto, 'sha256'>;
+  readonly #rules: SharingRules | undefined;
+  readonly #shares: FairShares<DatasetId | ''>;
   readonly #sendingByNumber = new Map<number, Sending>();
   readonly #deferredByRoot = new Map<string, Want[]>();
   #deferredCount = 0;
@@ -82,8 +96,10 @@ export class ContentSender {
   #resumedBytes = 0;
   #copiedBytes = 0;
 
-  constructor(crypto: Pick<Crypto, 'sha256'>) {
+  constructor(crypto: Pick<Crypto, 'sha256'>, rules?: SharingRules) {
     this.#crypto = crypto;
+    this.#rules = rules;
+    this.#shares = new FairShares((dataset) => (dataset === '' ? 1 : (rules?.weightOf(dataset) ?? 1)));
   }
 
   /** The peer asks. `limits.wantsPerSessionMax` are served at once; further ones wait, because many that were deferred may become complete together. */
@@ -95,6 +111,7 @@ export class ContentSender {
       return;
     }
     this.#sendingByNumber.set(want.number, {
+      dataset: this.#rules?.datasetOf(want.root),
       want,
       groups: [].values(),
       exhausted: false,
@@ -219,33 +236,53 @@ export class ContentSender {
     return queries;
   }
 
-  /** The most urgent class that has data ready, or `undefined`. */
-  get readyPriority(): PriorityClass | undefined {
+  /** The most urgent class that has data ready and may send, or `undefined`. */
+  readyPriority(now: MonotonicMs): PriorityClass | undefined {
     let best: number = priorityClasses.length;
     for (const sending of this.#sendingByNumber.values()) {
-      if (sending.ready.length > 0) best = Math.min(best, priorityClasses.indexOf(sending.want.priority));
+      if (this.#maySend(sending, now)) best = Math.min(best, priorityClasses.indexOf(sending.want.priority));
     }
     return priorityClasses[best];
   }
 
-  /** Takes up to `bytesMax` of the most urgent data. */
-  take(bytesMax: number): OutgoingData | undefined {
-    const priority = this.readyPriority;
+  /** When a rate cap allows more of what is ready and has to wait for one. */
+  cappedUntil(now: MonotonicMs): MonotonicMs | undefined {
+    let until: MonotonicMs | undefined;
+    for (const sending of this.#sendingByNumber.values()) {
+      if (sending.ready.length === 0 || this.#maySend(sending, now)) continue;
+      const freeAt = this.#rules?.freeAt(sending.dataset) ?? now;
+      if (until === undefined || freeAt < until) until = freeAt;
+    }
+    return until;
+  }
+
+  /** Takes up to `bytesMax` of the most urgent data: of one dataset after the other by their weights, and of each in the order of asking. */
+  take(bytesMax: number, now: MonotonicMs): OutgoingData | undefined {
+    const priority = this.readyPriority(now);
     if (priority === undefined) return undefined;
-    for (const [number, sending] of this.#sendingByNumber) {
+    const ready = [...this.#sendingByNumber].filter(([, each]) => each.want.priority === priority && this.#maySend(each, now));
+    const dataset = this.#shares.next(ready.map(([, each]) => each.dataset ?? ''));
+    for (const [number, sending] of ready) {
       const [object] = sending.ready;
-      if (sending.want.priority !== priority || object === undefined) continue;
+      if (object === undefined || (sending.dataset ?? '') !== dataset) continue;
       const { offset } = object;
       const bytes = object.bytes.subarray(offset, offset + bytesMax);
       object.offset += bytes.length;
+      this.#shares.sent(dataset, bytes.length);
       const last = object.offset === object.bytes.length;
       if (last) {
         sending.ready.shift();
         this.#encodeAhead(sending);
       }
-      return { priority, transfer: number * objectsPerWantMax + object.object, offset, bytes, last };
+      const part = { priority, transfer: number * objectsPerWantMax + object.object, offset, bytes, last };
+      return sending.dataset === undefined ? part : { ...part, dataset: sending.dataset };
     }
     return undefined;
+  }
+
+  #maySend(sending: Sending, now: MonotonicMs): boolean {
+    if (sending.ready.length === 0) return false;
+    return sending.want.priority === 'emergency' || (this.#rules?.freeAt(sending.dataset) ?? now) <= now;
   }
 
   /** Bytes that did not travel: because the peer had them from an interrupted transfer, and because its base has them. */

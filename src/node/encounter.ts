@@ -37,6 +37,8 @@ export interface OutgoingMessage {
   readonly message: Message;
   /** The one entry that the message brings, when it brings one. */
   readonly entry?: { readonly dataset: DatasetId; readonly entry: LogEntry };
+  /** Whose entries it carries. */
+  readonly dataset?: DatasetId;
 }
 
 /** What came of entries that a peer sent. */
@@ -191,12 +193,12 @@ export class Encounter {
   }
 
   /** The next message: what is waiting, then entries that the peer lacks, of the classes that may be pushed now. */
-  poll(mayPush: (priority: PriorityClass) => boolean): OutgoingMessage | undefined {
+  poll(mayPush: (priority: PriorityClass, dataset: DatasetId) => boolean): OutgoingMessage | undefined {
     const ready = this.#ready.shift();
     if (ready !== undefined || this.#caughtUp || this.#peerVectorByDataset === undefined) return ready;
     let held = false;
     for (const { dataset, priority } of sharedDatasets(this.#stores.membership)) {
-      if (!mayPush(priority)) {
+      if (!mayPush(priority, dataset)) {
         held = true;
         continue;
       }
@@ -217,7 +219,7 @@ export class Encounter {
         first: range.from,
         entries: entries.map(({ body, signature }) => ({ body, signature })),
       };
-      return { priority, message, ...(entries.length === 1 ? { entry: { dataset, entry: last } } : {}) };
+      return { priority, message, dataset, ...(entries.length === 1 ? { entry: { dataset, entry: last } } : {}) };
     }
     this.#caughtUp = !held;
     return undefined;

@@ -18,6 +18,7 @@ import { decodeMessage, encodeMessage, type Message } from '../session/messages.
 import { Admission } from './admission.ts';
 import type { Invite } from './invite.ts';
 import { Joining } from './joining.ts';
+import { type LinkReport, LinkSupervision } from './link-supervision.ts';
 import { type EntryDraft, LogKeeping, type LogKeepingParts } from './log-keeping.ts';
 import { encodeOperation, type MembershipOperation } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
@@ -67,8 +68,12 @@ export interface EngineParts extends LogKeepingParts {
   readonly journal: TransferJournal;
 }
 
+const noBytes = new Uint8Array(0);
+
 /** The machines of one node. One driver at a time. */
 export class Engine {
+  /** The accounts, budgets and caps of links. Changed within turns only. */
+  readonly links: LinkSupervision;
   readonly #parts: EngineParts;
   readonly #endpoint: SessionEndpoint;
   readonly #peers: Peers;
@@ -87,6 +92,7 @@ export class Engine {
     this.#now = now;
     const { identity, crypto, membership, catalog, entropy, random, rateControl } = parts;
     const report = (event: NodeEvent): void => this.#report(event);
+    this.links = new LinkSupervision({ catalog, peerByKey: (key) => membership.memberByKey(key)?.node, report }, now);
     const contacts = new Contacts(catalog, random.fork(), now.monotonicMs);
     this.#endpoint = new SessionEndpoint({
       localStatic: identity.channelKey,
@@ -94,6 +100,7 @@ export class Engine {
       entropy,
       random: random.fork(),
       rateControl,
+      meter: this.links.accounts,
       credentials: {
         memberSecrets: () => (membership.secret === undefined ? [] : [membership.secret]),
         inviteSecret: (tag) => membership.invitePsk(tag, this.#now.wallMs),
@@ -120,6 +127,7 @@ export class Engine {
       ...parts,
       endpoint: this.#endpoint,
       keeping: this.#keeping,
+      links: this.links,
       start: (task) => this.#outputs.push({ type: 'task', task }),
       report,
     });
@@ -168,6 +176,7 @@ export class Engine {
   nextDeadline(): Deadline | undefined {
     let next = earliest(this.#endpoint.nextDeadline(), this.#peers.nextDeadline());
     next = earliest(next, this.#replication.nextDeadline());
+    next = earliest(next, this.links.nextDeadline());
     next = earliest(next, this.#joining.nextDeadline());
     return earliest(next, this.#keeping.nextDeadline(this.#now.monotonicMs));
   }
@@ -273,6 +282,11 @@ export class Engine {
     return [...this.#peers.sessions.keys()];
   }
 
+  /** What is known of the links to members. */
+  linkReports(): LinkReport[] {
+    return this.links.links(this.#peers.sessions, this.#endpoint);
+  }
+
   /** Bytes by peer and purpose since this engine began. */
   traffic(): PeerTraffic[] {
     return this.#traffic.totals(new Map([...this.#peers.sessions].map(([peer, session]) => [peer, this.#trafficOf(session)])));
@@ -283,8 +297,10 @@ export class Engine {
   #turn<T>(now: Moment, work: () => T): T {
     this.#now = now;
     return this.#parts.catalog.transaction(() => {
+      this.links.begin(now);
       const result = work();
       this.#settle();
+      this.links.settle(this.#peers.sessions, this.#endpoint);
       return result;
     });
   }
@@ -409,6 +425,8 @@ export class Engine {
       this.#end(previous);
       this.#endpoint.close(previous, 'replaced', this.#now);
     }
+    this.links.accounts.introduce(this.#endpoint.remoteStatic(session) ?? noBytes, peer);
+    this.#endpoint.refreshAccount(session);
     this.#replication.begin(session, peer);
     this.#report({ type: 'session-up', peer, address: address ?? 'inbound' });
   }
@@ -459,6 +477,7 @@ export class Engine {
       return;
     }
     const message = decoded.value;
+    if (this.#replication.carriesRows(message)) this.#endpoint.receivedData(session, bytes.length);
     if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
     else if (message.type === 'join') this.#admit(session, message);
     else if (message.type === 'welcome') this.#joining.handleWelcome(session, message);

@@ -21,6 +21,7 @@ import { type IngestCounts, IngestLedger, type QuarantinedPiece } from '../obser
 import { type LoggerEvent, ObservationStore, type StoredRow, type TableSummary } from '../observations/observation-store.ts';
 import type { Listener } from '../ports/links.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
+import { BandwidthService } from './bandwidth-service.ts';
 import { Chores } from './chores.ts';
 import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
@@ -94,6 +95,8 @@ export class FieldNode {
   readonly #upkeep: Upkeep;
   readonly #chores: Chores;
   readonly #duties: Duties;
+  /** What links can do, what goes over them, and how much may. */
+  readonly bandwidth: BandwidthService;
   readonly #listeners: Listener[] = [];
   readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
 
@@ -193,6 +196,7 @@ export class FieldNode {
     });
     this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
     this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
+    this.bandwidth = new BandwidthService({ driver: this.#driver, access: this.#access, membership: this.#membership });
     this.#duties = new Duties(
       catalog,
       platform.timers,
@@ -536,6 +540,7 @@ export class FieldNode {
     this.#search.close();
     await this.#chores.close();
     await this.#upkeep.close();
+    this.bandwidth.close();
     await this.#driver.close();
     await this.#platform.links.close();
     await this.#platform.chunks.close();

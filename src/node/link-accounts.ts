@@ -98,6 +98,7 @@ export class LinkAccounts implements LinkMeter {
   readonly #caps: RateCaps;
   readonly #peerByKey: (remoteStatic: Uint8Array) => NodeId | undefined;
   readonly #flowByKey = new Map<string, Flow>();
+  readonly #introducedByKey = new Map<string, NodeId>();
   readonly #rowByKey = new Map<string, Row>();
   readonly #touched = new Set<Row>();
   #budgets: readonly OpenBudget[] = [];
@@ -130,7 +131,13 @@ export class LinkAccounts implements LinkMeter {
   }
 
   flow(path: string, remoteStatic: Uint8Array | undefined): LinkFlow {
-    return this.#flow(linkOfPath(path), remoteStatic && this.#peerByKey(remoteStatic));
+    const peer = remoteStatic && (this.#introducedByKey.get(toHex(remoteStatic)) ?? this.#peerByKey(remoteStatic));
+    return this.#flow(linkOfPath(path), peer);
+  }
+
+  /** This key is a member's, although the team's log does not say so yet: it is just joining, or we are. */
+  introduce(remoteStatic: Uint8Array, peer: NodeId): void {
+    if (this.#peerByKey(remoteStatic) !== peer) this.#introducedByKey.set(toHex(remoteStatic), peer);
   }
 
   /** The end of a turn, in its transaction: what is about to leave is covered. */

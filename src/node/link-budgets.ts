@@ -27,7 +27,7 @@ export interface LinkBudget extends BudgetTerms {
   readonly peer?: NodeId;
   /**
    * `both` (default): what comes counts too, as operators bill it. Nothing that comes can be refused, though: when the budget is used up this node falls silent, and the peer stops within three
-   * round trips and three seconds. `sent`: only what goes, which is held to the byte.
+   * round trips and three seconds, but for probes that become ever rarer. `sent`: only what goes, which is held to the byte.
    */
   readonly counts?: 'both' | 'sent';
 }

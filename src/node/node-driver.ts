@@ -89,6 +89,12 @@ export class NodeDriver {
     return result;
   }
 
+  /** The last turn: the accounts of links are written as they are. Not after a failure of the storage, nor after `close`. */
+  settleAccounts(): void {
+    if (this.#stopped === undefined && !this.#closed)
+      this.command((engine, now) => engine.atomically(now, () => engine.links.accounts.settleAll()));
+  }
+
   /** Ends: no input and no wake-up any more. Resolves when running tasks have ended. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -1,5 +1,6 @@
 import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
+import type { LinkReport, Waiting } from './link-supervision.ts';
 
 /** Something the node's owner may want to know. */
 export type NodeEvent =
@@ -16,6 +17,11 @@ export type NodeEvent =
   | { readonly type: 'conflict'; readonly dataset: DatasetId; readonly path: string }
   | { readonly type: 'content-complete'; readonly root: string; readonly sizeBytes: number; readonly copiedBytes: number }
   | { readonly type: 'receipt'; readonly node: NodeId; readonly dataset: DatasetId }
+  /** The link to a member turned out to be of another class, or half as fast or slow again. */
+  | { readonly type: 'link-changed'; readonly report: LinkReport }
+  /** Something that could be sent or asked for waits for a budget; said again when what it waits for changes, and ended by `waiting-over`. */
+  | { readonly type: 'waiting'; readonly waiting: Waiting }
+  | { readonly type: 'waiting-over'; readonly peer: NodeId }
   /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
   | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };
 

@@ -88,7 +88,8 @@ export class RateCaps {
 
   /** What a dataset gets of a link by what others of its class get; 1 is usual. @throws GodwitError `CAP_MALFORMED` */
   setWeight(dataset: DatasetId, weight: number): void {
-    if (!(weight >= 0.001 && weight <= 1000)) throw new GodwitError('CAP_MALFORMED', 'The weight of a dataset is a number from 0.001 to 1000.');
+    if (!(weight >= 0.001 && weight <= 1000))
+      throw new GodwitError('CAP_MALFORMED', 'The weight of a dataset is a number from 0.001 to 1000.');
     this.#catalog.run('INSERT OR REPLACE INTO rate_cap (kind, subject, rate) VALUES (?, ?, ?)', 'weight', dataset, weight);
     this.#weightByDataset.set(dataset, weight);
   }

@@ -1,5 +1,5 @@
 import { toHex } from '../core/bytes.ts';
-import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
+import { type DatasetId, type Hash, type NodeId, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Fault, Outcome } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
@@ -19,6 +19,7 @@ import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
 import type { Interests } from './interests.ts';
+import type { LinkSupervision } from './link-supervision.ts';
 import type { LogKeeping } from './log-keeping.ts';
 import type { Membership } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
@@ -63,6 +64,7 @@ export interface ReplicationParts {
   readonly interests: Interests;
   readonly journal: TransferJournal;
   readonly keeping: LogKeeping;
+  readonly links: LinkSupervision;
   /** Begins a task; answered by `handleTaskDone`. */
   readonly start: (task: EngineTask) => void;
   readonly report: (event: NodeEvent) => void;
@@ -82,6 +84,8 @@ interface Talk {
   askAgain: boolean;
   /** The peer is not heard at the moment. */
   silent: boolean;
+  /** A cap holds back data or entries until then. */
+  cappedUntil: MonotonicMs | undefined;
 }
 
 /** A content that replaces nothing is sent along with its entry up to this size. */
@@ -124,17 +128,22 @@ export class Replication {
 
   /** Opens the conversation with a member. */
   begin(session: SessionId, peer: NodeId): void {
-    const { logs, membership, receipts, interests, crypto, journal } = this.#parts;
+    const { logs, membership, receipts, interests, crypto, journal, links } = this.#parts;
     const talk: Talk = {
       session,
       peer,
       encounter: new Encounter({ logs, membership, receipts, interests, crypto }, peer),
-      sender: new ContentSender(crypto),
+      sender: new ContentSender(crypto, {
+        datasetOf: (root) => this.#parts.index.headsWithRoot(root)[0]?.dataset,
+        weightOf: (dataset) => links.caps.weightOf(dataset),
+        freeAt: (dataset) => links.caps.datasetFreeAt(dataset),
+      }),
       receiver: new ContentReceiver(journal, crypto),
       spoiled: new Set(),
       pushes: 0,
       askAgain: true,
       silent: false,
+      cappedUntil: undefined,
     };
     this.#talkBySession.set(session, talk);
     talk.encounter.begin();
@@ -164,6 +173,8 @@ export class Replication {
 
   /** Saves how far transfers have come, where that is due. */
   wake(now: MonotonicMs): void {
+    for (const peer of this.#parts.links.takeAskable())
+      for (const talk of this.#talkBySession.values()) if (talk.peer === peer) talk.askAgain = true;
     for (const { receiver } of this.#talkBySession.values()) {
       const due = receiver.nextDeadline();
       if (due !== undefined && due.at <= now) receiver.journal();
@@ -172,7 +183,10 @@ export class Replication {
 
   nextDeadline(): Deadline | undefined {
     let next: Deadline | undefined;
-    for (const { receiver } of this.#talkBySession.values()) next = earliest(next, receiver.nextDeadline());
+    for (const { receiver, cappedUntil } of this.#talkBySession.values()) {
+      next = earliest(next, receiver.nextDeadline());
+      if (cappedUntil !== undefined) next = earliest(next, { at: cappedUntil, reason: 'a rate cap allows more' });
+    }
     if (this.#holdUntil !== undefined && this.#talkBySession.size > 0)
       next = earliest(next, { at: this.#holdUntil, reason: 'ask again after a disk failure' });
     return next;
@@ -306,19 +320,26 @@ export class Replication {
   refill(session: SessionId, now: Moment): void {
     const talk = this.#talkBySession.get(session);
     if (talk === undefined) return;
-    const { endpoint } = this.#parts;
+    const { endpoint, links } = this.#parts;
     const { sender } = talk;
-    for (let priority = sender.readyPriority; priority !== undefined; priority = sender.readyPriority) {
+    for (let priority = sender.readyPriority(now.monotonicMs); priority !== undefined; priority = sender.readyPriority(now.monotonicMs)) {
       const room = endpoint.roomBytes(session, priority);
-      const data = room > 0 ? sender.take(Math.min(endpoint.maxDataBytes(session), room)) : undefined;
+      const data = room > 0 ? sender.take(Math.min(endpoint.maxDataBytes(session), room), now.monotonicMs) : undefined;
       if (data === undefined) break;
+      if (data.dataset !== undefined) links.caps.datasetSent(data.dataset, data.bytes.length, now.monotonicMs);
       endpoint.sendData(session, data.priority, data, now);
       this.#drainSender(talk, now);
     }
   }
 
   #pump(talk: Talk, now: Moment): void {
-    const hasRoom = (priority: PriorityClass): boolean => this.#parts.endpoint.roomBytes(talk.session, priority) > 0;
+    const { endpoint, links } = this.#parts;
+    talk.cappedUntil = undefined;
+    const hasRoom = (priority: PriorityClass, dataset: DatasetId): boolean => {
+      const freeAt = priority === 'emergency' ? -Infinity : links.caps.datasetFreeAt(dataset);
+      if (freeAt > now.monotonicMs) talk.cappedUntil = Math.min(talk.cappedUntil ?? Infinity, freeAt) as MonotonicMs;
+      return freeAt <= now.monotonicMs && endpoint.roomBytes(talk.session, priority) > 0;
+    };
     for (let next = talk.encounter.poll(hasRoom); next !== undefined; next = talk.encounter.poll(hasRoom)) {
       this.#sayEncounter(talk, next, now);
     }
@@ -326,16 +347,18 @@ export class Replication {
     this.#drainReceiver(talk, now);
     this.#drainSender(talk, now);
     this.refill(talk.session, now);
+    const cappedUntil = talk.sender.cappedUntil(now.monotonicMs);
+    if (cappedUntil !== undefined) talk.cappedUntil = Math.min(talk.cappedUntil ?? Infinity, cappedUntil) as MonotonicMs;
   }
 
-  #sayEncounter(talk: Talk, { priority, message, entry }: OutgoingMessage, now: Moment): void {
+  #sayEncounter(talk: Talk, { priority, message, dataset, entry }: OutgoingMessage, now: Moment): void {
     const want = entry === undefined ? undefined : this.#worthPushing(talk, entry.dataset, entry.entry);
     if (want === undefined || message.type !== 'entries') {
-      this.#say(talk, priority, message, now);
+      this.#say(talk, priority, message, now, dataset);
       return;
     }
     const number = 2 * talk.pushes++ + 1;
-    this.#say(talk, priority, { ...message, push: number }, now);
+    this.#say(talk, priority, { ...message, push: number }, now, dataset);
     talk.sender.handleWant({ ...want, number, priority });
   }
 
@@ -364,6 +387,7 @@ export class Replication {
     if (dataset === undefined || entry === undefined || more.length > 0 || this.#holdUntil !== undefined) return false;
     const [wanted, ...others] = this.#parts.wants.ofEntry(dataset, entry.author, entry.sequence);
     if (wanted === undefined || others.length > 0) return false;
+    if (!this.#parts.links.mayAsk(talk.peer, this.#parts.endpoint.path(talk.session), wanted.priority)) return false;
     for (const { receiver } of this.#talkBySession.values()) if (receiver.askedFor(toHex(wanted.root)) !== 'no') return false;
     const body = decodeEntryBody(entry.body, entry.author);
     const [change] = body.ok && body.value.kind === 'files' ? body.value.changes : [];
@@ -381,8 +405,12 @@ export class Replication {
 
   /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */
   #ask(talk: Talk, now: MonotonicMs): void {
-    const { wants, contents, index } = this.#parts;
+    const { wants, contents, index, endpoint, links } = this.#parts;
     if (this.#holdUntil !== undefined && this.#holdUntil <= now) this.#resumeAsking();
+    const path = endpoint.path(talk.session);
+    if (links.accounts.isLimited) {
+      for (const { root, priority } of talk.receiver.coming) if (!links.mayAsk(talk.peer, path, priority)) talk.receiver.withdraw(root);
+    }
     // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
     const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
     if (!talk.askAgain || free <= 0 || this.#holdUntil !== undefined || talk.silent) return;
@@ -395,6 +423,7 @@ export class Replication {
         talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
     };
     for (const wanted of wants.next(free, except)) {
+      if (!links.mayAsk(talk.peer, path, wanted.priority)) continue;
       if (contents.holds(wanted.root)) {
         // It came by another way: somebody put the file in its place, for one.
         this.contentAvailable(wanted.root);
@@ -472,10 +501,19 @@ export class Replication {
     this.askEverybody();
   }
 
-  #say(talk: Talk, priority: PriorityClass, message: Message, now: Moment): void {
-    const { endpoint } = this.#parts;
+  #say(talk: Talk, priority: PriorityClass, message: Message, now: Moment, dataset?: DatasetId): void {
+    const { endpoint, links } = this.#parts;
+    const encoded = encodeMessage(message);
+    links.caps.datasetSent(dataset, encoded.length, now.monotonicMs);
     // A full queue means a peer that takes nothing while we owe it much. Everything said is derived from the catalog, so beginning again later loses nothing.
-    if (!endpoint.sendMessage(talk.session, priority, encodeMessage(message), now)) endpoint.close(talk.session, 'message queue full', now);
+    if (!endpoint.sendMessage(talk.session, priority, encoded, now, this.carriesRows(message)))
+      endpoint.close(talk.session, 'message queue full', now);
+  }
+
+  /** True for a message that carries rows of observations, which count as data. */
+  carriesRows(message: Message): boolean {
+    if (message.type !== 'entries') return false;
+    return this.#parts.membership.datasets().some(({ id, kind }) => kind === 'series' && shortName(id) === message.dataset);
   }
 
   // Tasks

@@ -251,6 +251,11 @@ export class SessionEndpoint {
     if (session?.flow !== undefined) session.account.receivedData(bytes, session.flow);
   }
 
+  /** Who the peer of a session is has become known to the meter. */
+  refreshAccount(id: SessionId): void {
+    this.#entryById.get(id)?.session?.refreshAccount();
+  }
+
   /** Ends a session: the peer is told once, and the owner gets `closed`. */
   close(id: SessionId, reason: string, now: Moment): void {
     const entry = this.#touch(id, now);
@@ -275,6 +280,11 @@ export class SessionEndpoint {
   /** What is known of the session's present path. */
   estimate(id: SessionId): PathEstimate {
     return this.#entryById.get(id)?.session?.estimate ?? noEstimate;
+  }
+
+  /** The X25519 key of a session's peer. */
+  remoteStatic(id: SessionId): Uint8Array | undefined {
+    return this.#entryById.get(id)?.remoteStatic;
   }
 
   /** The way a session's packets take now. */

@@ -30,7 +30,7 @@ export class SessionPath {
   readonly kind: PathKind;
   readonly rate: RateControl;
   /** The account of what goes and comes here. */
-  readonly flow: LinkFlow;
+  flow: LinkFlow;
   readonly roundTrip = new RoundTrip();
   /** Number of the first packet sent here. */
   readonly firstPacketNumber: number;

@@ -238,6 +238,11 @@ export class Session {
     this.#pingWanted = true;
   }
 
+  /** Who the peer is has become known: its account may be another one from now on. */
+  refreshAccount(): void {
+    if (this.#path !== undefined) this.#path.flow = this.#flowOf(this.#path.name);
+  }
+
   /** Goes on over another path. What was under way is sent again there. */
   migrate(path: Path, kind: PathKind, remembered: PathEstimate | undefined, now: MonotonicMs): void {
     if (this.#closed) return;

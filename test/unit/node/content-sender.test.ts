@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { Hash } from '../../../src/core/identifiers.ts';
 import { limits } from '../../../src/core/limits.ts';
 import type { PriorityClass } from '../../../src/core/priority.ts';
+import type { MonotonicMs } from '../../../src/core/time.ts';
 import { ContentSender } from '../../../src/node/content-sender.ts';
 import type { PreparedTransfer } from '../../../src/node/content-tasks.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { objectsPerWantMax, type Want } from '../../../src/session/messages.ts';
+
+const now = 0 as MonotonicMs;
 
 const megabyte = 1024 * 1024;
 
@@ -30,7 +33,7 @@ function drain(sender: ContentSender, bytesMax = 64): string[] {
     for (let task = sender.pollTask(); task !== undefined; task = sender.pollTask()) {
       if (task.type === 'encode') sender.encoded(task.number, task.group, { kind: 'encoded', bytes: new Uint8Array(100).fill(task.group) });
     }
-    const data = sender.take(bytesMax);
+    const data = sender.take(bytesMax, now);
     if (data === undefined) return taken;
     taken.push(
       `${Math.floor(data.transfer / objectsPerWantMax)}.${data.transfer % objectsPerWantMax} ${data.offset}+${data.bytes.length}${data.last ? ' last' : ''}`,
@@ -49,18 +52,18 @@ describe('a sender of contents', () => {
     const sender = new ContentSender(nodeCrypto);
     begin(sender, wantOf(1), [10, 10]);
     expect(drain(sender)).toEqual(['1.0 0+10 last', '1.1 0+64', '1.1 64+36 last', '1.2 0+64', '1.2 64+36 last']);
-    expect(sender.readyPriority).toBeUndefined();
+    expect(sender.readyPriority(now)).toBeUndefined();
     expect(sender.savedBytes).toEqual({ resume: 0, delta: 5 });
   });
 
   it('lets a more urgent want pass between two portions', () => {
     const sender = new ContentSender(nodeCrypto);
     begin(sender, wantOf(1, 'bulk'), []);
-    expect(sender.take(4)).toMatchObject({ priority: 'bulk', offset: 0 });
+    expect(sender.take(4, now)).toMatchObject({ priority: 'bulk', offset: 0 });
     begin(sender, wantOf(2, 'critical'), []);
-    expect(sender.readyPriority).toBe('critical');
-    expect(sender.take(100)).toMatchObject({ priority: 'critical', last: true });
-    expect(sender.take(100)).toMatchObject({ priority: 'bulk', offset: 4 });
+    expect(sender.readyPriority(now)).toBe('critical');
+    expect(sender.take(100, now)).toMatchObject({ priority: 'critical', last: true });
+    expect(sender.take(100, now)).toMatchObject({ priority: 'bulk', offset: 4 });
   });
 
   it('leaves out what the peer holds by the same plan, and goes on in a group whose beginning is the same', () => {
@@ -139,7 +142,7 @@ describe('a sender of contents', () => {
     sender.encoded(1, 0, undefined);
     sender.encoded(1, 1, { kind: 'encoded', bytes: new Uint8Array(5) });
     expect(sender.takeLacks()).toEqual([1]);
-    expect(sender.take(100)).toBeUndefined();
+    expect(sender.take(100, now)).toBeUndefined();
     const huge = wantOf(2);
     sender.handleWant(huge);
     sender.prepared(huge, { ...transferOf([]), groups: { length: objectsPerWantMax } } as unknown as PreparedTransfer);
@@ -153,7 +156,7 @@ describe('a sender of contents', () => {
     sender.prepared(wantOf(2), undefined);
     sender.handleWithdraw([1, 2, 77]);
     sender.prepared(wantOf(1), transferOf([10]));
-    expect(sender.take(100)).toBeUndefined();
+    expect(sender.take(100, now)).toBeUndefined();
     while (sender.pollTask() !== undefined);
     sender.handleContentComplete(wantOf(2).root);
     expect(sender.pollTask()).toBeUndefined();
