@@ -182,6 +182,11 @@ export function changeBytesMax(change: FileChange): number {
   return bytes;
 }
 
+/** True for a position that an entry may carry. */
+export function isPosition({ latitude, longitude, altitudeM, accuracyM }: Position): boolean {
+  return v.is(positionShape, [latitude, longitude, altitudeM ?? null, accuracyM ?? null]);
+}
+
 /**
  * Bytes of a body, ready to be signed. `author` is the node whose log it goes into: its own dots are written short.
  *

@@ -4,7 +4,7 @@ import type { PriorityClass } from '../core/priority.ts';
 import { seededRandom } from '../core/random.ts';
 import type { ClockQuality } from '../core/time.ts';
 import { ContentStore } from '../datasets/content-store.ts';
-import type { EntryHeader } from '../datasets/entry-body.ts';
+import { type EntryHeader, isPosition, type Position } from '../datasets/entry-body.ts';
 import { type Conflict, FileIndex } from '../datasets/file-index.ts';
 import type { CollectionReport } from '../datasets/garbage-collection.ts';
 import { KeptBases } from '../datasets/kept-bases.ts';
@@ -98,6 +98,7 @@ export class FieldNode {
   /** What links can do, what goes over them, and how much may. */
   readonly bandwidth: BandwidthService;
   readonly #listeners: Listener[] = [];
+  #position: Position | undefined;
   readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
 
   private constructor(platform: Platform, options: FieldNodeOptions, rateControl: RateControlFactory) {
@@ -109,7 +110,7 @@ export class FieldNode {
     this.#logs = new LogStore(catalog, crypto);
     this.#index = new FileIndex(catalog);
     this.#tags = new TagBook(catalog);
-    this.#contents = new ContentStore(catalog, chunks, crypto);
+    this.#contents = new ContentStore(catalog, chunks, crypto, platform.cutter);
     this.#receipts = new ReceiptBook(catalog, crypto);
     this.#wants = new WantList(catalog);
     this.#membership = new Membership(catalog, crypto, this.#logs);
@@ -288,6 +289,13 @@ export class FieldNode {
   /** Keeps a session with a member at these addresses, whenever it can be reached. Remembered over restarts. */
   addContact(member: NodeId, addresses: readonly string[]): void {
     this.#driver.command((engine, now) => engine.addContact(member, addresses, now));
+  }
+
+  /** Says where this node is, WGS 84: recorded with everything that it writes from now on, until it is said anew. Not remembered over restarts. @throws GodwitError `POSITION_INVALID` */
+  setPosition(position: Position | undefined): void {
+    if (position !== undefined && !isPosition(position))
+      throw new GodwitError('POSITION_INVALID', 'A position has a latitude of -90 to 90 and a longitude of -180 to 180 degrees.');
+    this.#position = position;
   }
 
   /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now. */
@@ -593,6 +601,6 @@ export class FieldNode {
   }
 
   #header(): Omit<EntryHeader, 'instant'> {
-    return { clockQuality: this.#options.clockQuality ?? 'unknown' };
+    return { clockQuality: this.#options.clockQuality ?? 'unknown', ...(this.#position === undefined ? {} : { position: this.#position }) };
   }
 }
