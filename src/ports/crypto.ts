@@ -37,8 +37,8 @@ export interface Crypto {
   /** The 32-byte shared secret, or `undefined` when the public key is malformed or of low order (all-zero result). */
   x25519(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
 
-  /** ChaCha20-Poly1305 (RFC 8439): ciphertext with the 16-byte tag behind it. `key` 32 bytes, `nonce` 12 bytes. */
-  chachaPolySeal(key: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  /** ChaCha20-Poly1305 (RFC 8439): ciphertext with the 16-byte tag behind it. `key` 32 bytes, `nonce` 12 bytes. Written to `target`, which must have exactly that length, if one is given. */
+  chachaPolySeal(key: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array, plaintext: Uint8Array, target?: Uint8Array): Uint8Array;
   /** The plaintext, or `undefined` when the tag does not match. Never throws. */
   chachaPolyOpen(key: Uint8Array, nonce: Uint8Array, associatedData: Uint8Array, sealed: Uint8Array): Uint8Array | undefined;
 }

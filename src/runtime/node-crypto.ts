@@ -108,12 +108,12 @@ export const nodeCrypto: Crypto = {
     }
   },
 
-  chachaPolySeal(key, nonce, associatedData, plaintext) {
+  chachaPolySeal(key, nonce, associatedData, plaintext, target) {
     const cipher = createCipheriv(chachaPoly, key, nonce, { authTagLength: tagBytes });
     cipher.setAAD(associatedData);
     const body = cipher.update(plaintext);
     cipher.final();
-    const sealed = new Uint8Array(body.length + tagBytes);
+    const sealed = target ?? new Uint8Array(body.length + tagBytes);
     sealed.set(body);
     sealed.set(cipher.getAuthTag(), body.length);
     return sealed;

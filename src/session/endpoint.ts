@@ -345,7 +345,7 @@ export class SessionEndpoint {
     this.#moveEvents(entry, session);
     const packet = session.nextPacket(this.#now);
     if (packet !== undefined) {
-      this.#transmit(packet.path, packet.kind, packet.bytes);
+      this.#outputs.push({ type: 'transmit', ...packet });
       this.#moveEvents(entry, session);
       return true;
     }

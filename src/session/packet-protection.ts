@@ -76,19 +76,19 @@ export class PacketProtection {
   }
 
   /**
-   * The plaintext encrypted, 16 bytes longer. `header` is authenticated with it but not contained.
+   * The plaintext encrypted, 16 bytes longer, in `target` if given. `header` is authenticated with it but not contained.
    *
    * @throws InvariantViolation when the number is not larger than every number sealed before, runs more than four epochs ahead, or lies beyond `packetNumberMax`: a nonce used twice would
    * give the plaintexts away, so there is no going on.
    */
-  seal(packetNumber: number, header: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  seal(packetNumber: number, header: Uint8Array, plaintext: Uint8Array, target?: Uint8Array): Uint8Array {
     invariant(Number.isSafeInteger(packetNumber) && packetNumber > this.#lastSent, 'packet numbers only rise');
     invariant(packetNumber <= packetNumberMax, 'the session has used up its packet numbers');
     const epoch = epochOf(packetNumber);
     invariant(epoch <= epochOf(Math.max(0, this.#lastSent)) + epochsAheadMax, 'packet numbers run too far ahead');
     this.#lastSent = packetNumber;
     this.#sendKeys.forgetBefore(epoch);
-    return this.#crypto.chachaPolySeal(this.#sendKeys.key(epoch), noiseNonce(packetNumber), header, plaintext);
+    return this.#crypto.chachaPolySeal(this.#sendKeys.key(epoch), noiseNonce(packetNumber), header, plaintext, target);
   }
 
   /**

@@ -22,6 +22,7 @@ import { type DataItem, type Filling, SendQueue } from './send-queue.ts';
 import { type SentPacket, SentPackets } from './sent-packets.ts';
 import { type Path, SessionPath } from './session-path.ts';
 import { Silence } from './silence.ts';
+import { allocatePacket, framePacket } from './stream-framing.ts';
 import { WireWriter } from './wire-bytes.ts';
 
 /**
@@ -325,8 +326,8 @@ export class Session {
     return this.#events.shift();
   }
 
-  /** The next packet that may leave now, with the path it takes, or `undefined`. */
-  nextPacket(now: MonotonicMs): { readonly path: Path; readonly kind: PathKind; readonly bytes: Uint8Array } | undefined {
+  /** The next packet that may leave now, as it goes onto the path that it takes, or `undefined`. */
+  nextPacket(now: MonotonicMs): { readonly path: Path; readonly bytes: Uint8Array } | undefined {
     const path = this.#path;
     if (path === undefined) return undefined;
     if (this.#proof !== undefined && this.#proofWanted && !this.#closed) {
@@ -335,10 +336,10 @@ export class Session {
       if (path.flow.allowanceBytes('critical') < onLink) return undefined;
       this.account.handshakeSent(onLink);
       path.flow.book('sent', 'handshake', onLink);
-      return { path: path.name, kind: path.kind, bytes: this.#proof };
+      return { path: path.name, bytes: path.kind === 'stream' ? framePacket(this.#proof) : this.#proof };
     }
     const bytes = this.#closed ? this.#buildFarewell(path) : this.#build(path, now);
-    return bytes === undefined ? undefined : { path: path.name, kind: path.kind, bytes };
+    return bytes === undefined ? undefined : { path: path.name, bytes };
   }
 
   /** When to wake the session, and why. `undefined` when it is idle. */
@@ -452,20 +453,16 @@ export class Session {
     const allowedBytes = packetBytesWithin(path.kind, path.flow.allowanceBytes(least ?? this.#controlClass));
     const packetBytes = Math.min(what.sizeProbe ?? path.packetBytes, allowedBytes);
     const headerBytes = 1 + connectionIdBytes + numberBytes;
-    const header = new Uint8Array(headerBytes);
-    writeTransportHeader(header, this.#remoteConnectionId, packetNumber, numberBytes);
     const writer = new WireWriter(this.#scratchOf(packetBytes - headerBytes - tagBytes));
     const ack = this.#received.waiting ? this.#received.take(now) : undefined;
     if (ack !== undefined) writeAck(writer, ack, ackBytesMax);
     if (what.ping) writePing(writer);
     const filling: Filling = least !== undefined ? this.#queue.fill(writer, least) : emptyFilling;
     const elicits = what.ping || filling.pieces.length > 0;
-    const sealed = this.#protection.seal(packetNumber, header, writer.written);
-    const bytes = new Uint8Array(headerBytes + sealed.length);
-    bytes.set(header);
-    bytes.set(sealed, headerBytes);
-    const onLink = packetLinkBytes(path.kind, bytes.length);
-    const isSizeProbe = bytes.length > path.packetBytes;
+    const length = headerBytes + writer.length + tagBytes;
+    const bytes = this.#wrap(path.kind, packetNumber, numberBytes, writer.written);
+    const onLink = packetLinkBytes(path.kind, length);
+    const isSizeProbe = length > path.packetBytes;
     if (isSizeProbe) path.sizeProbeSent();
     path.sent(onLink);
     this.account.sent(onLink, filling.dataBytes, filling.repeatedBytes, path.flow);
@@ -502,17 +499,21 @@ export class Session {
     if (this.#farewell === undefined || path.flow.allowanceBytes('critical') < farewellLinkBytesMax) return undefined;
     const packetNumber = this.#nextPacketNumber++;
     const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
-    const header = new Uint8Array(1 + connectionIdBytes + numberBytes);
-    writeTransportHeader(header, this.#remoteConnectionId, packetNumber, numberBytes);
     const writer = new WireWriter(new Uint8Array(512));
     writeClose(writer, this.#farewell.code, this.#farewell.reason);
     this.#farewell = undefined;
-    const sealed = this.#protection.seal(packetNumber, header, writer.written);
-    const bytes = new Uint8Array(header.length + sealed.length);
-    bytes.set(header);
-    bytes.set(sealed, header.length);
-    this.account.sent(packetLinkBytes(path.kind, bytes.length), 0, 0, path.flow);
-    return bytes;
+    const length = 1 + connectionIdBytes + numberBytes + writer.length + tagBytes;
+    this.account.sent(packetLinkBytes(path.kind, length), 0, 0, path.flow);
+    return this.#wrap(path.kind, packetNumber, numberBytes, writer.written);
+  }
+
+  /** Header and seal around a packet's frames, and its length before it on a stream: in one array, as large packets are copied no more than they must be. */
+  #wrap(kind: PathKind, packetNumber: number, numberBytes: number, frames: Uint8Array): Uint8Array {
+    const headerBytes = 1 + connectionIdBytes + numberBytes;
+    const { whole, packet } = allocatePacket(kind, headerBytes + frames.length + tagBytes);
+    writeTransportHeader(packet, this.#remoteConnectionId, packetNumber, numberBytes);
+    this.#protection.seal(packetNumber, packet.subarray(0, headerBytes), frames, packet.subarray(headerBytes));
+    return whole;
   }
 
   #repeatOldest(): void {

@@ -16,7 +16,7 @@ describe('packets on a stream', () => {
           const got: Uint8Array[] = [];
           let offset = 0;
           for (const cut of [...cuts, stream.length]) {
-            got.push(...unframer.push(stream.subarray(offset, offset + cut))!);
+            got.push(...unframer.push(stream.subarray(offset, offset + cut))!.map((packet) => packet.slice()));
             offset = Math.min(stream.length, offset + cut);
           }
           expect(got).toEqual(packets);
