@@ -9,6 +9,7 @@ import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
 import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
 import { ContentCut } from './content-cut.ts';
 import { contentSchema } from './content-schema.ts';
+import { type Home, HomeReaders } from './home-readers.ts';
 import { type ChunkRef, type ContentRef, readManifest, totalBytes } from './manifest.ts';
 import { UnnamedPuts } from './unnamed-puts.ts';
 
@@ -29,20 +30,10 @@ const smallestChunksBytesMax = 256 * 1024 * 1024;
 const readBytes = 1024 * 1024;
 const appendBytesMax = 8 * 1024 * 1024;
 
-/** Faults of a working file that say its bytes are not there any more. Any other (a disk that is not mounted, no permission) may pass, and the home is kept. */
-const goneCodes: readonly string[] = ['FILE_MISSING', 'NOT_A_FILE', 'PATH_REFUSED'];
-
 interface ChunkRow {
   pack: number;
   offset: number;
   record_bytes: number;
-}
-
-interface HomeRow {
-  tree: string;
-  path: string;
-  offset: number;
-  length_bytes: number;
 }
 
 interface ContentRow {
@@ -203,6 +194,26 @@ export class ContentStore {
 
   /** The verified bytes of a chunk or node from whichever home still has them, or `undefined`. A home that turns out to hold something else is forgotten. */
   async read(hash: Hash): Promise<Uint8Array | undefined> {
+    return (await this.readAll([hash]))?.[0];
+  }
+
+  /** The same for several, in their order; `undefined` when one of them is nowhere. */
+  async readAll(hashes: Iterable<Hash>): Promise<Uint8Array[] | undefined> {
+    const homes = new HomeReaders(this.#treeById);
+    const all: Uint8Array[] = [];
+    try {
+      for (const hash of hashes) {
+        const bytes = await this.#read(hash, homes);
+        if (bytes === undefined) return undefined;
+        all.push(bytes);
+      }
+      return all;
+    } finally {
+      await homes.close();
+    }
+  }
+
+  async #read(hash: Hash, homes: HomeReaders): Promise<Uint8Array | undefined> {
     // A collection may move the record while it is read; it is then found in its new place. The place it was not in is forgotten, so this ends.
     for (let row = this.#place(hash); row !== undefined; row = this.#place(hash)) {
       const bytes = await this.#chunks.read({ pack: row.pack, offset: row.offset, recordBytes: row.record_bytes }, hash);
@@ -210,7 +221,7 @@ export class ContentStore {
       this.#catalog.run('DELETE FROM chunk WHERE hash = ? AND pack = ? AND offset = ?', hash, row.pack, row.offset);
     }
     for (const home of this.#homes(hash)) {
-      const bytes = await this.#readHome(home);
+      const bytes = await homes.read(home);
       if (bytes === 'unavailable') continue;
       if (bytes !== undefined && equalBytes(this.#crypto.sha256(bytes), hash)) return bytes;
       this.#catalog.run(
@@ -543,25 +554,8 @@ export class ContentStore {
     return this.#catalog.get('SELECT 1 FROM chunk WHERE hash = ?', hash) !== undefined;
   }
 
-  #homes(hash: Hash): HomeRow[] {
-    return this.#catalog.all<HomeRow>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
-  }
-
-  async #readHome(home: HomeRow): Promise<Uint8Array | 'unavailable' | undefined> {
-    const tree = this.#treeById.get(home.tree);
-    if (tree === undefined) return 'unavailable';
-    try {
-      const reader = await tree.open(home.path);
-      try {
-        const bytes = await reader.read(home.offset, home.length_bytes);
-        return bytes.length === home.length_bytes ? bytes : undefined;
-      } finally {
-        await reader.close();
-      }
-    } catch (error) {
-      if (!(error instanceof GodwitError)) throw error;
-      return goneCodes.includes(error.code) ? undefined : 'unavailable';
-    }
+  #homes(hash: Hash): Home[] {
+    return this.#catalog.all<Home>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
   }
 }
 
