@@ -288,14 +288,8 @@ export class ContentTasks {
     return held;
   }
 
-  async #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {
-    const all: Uint8Array[] = [];
-    for (const ref of refs) {
-      const bytes = await this.#contents.read(ref.hash);
-      if (bytes === undefined) return undefined;
-      all.push(bytes);
-    }
-    return all;
+  #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {
+    return this.#contents.readAll(refs.map(({ hash }) => hash));
   }
 
   async #guardDisk<T>(work: () => Promise<T>): Promise<Outcome<T>> {
