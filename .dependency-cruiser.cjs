@@ -22,6 +22,8 @@ const mayImportFiles = {
   // The simulator runs the real SQL on an in-memory database, and hashes, signs and compresses as a node in the field does.
   simulation: ['runtime/sqlite-catalog', 'runtime/node-crypto', 'runtime/zstd-compressor'],
   agent: ['open-node'],
+  // Its threads cut large files by the same rule.
+  runtime: ['datasets/chunking'],
 };
 
 /** The composition root: files directly in src, each with the folders and files it puts together. Nothing but the agent imports them. */

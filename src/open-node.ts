@@ -64,6 +64,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       catalog,
       chunks: await openPackStore(directory, work),
       links: openSocketLinks(),
+      cutter: work,
       openTree: (root: string) => openDiskFileTree(root, work),
       openTransport,
       instrumentTimer,

@@ -42,6 +42,11 @@ export function chunkParametersFor(sizeBytes: number, baseMeanBytes?: number): C
     const kept = 2 ** Math.round(Math.log2(Math.min(Math.max(baseMeanBytes, smallestAverageBytes), largestAverageBytes)));
     if (kept <= averageBytes * 4 && averageBytes <= kept * 4) averageBytes = kept;
   }
+  return chunkParametersOf(averageBytes);
+}
+
+/** The parameters with this average, a power of two. */
+export function chunkParametersOf(averageBytes: number): ChunkParameters {
   return { minBytes: averageBytes / 4, averageBytes, maxBytes: averageBytes * 4 };
 }
 
@@ -75,6 +80,11 @@ export class ChunkSplitter {
     this.#shiftBehind = 32 - (bits - 2);
   }
 
+  /** True when the next byte begins a chunk. */
+  get isAtCut(): boolean {
+    return this.#pendingBytes === 0;
+  }
+
   /** Takes the next bytes of the content and returns the chunks they complete, in order. */
   push(bytes: Uint8Array): Uint8Array[] {
     const { minBytes, averageBytes, maxBytes } = this.#parameters;
@@ -102,6 +112,11 @@ export class ChunkSplitter {
       this.#pendingBytes = bytes.length - start;
     }
     return chunks;
+  }
+
+  /** Copies what the current chunk has so far: the arrays that were pushed may be written to again. */
+  keep(): void {
+    if (this.#pendingBytes > 0) this.#pending = [concatBytes(...this.#pending)];
   }
 
   /** Ends the content: the last chunk, if there is anything left. The splitter is then ready for other content. */

@@ -1,6 +1,8 @@
-import type { Hash } from '../core/identifiers.ts';
+import { invariant } from '../core/assert.ts';
+import { type Hash, identifierBytes } from '../core/identifiers.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import type { CutSegment } from '../ports/segment-cutter.ts';
 import { type ChunkParameters, ChunkSplitter } from './chunking.ts';
 import { type ChunkRef, type ContentRef, ManifestBuilder } from './manifest.ts';
 
@@ -36,6 +38,26 @@ export class ContentCut {
     for (const node of this.#manifest.drain()) this.#addRecord(node);
   }
 
+  /**
+   * The same for bytes that were cut already, as if a chunk began with them: a cut depends on what is near it and on where its chunk began, so the two ways of cutting meet after a chunk or a few, and
+   * from there on what was found is taken over. The result is that of `push`, whatever the bytes are; where the ways never meet (all bytes alike, say) the work was in vain. Nothing is kept of
+   * the segment's array. Only for content whose chunks are not put into packs.
+   */
+  pushSegment({ bytes, lengths, hashes }: CutSegment): void {
+    invariant(!this.#inPacks, 'a segment was cut of a content whose chunks are stored');
+    let start = 0;
+    for (const [at, lengthBytes] of lengths.entries()) {
+      const end = start + lengthBytes;
+      if (this.#splitter.isAtCut) this.#add({ hash: hashes.slice(at * identifierBytes, (at + 1) * identifierBytes) as Hash, lengthBytes });
+      else this.push(bytes.subarray(start, end));
+      start = end;
+    }
+    this.push(bytes.subarray(start));
+    // Chunks may go on in the next segment; by then this array holds other bytes.
+    this.#splitter.keep();
+    for (const node of this.#manifest.drain()) this.#addRecord(node);
+  }
+
   /** Ends the content. */
   end(): { readonly content: ContentRef; readonly chunks: readonly ChunkRef[] } {
     for (const chunk of this.#splitter.end()) this.#addChunk(chunk);
@@ -54,9 +76,13 @@ export class ContentCut {
 
   #addChunk(bytes: Uint8Array): void {
     const chunk = { hash: this.#crypto.sha256(bytes) as Hash, lengthBytes: bytes.length };
+    this.#add(chunk);
+    if (this.#inPacks) this.#addRecord({ hash: chunk.hash, bytes });
+  }
+
+  #add(chunk: ChunkRef): void {
     this.#chunks.push(chunk);
     this.#manifest.add(chunk);
-    if (this.#inPacks) this.#addRecord({ hash: chunk.hash, bytes });
   }
 
   #addRecord(record: PackRecord): void {

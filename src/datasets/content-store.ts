@@ -6,11 +6,13 @@ import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
+import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
 import { ContentCut } from './content-cut.ts';
 import { contentSchema } from './content-schema.ts';
 import { type Home, HomeReaders } from './home-readers.ts';
 import { type ChunkRef, type ContentRef, readManifest, totalBytes } from './manifest.ts';
+import { becameShorter, cutSegments } from './segment-reading.ts';
 import { UnnamedPuts } from './unnamed-puts.ts';
 
 /**
@@ -64,14 +66,17 @@ export class ContentStore {
   readonly #catalog: Catalog;
   readonly #chunks: ChunkStore;
   readonly #crypto: Crypto;
+  readonly #cutter: SegmentCutter | undefined;
   readonly #treeById = new Map<string, FileTree>();
   /** What is stored, or about to be, without a content that names it: a collection must know. */
   readonly unnamed = new UnnamedPuts();
 
-  constructor(catalog: Catalog, chunks: ChunkStore, crypto: Crypto) {
+  /** @param cutter other processors for large files; without one everything is cut and hashed by this thread, with the same result */
+  constructor(catalog: Catalog, chunks: ChunkStore, crypto: Crypto, cutter?: SegmentCutter) {
     this.#catalog = catalog;
     this.#chunks = chunks;
     this.#crypto = crypto;
+    this.#cutter = cutter;
     catalog.migrate(contentSchema);
   }
 
@@ -478,11 +483,11 @@ export class ContentStore {
     store: (records: readonly PackRecord[]) => Promise<void>,
   ): Promise<{ readonly content: ContentRef; readonly chunks: readonly ChunkRef[] }> {
     const cut = new ContentCut(parameters, inPacks, this.#crypto);
+    if (!inPacks && this.#cutter !== undefined) return cutSegments(reader, sizeBytes, parameters.averageBytes, cut, this.#cutter, store);
     let position = 0;
     while (position < sizeBytes) {
       const bytes = await reader.read(position, Math.min(readBytes, sizeBytes - position));
-      if (bytes.length === 0)
-        throw new GodwitError('FILE_CHANGED', 'A file became shorter while it was read; it will be read again.', { retryable: true });
+      if (bytes.length === 0) throw becameShorter();
       position += bytes.length;
       cut.push(bytes);
       if (cut.recordBytes >= appendBytesMax) await store(cut.takeRecords());

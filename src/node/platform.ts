@@ -9,6 +9,7 @@ import type { Crypto } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { LinkDriver } from '../ports/links.ts';
+import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import type { Timers } from '../ports/timers.ts';
 
 /**
@@ -22,6 +23,8 @@ export interface Platform {
   readonly compressor: Compressor;
   readonly catalog: Catalog;
   readonly chunks: ChunkStore;
+  /** Other processors for publishing large files, where there are any. */
+  readonly cutter?: SegmentCutter;
   readonly links: LinkDriver;
   /** Opens a directory that people use. Throws `DIRECTORY_MISSING` or `DIRECTORY_UNWRITABLE`. */
   openTree(directory: string): FileTree;

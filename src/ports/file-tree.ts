@@ -1,5 +1,3 @@
-import type { Sighting } from './sighting.ts';
-
 /** What a directory entry is. A symbolic link is recorded with its target and never followed. */
 export type FileKind = 'file' | 'symlink';
 
@@ -29,11 +27,19 @@ export interface UnusableEntry {
   readonly message: string;
 }
 
+/** A file, link or unusable entry as a survey sees it: `seen` is the text that `sighting.ts` makes of it. Equal texts at one path mean that nobody has touched it between. */
+export interface Sighting {
+  readonly path: string;
+  readonly seen: string;
+}
+
 /** An open file for positioned reads. */
 export interface FileReader {
   stat(): Promise<FileStat>;
-  /** Up to `length` bytes at `offset`; fewer only at the end of the file. The caller owns the array. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Up to `length` bytes at `offset`; fewer only at the end of the file. The caller owns the array. With `into`, an array of at least `length` bytes, they may stand in its beginning, and the result is that.
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 

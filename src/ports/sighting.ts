@@ -1,7 +1,7 @@
-import type { FileKind, FileStat, UnusableEntry } from './file-tree.ts';
+import type { FileKind, FileStat, Sighting, UnusableEntry } from './file-tree.ts';
 
 /**
- * What a survey of a directory says of one name, as a text: two sightings with equal texts are of a file that nobody has touched between.
+ * What a survey of a directory says of one name, as a text.
  *
  * A tree is surveyed again and again and hardly ever anything in it has changed. Texts are what can be compared at once, kept in a row of the catalog, and passed between threads by the thousand; only what
  * differs is taken apart. The text is
@@ -10,10 +10,6 @@ import type { FileKind, FileStat, UnusableEntry } from './file-tree.ts';
  *     kind size mtime ctime inode mode target     for a link, or
  *     unusable code message                       for what cannot be published.
  */
-export interface Sighting {
-  readonly path: string;
-  readonly seen: string;
-}
 
 const ofFile = /^(file|symlink) (\d+) (-?\d+) (-?\d+) (\d+) (\d+)(?: (.*))?$/s;
 

@@ -4,8 +4,8 @@ import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, 
 import { basename, dirname, join } from 'node:path';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
-import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, UnusableEntry } from '../ports/file-tree.ts';
-import { fromSighting, type Sighting } from '../ports/sighting.ts';
+import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, Sighting, UnusableEntry } from '../ports/file-tree.ts';
+import { fromSighting } from '../ports/sighting.ts';
 import { sightedBytes } from './disk-survey.ts';
 import { checkRoot, fileStat, lookAt } from './disk-walk.ts';
 import { type DiskWork, workInline } from './disk-work.ts';
@@ -127,8 +127,8 @@ class DiskFileReader implements FileReader {
     return fileStat(this.#path, await this.#handle.stat({ bigint: true }), undefined);
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+    const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
     let filled = 0;
     try {
       while (filled < length) {

@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { utf8Text } from '../core/bytes.ts';
-import { type Sighting, seenText, unusableText } from '../ports/sighting.ts';
+import type { Sighting } from '../ports/file-tree.ts';
+import { seenText, unusableText } from '../ports/sighting.ts';
 import { fileStat } from './disk-walk.ts';
 import { systemCode } from './storage-faults.ts';
 

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { PackRecord } from '../ports/chunk-store.ts';
-import type { Sighting } from '../ports/sighting.ts';
+import type { Sighting } from '../ports/file-tree.ts';
 import { listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
 import { encodeRecord } from './pack-record.ts';
 

@@ -1,12 +1,21 @@
 import type { Hash } from '../core/identifiers.ts';
 import { identifierBytes } from '../core/identifiers.ts';
-import type { Sighting } from '../ports/sighting.ts';
+import { ChunkSplitter, chunkParametersOf } from '../datasets/chunking.ts';
+import type { Sighting } from '../ports/file-tree.ts';
+import type { CutSegment } from '../ports/segment-cutter.ts';
 import { listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
 import { type EncodedRecords, encodeRecords, type JoinedRecords } from './disk-work.ts';
+import { nodeCrypto } from './node-crypto.ts';
 
 /**
  * What a worker thread can be asked, and how it answers.
  */
+
+/** A segment on its way to be cut. */
+export interface SegmentToCut {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly averageBytes: number;
+}
 
 /** Requests by name: what goes in, and what comes out. */
 export interface WorkRequests {
@@ -15,6 +24,7 @@ export interface WorkRequests {
   /** Ends a listing before its end. */
   readonly endList: { readonly input: { readonly listing: number }; readonly output: undefined };
   readonly readWhole: { readonly input: { readonly root: string; readonly files: readonly Sighting[] }; readonly output: WholeFiles };
+  readonly cut: { readonly input: SegmentToCut; readonly output: CutSegment };
   readonly encode: { readonly input: JoinedRecords; readonly output: EncodedRecords };
 }
 
@@ -49,6 +59,8 @@ export class WorkHandler {
         return void this.#listings.delete(request.input.listing);
       case 'readWhole':
         return readWholeFiles(request.input.root, request.input.files);
+      case 'cut':
+        return cutSegment(request.input.bytes, request.input.averageBytes);
       case 'encode':
         return encodeRecords(apart(request.input));
     }
@@ -62,6 +74,14 @@ export class WorkHandler {
     this.#listings.delete(listing);
     return undefined;
   }
+}
+
+/** Cuts a segment and names its chunks, as the port says. */
+export function cutSegment(bytes: Uint8Array<ArrayBuffer>, averageBytes: number): CutSegment {
+  const chunks = new ChunkSplitter(chunkParametersOf(averageBytes)).push(bytes);
+  const hashes = new Uint8Array(chunks.length * identifierBytes);
+  for (const [at, chunk] of chunks.entries()) hashes.set(nodeCrypto.sha256(chunk), at * identifierBytes);
+  return { bytes, lengths: chunks.map(({ length }) => length), hashes };
 }
 
 function apart({ bytes, hashes, lengths }: JoinedRecords): { hash: Hash; bytes: Uint8Array }[] {

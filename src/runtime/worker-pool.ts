@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { GodwitError } from '../core/errors.ts';
 import { identifierBytes } from '../core/identifiers.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
-import type { Sighting } from '../ports/sighting.ts';
+import type { Sighting } from '../ports/file-tree.ts';
+import type { CutSegment, SegmentCutter } from '../ports/segment-cutter.ts';
 import type { WholeFiles } from './disk-survey.ts';
 import type { DiskWork, EncodedRecords, JoinedRecords } from './disk-work.ts';
 import type { WorkAnswer, WorkRequest, WorkRequests } from './work-handler.ts';
@@ -40,9 +41,12 @@ class WorkerThread {
 
   constructor(onEnd: (thread: WorkerThread) => void) {
     this.#onEnd = onEnd;
+
     // From source the modules end in `.ts`, once built in `.js`.
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#worker = new Worker(new URL(`./worker-thread.${extension}`, import.meta.url), { name: 'godwit', execArgv: [] });
+    const url = import.meta.url.endsWith('.ts')
+      ? new URL('./worker-thread.ts', import.meta.url)
+      : new URL('./worker-thread.js', import.meta.url);
+    this.#worker = new Worker(url, { name: 'godwit', execArgv: [] });
     this.#worker.unref();
     this.#worker.on('message', (answer: WorkAnswer) => this.#settle(answer));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -106,7 +110,7 @@ class WorkerThread {
 }
 
 /** Disk work on threads. */
-export class WorkerPool implements DiskWork {
+export class WorkerPool implements DiskWork, SegmentCutter {
   readonly #threadsMax: number;
   readonly #threads = new Set<WorkerThread>();
   #nextListing = 0;
@@ -149,6 +153,15 @@ export class WorkerPool implements DiskWork {
   encode(records: readonly PackRecord[]): Promise<EncodedRecords> {
     const joined = together(records);
     return this.#idlest().ask('encode', joined, [joined.bytes.buffer, joined.hashes.buffer]);
+  }
+
+  /** One that is worked on and one that waits, for each thread. */
+  get segmentsAtOnce(): number {
+    return 2 * this.#threadsMax;
+  }
+
+  cut(bytes: Uint8Array<ArrayBuffer>, averageBytes: number): Promise<CutSegment> {
+    return this.#idlest().ask('cut', { bytes, averageBytes }, [bytes.buffer]);
   }
 
   /** Ends all threads. What they were asked fails. */

@@ -2,8 +2,8 @@ import { invariant } from '../core/assert.ts';
 import { concatBytes, utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
-import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace } from '../ports/file-tree.ts';
-import { type Sighting, seenText, toSighting } from '../ports/sighting.ts';
+import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, Sighting } from '../ports/file-tree.ts';
+import { seenText, toSighting } from '../ports/sighting.ts';
 import type { DiskFaults } from './disk-faults.ts';
 
 /**

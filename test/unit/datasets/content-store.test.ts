@@ -10,6 +10,7 @@ import type { PackPlace } from '../../../src/ports/chunk-store.ts';
 import type { FileReader, FileStat } from '../../../src/ports/file-tree.ts';
 import { nodeCrypto as crypto } from '../../../src/runtime/node-crypto.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
+import { cutSegment } from '../../../src/runtime/work-handler.ts';
 import { DiskFaults } from '../../../src/simulation/disk-faults.ts';
 import { MemoryChunkStore } from '../../../src/simulation/memory-chunk-store.ts';
 import { MemoryFileTree } from '../../../src/simulation/memory-file-tree.ts';
@@ -141,6 +142,33 @@ describe('content that is stored', () => {
     expect(places()).toEqual([]);
     faults.freeBytes = Number.POSITIVE_INFINITY;
     expect(equalBytes(await bytesOf(await store.addBytes(small)), small)).toBe(true);
+  });
+});
+
+describe('a large file that other processors cut', () => {
+  const cutter = {
+    segmentsAtOnce: 2,
+    cut: async (bytes: Uint8Array<ArrayBuffer>, averageBytes: number) => cutSegment(bytes, averageBytes),
+  };
+  const huge = concatBytes(large, large.slice(7), new Uint8Array(3 * mebibyte), large.slice(100), large);
+
+  it('is what it is when this thread cuts it', async () => {
+    const inline = await addFile('inline', huge);
+    store = new ContentStore(catalog, chunks, crypto, cutter);
+    store.attachTree('t', tree);
+    expect(await addFile('threads', huge)).toEqual(inline);
+    await tree.remove('inline');
+    expect(equalBytes(await bytesOf(inline), huge)).toBe(true);
+  });
+
+  it('is refused when it ends before its size, or a thread does', async () => {
+    const stat = tree.put('f', huge);
+    tree.put('f', huge.slice(0, 9 * mebibyte));
+    store = new ContentStore(catalog, chunks, crypto, cutter);
+    expect(await codeOf(store.addFile('t', await tree.open('f'), stat))).toBe('FILE_CHANGED');
+    const cut = () => Promise.reject(new GodwitError('STORAGE_FAILED', 'the thread ended', { retryable: true }));
+    store = new ContentStore(catalog, chunks, crypto, { segmentsAtOnce: 2, cut });
+    expect(await codeOf(store.addFile('t', await tree.open('f'), tree.put('f', huge)))).toBe('STORAGE_FAILED');
   });
 });
 

@@ -7,7 +7,7 @@ import { seededRandom } from '../../../src/core/random.ts';
 import { readWholeFiles } from '../../../src/runtime/disk-survey.ts';
 import { workInline } from '../../../src/runtime/disk-work.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
-import { WorkHandler } from '../../../src/runtime/work-handler.ts';
+import { cutSegment, WorkHandler } from '../../../src/runtime/work-handler.ts';
 import { defaultWorkers, WorkerPool } from '../../../src/runtime/worker-pool.ts';
 
 let directory: string;
@@ -35,6 +35,14 @@ describe('threads', () => {
     const random = seededRandom(1);
     const records = [record(new Uint8Array(0)), record(new Uint8Array(5000)), record(random.bytes(5000))];
     expect(await pool.encode(records)).toEqual(await workInline.encode(records));
+  });
+
+  it('cut large files into the chunks that this thread would, in the memory they were given', async () => {
+    const bytes = seededRandom(2).bytes(600_000);
+    const cut = await pool.cut(bytes.slice(), 65_536);
+    expect(cut).toEqual(cutSegment(bytes.slice(), 65_536));
+    expect(cut.bytes).toEqual(bytes);
+    expect(pool.segmentsAtOnce).toBe(4);
   });
 
   it('do as many things at once as they are asked', async () => {
@@ -80,6 +88,11 @@ describe('what a thread is asked', () => {
     const { hash, bytes } = record(new Uint8Array(100));
     const input = { bytes: bytes.slice(), hashes: new Uint8Array(hash), lengths: [100] };
     expect(handler.handle({ id: 1, name: 'encode', input })).toEqual({ id: 1, output: await workInline.encode([{ hash, bytes }]) });
+    const segment = new Uint8Array(100_000).fill(1);
+    expect(handler.handle({ id: 3, name: 'cut', input: { bytes: segment, averageBytes: 65_536 } })).toEqual({
+      id: 3,
+      output: cutSegment(segment, 65_536),
+    });
     expect(handler.handle({ id: 2, name: 'readWhole', input: { root: directory, files: [] } })).toEqual({
       id: 2,
       output: { bytes: new Uint8Array(0), lengths: [] },
