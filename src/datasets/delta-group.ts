@@ -49,6 +49,11 @@ const encodingZstdDictionary = 2;
 const encodingPatch = 3;
 const encodingPatchAlone = 4;
 
+/** How much is looked at to see whether compressing is worth while, and what a sample has to become shorter than. */
+const samples = 16;
+const sampleBytes = 4096;
+const sampleShare = 0.98;
+
 /** A patch this many times shorter than its target is not going to be beaten: nothing else is tried. */
 const convincingRatio = 8;
 
@@ -65,8 +70,11 @@ export function encodeGroup(
 ): Uint8Array {
   const { compressor } = options;
   const { level, dictionaryBytesMax, modelledBytesMax } = effortBounds[options.effort];
-  const bytes = concatBytes(...target);
+  // With room for the tag in front, so that bytes that go as they are need not be copied again.
+  const raw = concatBytes(Uint8Array.of(encodingRaw), ...target);
+  const bytes = raw.subarray(1);
   const dictionary = concatBytes(...base);
+  if (options.effort === 'fast' && base.length === 0 && !seemsCompressible(bytes, compressor)) return raw;
   const candidates: { encoding: number; body: Uint8Array }[] = [{ encoding: encodingRaw, body: bytes }];
   if (dictionary.length > 0 || bytes.length <= modelledBytesMax) {
     const patch = encodePatch(bytes, dictionary, { compressor, level, modelledBytesMax });
@@ -79,7 +87,18 @@ export function encodeGroup(
   }
   candidates.push({ encoding: encodingZstd, body: compressor.compress(bytes, { level }) });
   const best = candidates.reduce((a, b) => (b.body.length < a.body.length ? b : a));
-  return tagged(best.encoding, best.body);
+  return best.encoding === encodingRaw ? raw : tagged(best.encoding, best.body);
+}
+
+/** False for long bytes of which no sample becomes shorter: on a fast link it is not worth trying them all. */
+function seemsCompressible(bytes: Uint8Array, compressor: Compressor): boolean {
+  const stepBytes = Math.floor(bytes.length / samples);
+  if (stepBytes < sampleBytes) return true;
+  for (let sample = 0; sample < samples; sample++) {
+    const part = bytes.subarray(sample * stepBytes, sample * stepBytes + sampleBytes);
+    if (compressor.compress(part, { level: 1 }).length < part.length * sampleShare) return true;
+  }
+  return false;
 }
 
 function tagged(encoding: number, body: Uint8Array): Uint8Array {
