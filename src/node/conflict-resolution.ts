@@ -5,6 +5,7 @@ import type { FileChange, FileState } from '../datasets/entry-body.ts';
 import { compareHeads, dotText, type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
 import type { Dot } from '../datasets/log.ts';
 import { mergeBytesMax, mergeThreeWay } from '../datasets/merge/merge-three-way.ts';
+import type { ConflictAnswer, ConflictResolver, ConflictSide } from './conflict-policies.ts';
 import type { ConflictPolicy } from './membership.ts';
 
 /**
@@ -14,7 +15,7 @@ import type { ConflictPolicy } from './membership.ts';
 
 /** What ends a conflict: changes to write, or the reason why a person has to decide. */
 export type Resolution =
-  | { readonly kind: 'changes'; readonly resolution: ConflictPolicy; readonly changes: readonly FileChange[] }
+  | { readonly kind: 'changes'; readonly resolution: ConflictPolicy | 'function'; readonly changes: readonly FileChange[] }
   | { readonly kind: 'stays'; readonly detail: string }
   /** A content that is needed has not arrived yet. */
   | { readonly kind: 'later' };
@@ -23,7 +24,7 @@ export type Resolution =
 export async function resolveConflict(
   dataset: DatasetId,
   path: string,
-  policy: ConflictPolicy,
+  policy: ConflictPolicy | ConflictResolver,
   index: FileIndex,
   contents: ContentStore,
 ): Promise<Resolution> {
@@ -32,6 +33,7 @@ export async function resolveConflict(
   if (distinct.length < 2) return { kind: 'later' };
   // An entry names a limited number of heads; those beyond it stay in conflict with the result and are ended in the next round.
   const superseded = heads.slice(0, limits.headsPerEntryMax).map(({ author, sequence }) => ({ author, sequence }));
+  if (typeof policy === 'function') return askFunction(dataset, path, policy, heads, distinct, superseded, index, contents);
   switch (policy) {
     case 'ask':
       return { kind: 'stays', detail: JSON.stringify({ reason: 'the dataset asks a person' }) };
@@ -42,6 +44,50 @@ export async function resolveConflict(
     case 'merge':
       return mergeHeads(dataset, path, heads, distinct, index, contents);
   }
+}
+
+/** Lets a function decide. Answers of two functions to one conflict are not decided on again, or the two would go on for ever. */
+async function askFunction(
+  dataset: DatasetId,
+  path: string,
+  resolver: ConflictResolver,
+  heads: readonly FileRevision[],
+  distinct: readonly FileRevision[],
+  superseded: readonly Dot[],
+  index: FileIndex,
+  contents: ContentStore,
+): Promise<Resolution> {
+  const stays = (reason: string): Resolution => ({ kind: 'stays', detail: JSON.stringify({ reason }) });
+  const ended = new Set(distinct.map((head) => head.superseded.map(dotText).sort().join()));
+  if (ended.size === 1 && distinct.every((head) => head.superseded.length > 1))
+    return stays('two nodes ended the same conflict in different ways');
+  if (distinct.some((head) => head.kind === 'file' && !contents.holds(head.content.root))) return { kind: 'later' };
+  const sideOf = (revision: FileRevision): ConflictSide => ({
+    revision,
+    bytes: async () => (revision.kind === 'file' ? contents.bytes(revision.content, mergeBytesMax) : undefined),
+  });
+  const sides = [...distinct].sort((a, b) => (dotText(a) < dotText(b) ? -1 : 1));
+  const base = index.commonAncestor(dataset, path, heads);
+  let answer: ConflictAnswer;
+  try {
+    answer = await resolver({ dataset, path, ...(base === undefined ? {} : { base: sideOf(base) }), sides: sides.map(sideOf) });
+  } catch (error) {
+    return stays(`the function failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if ('policy' in answer) return resolveConflict(dataset, path, answer.policy, index, contents);
+  const [newest] = distinct as [FileRevision];
+  if ('keep' in answer) {
+    const { keep } = answer;
+    const kept = heads.find((head) => dotText(head) === dotText(keep));
+    if (kept === undefined) return stays('the function kept a revision that is no side of the conflict');
+    return { kind: 'changes', resolution: 'function', changes: [{ path, superseded, ...stateOf(kept) }] };
+  }
+  const content = await contents.addBytes(answer.bytes);
+  const files = distinct.filter((head) => head.kind === 'file');
+  const mtimeNs = files.reduce((latest, file) => (file.mtimeNs > latest ? file.mtimeNs : latest), 0n);
+  const { mode = 0o644, attributes } = newest.kind === 'file' ? newest : (files[0] ?? {});
+  const state = { kind: 'file', content, mtimeNs, mode, ...(attributes === undefined ? {} : { attributes }) } as const;
+  return { kind: 'changes', resolution: 'function', changes: [{ path, superseded, ...state }] };
 }
 
 async function mergeHeads(

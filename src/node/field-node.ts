@@ -1,8 +1,6 @@
 import { GodwitError } from '../core/errors.ts';
-import { type DatasetId, identifier, type NodeId, type TeamId } from '../core/identifiers.ts';
-import type { PriorityClass } from '../core/priority.ts';
+import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import { seededRandom } from '../core/random.ts';
-import type { ClockQuality } from '../core/time.ts';
 import { ContentStore } from '../datasets/content-store.ts';
 import { type EntryHeader, isPosition, type Position } from '../datasets/entry-body.ts';
 import { type Conflict, FileIndex } from '../datasets/file-index.ts';
@@ -23,46 +21,31 @@ import type { Listener } from '../ports/links.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import { BandwidthService } from './bandwidth-service.ts';
 import { Chores } from './chores.ts';
+import { ConflictPolicies, type ConflictResolver } from './conflict-policies.ts';
 import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
 import { type Delivery, deliveriesOf } from './deliveries.ts';
 import { Duties, type Duty, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
+import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
 import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import type { IngestReport, SiteProfile } from './ingest.ts';
 import { Interests } from './interests.ts';
-import { type ConflictPolicy, type DatasetDefinition, type DatasetKind, type Member, Membership } from './membership.ts';
+import { type ConflictRule, type DatasetDefinition, type Member, Membership } from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent, NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
-import { type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
+import { type DatasetOptions, type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
 import { type RepairReport, Upkeep, type VerifyOptions, type VerifyReport } from './upkeep.ts';
 import { VersionService } from './version-service.ts';
 
 export type { Delivery } from './deliveries.ts';
+export type { FieldNodeOptions } from './field-node-options.ts';
 export type { FileInfo, RevisionInfo, ScanReport } from './file-service.ts';
 export type { FieldNodeEvent } from './node-event.ts';
-
-/** How to open a node. */
-export interface FieldNodeOptions {
-  /** Name for people, shown to the team. Default `node-` and the beginning of its identifier. */
-  readonly name?: string;
-  /** How far this computer's clock can be trusted; recorded with everything it writes. Default `unknown`. */
-  readonly clockQuality?: ClockQuality;
-  /** Bytes on disk that replaced versions of files may keep, from 0. More makes later changes cheaper and old versions longer available. Default 4 GiB. */
-  readonly supersededBytesMax?: number;
-  /**
-   * Bytes on disk that copies of large attached files may take, from 0: the next change to a file that has one travels as a difference to it, also when the file was overwritten in place. Those that changed
-   * last are copied. Default 4 GiB, and for `openNode` at most a tenth of what is free.
-   */
-  readonly baseCopiesBytesMax?: number;
-}
-
-const defaultSupersededBytesMax = 4 * 1024 ** 3;
-const defaultBaseCopiesBytesMax = 4 * 1024 ** 3;
 
 /**
  * A node: the public face of Godwit. One directory, one identity, one process.
@@ -87,6 +70,7 @@ export class FieldNode {
   readonly #observations: ObservationStore;
   readonly #ledger: IngestLedger;
   readonly #access: DatasetAccess;
+  readonly #policies: ConflictPolicies;
   readonly #driver: NodeDriver;
   readonly #team: TeamService;
   readonly #files: FileService;
@@ -115,6 +99,7 @@ export class FieldNode {
     this.#wants = new WantList(catalog);
     this.#membership = new Membership(catalog, crypto, this.#logs);
     this.#interests = new Interests(catalog, this.id, this.#membership, this.#receipts);
+    this.#policies = new ConflictPolicies(this.#membership);
     this.#access = new DatasetAccess(this.#membership, this.id);
     this.#observations = new ObservationStore(catalog, crypto, compressor);
     this.#ledger = new IngestLedger(catalog);
@@ -173,6 +158,7 @@ export class FieldNode {
     this.#files = new FileService({
       ...shared,
       membership: this.#membership,
+      policies: this.#policies,
       index: this.#index,
       bases: new KeptBases(catalog, this.#contents, crypto, options.baseCopiesBytesMax ?? defaultBaseCopiesBytesMax),
       onWritten: (dataset, path) => this.#emit({ type: 'file-written', dataset, path }),
@@ -314,23 +300,8 @@ export class FieldNode {
    *
    * @throws GodwitError `NO_TEAM`, `NOT_A_WRITER`, `NAME_INVALID`
    */
-  createDataset(options: {
-    readonly name: string;
-    readonly kind: DatasetKind;
-    readonly priority?: PriorityClass;
-    readonly conflictPolicy?: ConflictPolicy;
-  }): DatasetId {
-    this.#access.requireTeam();
-    this.#access.requireWriter();
-    requireProperName(options.name);
-    const known = this.#membership
-      .datasets()
-      .find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.id);
-    if (known !== undefined) return known.id;
-    const id = identifier<DatasetId>(this.#platform.entropy.bytes(32));
-    const { name, kind, priority = kind === 'series' ? 'normal' : 'bulk', conflictPolicy = 'merge' } = options;
-    this.#driver.command((engine, now) => engine.appendOperation({ type: 'dataset', id, name, kind, priority, conflictPolicy }, now));
-    return id;
+  createDataset(options: DatasetOptions): DatasetId {
+    return this.#team.createDataset(options);
   }
 
   /**
@@ -404,6 +375,20 @@ export class FieldNode {
   /** Ends a conflict by hand: the given head stands. @throws GodwitError `CONFLICT_UNKNOWN` */
   resolveConflict(dataset: DatasetId, path: string, keep: Dot): void {
     this.#files.resolveConflict(dataset, path, keep);
+  }
+
+  /**
+   * Policies for paths that match patterns (`*`, `?`, `**`), before the dataset's own policy and for the whole team; the first that matches counts. Replaces the rules before.
+   *
+   * @throws GodwitError `CONFLICT_RULES_INVALID`, `NOT_A_WRITER`, `DATASET_UNKNOWN`, `DATASET_KIND`
+   */
+  setConflictRules(dataset: DatasetId, rules: readonly ConflictRule[]): void {
+    this.#files.setConflictRules(dataset, rules);
+  }
+
+  /** Ends conflicts of paths that match a pattern by a function (`ConflictResolver`), on this node and until the returned function is called. @throws GodwitError `DATASET_UNKNOWN`, `DATASET_KIND` */
+  resolveConflictsWith(dataset: DatasetId, glob: string, resolver: ConflictResolver): () => void {
+    return this.#files.resolveConflictsWith(dataset, glob, resolver);
   }
 
   /** What is still on its way to this node. */

@@ -9,9 +9,10 @@ import type { ContentRef } from '../datasets/manifest.ts';
 import { type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { Chores } from './chores.ts';
+import type { ConflictPolicies, ConflictResolver } from './conflict-policies.ts';
 import { resolveConflict } from './conflict-resolution.ts';
 import type { DatasetAccess } from './dataset-access.ts';
-import type { Membership } from './membership.ts';
+import { areConflictRules, type ConflictRule, type Membership } from './membership.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { Platform } from './platform.ts';
 
@@ -50,6 +51,7 @@ export interface FileServiceParts {
   readonly platform: Pick<Platform, 'catalog' | 'clock' | 'openTree'>;
   readonly access: DatasetAccess;
   readonly membership: Membership;
+  readonly policies: ConflictPolicies;
   readonly index: FileIndex;
   readonly contents: ContentStore;
   readonly bases: KeptBases;
@@ -224,11 +226,33 @@ export class FileService {
     driver.command((engine, now) => engine.appendChanges(dataset, [{ ...kept, path, superseded } as FileChange], header(), now));
   }
 
+  /** Replaces a dataset's conflict rules for the whole team. @throws GodwitError `CONFLICT_RULES_INVALID`, `NOT_A_WRITER`, `DATASET_UNKNOWN`, `DATASET_KIND` */
+  setConflictRules(dataset: DatasetId, rules: readonly ConflictRule[]): void {
+    const { access, driver } = this.#parts;
+    access.requireWriter();
+    access.requireKind(dataset, 'files');
+    if (!areConflictRules(rules))
+      throw new GodwitError('CONFLICT_RULES_INVALID', 'There may be 256 rules, each with a pattern of 1 to 1,024 characters and a policy.');
+    driver.command((engine, now) => engine.appendOperation({ type: 'conflicts', id: dataset, rules }, now));
+    this.retryConflicts(dataset);
+  }
+
+  /** Ends conflicts by a function from now on. Returns how to stop. @throws GodwitError `DATASET_UNKNOWN`, `DATASET_KIND` */
+  resolveConflictsWith(dataset: DatasetId, glob: string, resolver: ConflictResolver): () => void {
+    this.#parts.access.requireKind(dataset, 'files');
+    const stop = this.#parts.policies.use(dataset, glob, resolver);
+    this.retryConflicts(dataset);
+    return stop;
+  }
+
+  /** Tries the open conflicts of a dataset again: how they are to be ended has changed. */
+  retryConflicts(dataset: DatasetId): void {
+    for (const { path } of this.conflicts(dataset, true)) this.endConflictLater(dataset, path);
+  }
+
   /** Conflicts that an earlier run noticed and could not end any more. */
   takeUpConflicts(): void {
-    for (const { id } of this.#parts.membership.datasets()) {
-      for (const { path } of this.conflicts(id, true)) this.endConflictLater(id, path);
-    }
+    for (const { id } of this.#parts.membership.datasets()) this.retryConflicts(id);
   }
 
   /** Ends a conflict by the dataset's policy, in its turn. */
@@ -237,8 +261,8 @@ export class FileService {
   }
 
   async #endConflict(dataset: DatasetId, path: string): Promise<void> {
-    const { self, membership, index, contents, driver, header } = this.#parts;
-    const policy = membership.dataset(dataset)?.conflictPolicy;
+    const { self, membership, policies, index, contents, driver, header } = this.#parts;
+    const policy = policies.of(dataset, path);
     if (policy === undefined || !membership.mayWrite(self) || !index.inConflict(dataset, path)) return;
     const resolution = await resolveConflict(dataset, path, policy, index, contents);
     if (resolution.kind === 'later') return;

@@ -10,6 +10,7 @@ import type { LogStore } from '../datasets/log.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { type Identity, verifyBinding } from './identity.ts';
+import { globLengthMax } from './path-glob.ts';
 
 /**
  * The team: who belongs to it, in which role, and which datasets it has.
@@ -21,7 +22,8 @@ import { type Identity, verifyBinding } from './identity.ts';
  * The team's secret is the pre-shared key of every session between members. It is handed over when a node joins and never stands in the log.
  *
  * Founding statement: CBOR [statement, signature (64)], statement = CBOR [1, name, founder (32), channel key (32), binding (64), founder's name, created ms, nonce (16)].
- * Operations (payload of entries of kind `membership`): ["member", node (32), channel key (32), binding (64), role, name] and ["dataset", id (32), name, kind, class, conflict policy].
+ * Operations (payload of entries of kind `membership`): ["member", node (32), channel key (32), binding (64), role, name] and ["dataset", id (32), name, kind, class, conflict policy], and
+ * ["conflicts", dataset (32), [[pattern, conflict policy], …]], which replaces the dataset's rules by these.
  */
 
 /** What a node may do: admit others and everything below; write; read; carry what it cannot read. */
@@ -34,6 +36,15 @@ export type DatasetKind = 'files' | 'series';
 /** How conflicting edits of one file are ended: three-way merge where the format allows it, the later one, both side by side, or not without a person. */
 export type ConflictPolicy = 'merge' | 'latest' | 'keep-both' | 'ask';
 const policies: readonly ConflictPolicy[] = ['merge', 'latest', 'keep-both', 'ask'];
+
+/** A policy for the paths of a dataset that match a pattern (`path-glob.ts`). */
+export interface ConflictRule {
+  readonly glob: string;
+  readonly policy: ConflictPolicy;
+}
+
+/** Rules of one dataset. */
+export const conflictRulesMax = 256;
 
 /** A node of the team. */
 export interface Member {
@@ -51,6 +62,8 @@ export interface DatasetDefinition {
   readonly kind: DatasetKind;
   readonly priority: PriorityClass;
   readonly conflictPolicy: ConflictPolicy;
+  /** Exceptions to the policy; the first that matches a path counts. */
+  readonly conflictRules: readonly ConflictRule[];
   readonly creator: NodeId;
 }
 
@@ -71,7 +84,8 @@ export type MembershipOperation =
       readonly kind: DatasetKind;
       readonly priority: PriorityClass;
       readonly conflictPolicy: ConflictPolicy;
-    };
+    }
+  | { readonly type: 'conflicts'; readonly id: DatasetId; readonly rules: readonly ConflictRule[] };
 
 const schema: Schema = {
   component: 'team',
@@ -118,6 +132,19 @@ const datasetShape = v.strictTuple([
   v.picklist(priorityClasses),
   v.picklist(policies),
 ]);
+const rulesShape = v.pipe(
+  v.array(v.strictTuple([v.pipe(v.string(), v.minLength(1), v.maxLength(globLengthMax)), v.picklist(policies)])),
+  v.maxLength(conflictRulesMax),
+);
+const conflictsShape = v.strictTuple([v.literal('conflicts'), bytes(32), rulesShape]);
+
+/** True for rules that an operation may carry; others would refuse any other. */
+export function areConflictRules(rules: readonly ConflictRule[]): boolean {
+  return v.is(
+    rulesShape,
+    rules.map(({ glob, policy }) => [glob, policy]),
+  );
+}
 
 interface Founding {
   readonly team: TeamId;
@@ -326,9 +353,12 @@ export class Membership {
       this.#memberByNode.set(node, { node, name: memberName, role, channelKey });
       return true;
     }
-    if (!this.mayWrite(author) || this.#datasetById.has(operation.id)) return false;
-    const { type: _, ...definition } = operation;
-    this.#datasetById.set(operation.id, { ...definition, creator: author });
+    const known = this.#datasetById.get(operation.id);
+    if (!this.mayWrite(author) || (known === undefined) === (operation.type === 'conflicts')) return false;
+    if (operation.type === 'dataset') {
+      const { type: _, ...definition } = operation;
+      this.#datasetById.set(operation.id, { ...definition, conflictRules: [], creator: author });
+    } else if (known !== undefined) this.#datasetById.set(operation.id, { ...known, conflictRules: operation.rules });
     return true;
   }
 }
@@ -361,6 +391,8 @@ export function encodeOperation(operation: MembershipOperation): CborValue {
   if (operation.type === 'member') {
     return ['member', identifierToBytes(operation.node), operation.channelKey, operation.binding, operation.role, operation.name];
   }
+  if (operation.type === 'conflicts')
+    return ['conflicts', identifierToBytes(operation.id), operation.rules.map(({ glob, policy }) => [glob, policy])];
   return ['dataset', identifierToBytes(operation.id), operation.name, operation.kind, operation.priority, operation.conflictPolicy];
 }
 
@@ -374,6 +406,11 @@ function decodeOperation(payload: CborValue): Outcome<MembershipOperation> {
   if (dataset.success) {
     const [type, id, datasetName, kind, priority, conflictPolicy] = dataset.output;
     return success({ type, id: identifier<DatasetId>(id), name: datasetName, kind, priority, conflictPolicy });
+  }
+  const conflicts = v.safeParse(conflictsShape, payload);
+  if (conflicts.success) {
+    const [type, id, rules] = conflicts.output;
+    return success({ type, id: identifier<DatasetId>(id), rules: rules.map(([glob, policy]) => ({ glob, policy })) });
   }
   return failure('OPERATION_UNKNOWN', 'incompatible', 'a team operation of a newer version');
 }

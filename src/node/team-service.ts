@@ -1,10 +1,11 @@
 import { GodwitError } from '../core/errors.ts';
-import type { TeamId } from '../core/identifiers.ts';
+import { type DatasetId, identifier, type TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
+import type { PriorityClass } from '../core/priority.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { Identity } from './identity.ts';
 import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
-import { isProperName, type Membership, type Role } from './membership.ts';
+import { type ConflictPolicy, type DatasetKind, isProperName, type Membership, type Role } from './membership.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent } from './node-event.ts';
 import type { Platform } from './platform.ts';
@@ -29,6 +30,16 @@ export interface JoinOptions {
   readonly signal?: AbortSignal;
   /** Gives up after this long, in milliseconds; default never. */
   readonly timeoutMs?: number;
+}
+
+/** What a dataset is to be like. */
+export interface DatasetOptions {
+  readonly name: string;
+  readonly kind: DatasetKind;
+  /** Default `normal` for observations and `bulk` for files. */
+  readonly priority?: PriorityClass;
+  /** Default `merge`. */
+  readonly conflictPolicy?: ConflictPolicy;
 }
 
 /** What joining and inviting work with. */
@@ -127,6 +138,21 @@ export class TeamService {
       timer?.cancel();
       signal?.removeEventListener('abort', aborted);
     }
+  }
+
+  /** Creates a dataset, or finds the one that this node created before. @throws GodwitError `NO_TEAM`, `NOT_A_WRITER`, `NAME_INVALID` */
+  createDataset(options: DatasetOptions): DatasetId {
+    this.#parts.access.requireTeam();
+    this.#parts.access.requireWriter();
+    requireProperName(options.name);
+    const known = this.#parts.membership
+      .datasets()
+      .find((each) => each.name === options.name && each.kind === options.kind && each.creator === this.#parts.identity.node);
+    if (known !== undefined) return known.id;
+    const id = identifier<DatasetId>(this.#parts.platform.entropy.bytes(32));
+    const { name, kind, priority = kind === 'series' ? 'normal' : 'bulk', conflictPolicy = 'merge' } = options;
+    this.#parts.driver.command((engine, now) => engine.appendOperation({ type: 'dataset', id, name, kind, priority, conflictPolicy }, now));
+    return id;
   }
 }
 
