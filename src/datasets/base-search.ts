@@ -67,6 +67,8 @@ const editedBlocksMax = 4;
 const shiftMax = 8;
 /** Blocks with one rolling hash that are compared at a place. */
 const candidatesMax = 8;
+/** Comparisons in one search for moved blocks, for every byte of the target: content that repeats itself, or a hostile answer, would have every place compared with many blocks. */
+const comparisonsPerByteMax = 1 / 64;
 /** About what a byte of a changed block costs, and what a question costs beside its hashes. */
 const literalCost = 0.08;
 const questionCostBytes = 80;
@@ -243,10 +245,11 @@ export class BaseSearch {
     }
     if (numbersByHash.size === 0) return;
     const sum = new RollingHash(blockBytes);
+    const comparisonsMax = target.length * comparisonsPerByteMax;
     for (const { from, to } of unknownOf(this.#known, target.length)) {
       if (to - from < blockBytes) continue;
       sum.begin(target.subarray(from, from + blockBytes));
-      for (let offset = from; ; offset++) {
+      for (let offset = from; comparison.count < comparisonsMax; offset++) {
         const hash = sum.value;
         const numbers = present[hash >>> 8] === 1 ? numbersByHash.get(hash) : undefined;
         const end = numbers === undefined ? -1 : takePair(numbers, offset, blocks, comparison);
@@ -287,6 +290,8 @@ class Comparison {
   readonly #answer: Uint8Array;
   readonly #target: Uint8Array;
   readonly #crypto: Pick<Crypto, 'sha256'>;
+  /** Comparisons so far. */
+  count = 0;
 
   constructor(answer: Uint8Array, target: Uint8Array, crypto: Pick<Crypto, 'sha256'>) {
     this.#answer = answer;
@@ -302,6 +307,7 @@ class Comparison {
 
   agrees({ lengthBytes, rolling, hashOffset }: BaseBlock, targetOffset: number): boolean {
     if (targetOffset < 0 || targetOffset + lengthBytes > this.#target.length) return false;
+    this.count++;
     const hash = blockHash(this.#target.subarray(targetOffset, targetOffset + lengthBytes), rolling, this.#crypto);
     return hash.every((byte, index) => byte === this.#answer[hashOffset + index]);
   }
