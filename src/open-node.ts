@@ -6,6 +6,7 @@ import { openDiskFileTree } from './runtime/disk-file-tree.ts';
 import { makeDirectory } from './runtime/durable-directory.ts';
 import { writeGeopackage } from './runtime/geopackage-file.ts';
 import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
+import { linuxPower } from './runtime/linux-power.ts';
 import { writeNetcdf } from './runtime/netcdf-file.ts';
 import { nodeCrypto } from './runtime/node-crypto.ts';
 import { openPackStore } from './runtime/pack-store.ts';
@@ -65,6 +66,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       chunks: await openPackStore(directory, work),
       links: openSocketLinks(),
       cutter: work,
+      power: linuxPower(systemClock),
       openTree: (root: string) => openDiskFileTree(root, work),
       openTransport,
       instrumentTimer,

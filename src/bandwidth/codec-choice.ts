@@ -24,8 +24,6 @@ export interface EncodingBounds {
 
 /** What a choice depends on. */
 export interface CodecCircumstances {
-  /** Bytes that have to travel, before any coding. */
-  readonly freshBytes: number;
   /** The receiver holds something similar. */
   readonly hasBase: boolean;
   /** Length of a compressed sample by its original length; absent where nothing could be read. */

@@ -17,13 +17,9 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import { decodePatch, encodePatch, modelledBytesMax } from './patch.ts';
 
-/**
- * How much processor time a saved byte is worth: `fast` for links that outrun the encoder, `normal`, and `high` for slow or paid ones (up to a few seconds a group, on both sides).
- */
-export type EncodingEffort = 'fast' | 'normal' | 'high';
-
-interface EffortBounds {
-  /** zstd level. */
+/** What the work on a group may cost. */
+export interface EffortBounds {
+  /** zstd level, 1 to 19; 0 for no work at all: the bytes go as they are. */
   readonly level: number;
   /** Longest base that is given to zstd as a dictionary. */
   readonly dictionaryBytesMax: number;
@@ -31,16 +27,31 @@ interface EffortBounds {
   readonly modelledBytesMax: number;
 }
 
+/**
+ * How much processor time a saved byte is worth, by name: `fast` for links that outrun the encoder, `normal`, and `high` for slow or paid ones (up to a few seconds a group, on both sides).
+ */
+export type EncodingEffort = 'fast' | 'normal' | 'high';
+
 const effortBounds: { readonly [effort in EncodingEffort]: EffortBounds } = {
   fast: { level: 3, dictionaryBytesMax: 256 * 1024, modelledBytesMax: 1024 },
   normal: { level: 9, dictionaryBytesMax: 1024 * 1024, modelledBytesMax: 32 * 1024 },
   high: { level: 19, dictionaryBytesMax: 1024 * 1024, modelledBytesMax },
 };
 
+function boundsOf(effort: EncodingEffort | EffortBounds): EffortBounds {
+  return typeof effort === 'string' ? effortBounds[effort] : effort;
+}
+
+/** The name that comes nearest to some bounds. */
+export function effortOf(effort: EncodingEffort | EffortBounds): EncodingEffort {
+  const { level } = boundsOf(effort);
+  return level > effortBounds.normal.level ? 'high' : level > effortBounds.fast.level ? 'normal' : 'fast';
+}
+
 /** The bounds on a patch made with this effort. */
-export function patchBounds(effort: EncodingEffort): Pick<EffortBounds, 'level' | 'modelledBytesMax'> {
-  const { level, modelledBytesMax } = effortBounds[effort];
-  return { level, modelledBytesMax };
+export function patchBounds(effort: EncodingEffort | EffortBounds): Pick<EffortBounds, 'level' | 'modelledBytesMax'> {
+  const { level, modelledBytesMax } = boundsOf(effort);
+  return { level: Math.max(1, level), modelledBytesMax };
 }
 
 const encodingRaw = 0;
@@ -66,15 +77,16 @@ const convincingRatio = 8;
 export function encodeGroup(
   target: readonly Uint8Array[],
   base: readonly Uint8Array[],
-  options: { readonly compressor: Compressor; readonly effort: EncodingEffort },
+  options: { readonly compressor: Compressor; readonly effort: EncodingEffort | EffortBounds },
 ): Uint8Array {
   const { compressor } = options;
-  const { level, dictionaryBytesMax, modelledBytesMax } = effortBounds[options.effort];
+  const { level, dictionaryBytesMax, modelledBytesMax } = boundsOf(options.effort);
   // With room for the tag in front, so that bytes that go as they are need not be copied again.
   const raw = concatBytes(Uint8Array.of(encodingRaw), ...target);
   const bytes = raw.subarray(1);
+  if (level === 0) return raw;
   const dictionary = concatBytes(...base);
-  if (options.effort === 'fast' && base.length === 0 && !seemsCompressible(bytes, compressor)) return raw;
+  if (effortOf(options.effort) === 'fast' && base.length === 0 && !seemsCompressible(bytes, compressor)) return raw;
   const candidates: { encoding: number; body: Uint8Array }[] = [{ encoding: encodingRaw, body: bytes }];
   if (dictionary.length > 0 || bytes.length <= modelledBytesMax) {
     const patch = encodePatch(bytes, dictionary, { compressor, level, modelledBytesMax });

@@ -13,7 +13,7 @@ import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { KnownRange } from './base-search.ts';
 import { type ByteRange, decodeRanges, encodeRanges } from './byte-ranges.ts';
-import { type EncodingEffort, patchBounds } from './delta-group.ts';
+import { type EffortBounds, type EncodingEffort, patchBounds } from './delta-group.ts';
 import { decodePatch, encodePatch } from './patch.ts';
 import { ByteReader, ByteWriter } from './varint.ts';
 
@@ -37,7 +37,7 @@ export interface PartialBase {
 export function encodePartialBaseGroup(
   target: Uint8Array,
   partial: PartialBase,
-  options: { readonly compressor: Compressor; readonly effort: EncodingEffort; readonly crypto: Pick<Crypto, 'sha256'> },
+  options: { readonly compressor: Compressor; readonly effort: EncodingEffort | EffortBounds; readonly crypto: Pick<Crypto, 'sha256'> },
 ): Uint8Array {
   const base = new Uint8Array(partial.baseBytes);
   const covers = [

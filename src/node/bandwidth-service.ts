@@ -1,6 +1,8 @@
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { WallMs } from '../core/time.ts';
+import type { PowerReading } from '../ports/power-state.ts';
+import type { CodecDecision } from './codec-selector.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { LinkUsage } from './link-accounts.ts';
 import type { BudgetState, LinkBudget } from './link-budgets.ts';
@@ -83,6 +85,16 @@ export class BandwidthService {
   setWeight(dataset: DatasetId, weight: number): void {
     const { id } = this.#parts.access.dataset(dataset);
     this.#parts.driver.command((engine, now) => engine.atomically(now, () => engine.links.caps.setWeight(id, weight)));
+  }
+
+  /** How the latest contents were compressed for whom, and why; up to 64, the last one at the end. */
+  codecDecisions(): CodecDecision[] {
+    return this.#parts.driver.codecs.decisions;
+  }
+
+  /** What feeds this computer, as far as it says so. */
+  power(): PowerReading {
+    return this.#parts.driver.codecs.power;
   }
 
   /** Writes the accounts as they are: nothing has to be taken for sent when the node is opened again. */

@@ -236,6 +236,11 @@ export class ContentSender {
     return queries;
   }
 
+  /** The class that a want was asked in. */
+  priorityOf(number: number): PriorityClass {
+    return this.#sendingByNumber.get(number)?.want.priority ?? 'bulk';
+  }
+
   /** The most urgent class that has data ready and may send, or `undefined`. */
   readyPriority(now: MonotonicMs): PriorityClass | undefined {
     let best: number = priorityClasses.length;

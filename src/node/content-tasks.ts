@@ -5,7 +5,7 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import { answerQuery, decodeQuery, encodeQuery } from '../datasets/base-blocks.ts';
 import { BaseSearch } from '../datasets/base-search.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
-import { decodeGroup, type EncodingEffort, encodeGroup } from '../datasets/delta-group.ts';
+import { decodeGroup, type EffortBounds, type EncodingEffort, effortOf, encodeGroup } from '../datasets/delta-group.ts';
 import {
   type ChunkRef,
   type ContentRef,
@@ -69,6 +69,9 @@ export interface BaseAnswer {
 
 /** With a base and at most this many groups, fresh chunks travel without their hashes: the whole is small, and its root vouches for it. */
 const groupsWithoutHashesMax = 8;
+/** Where in a content samples are taken, as shares of its chunks, and how long each may be. */
+const sampledPlaces = [0, 0.3, 0.6, 0.9];
+const sampleBytesMax = 64 * 1024;
 /** Stands for a base in object 0. */
 const basesMax = 4;
 /** What was found of a lost base and makes a group this many times shorter is not compared with doing without. */
@@ -114,7 +117,12 @@ export class ContentTasks {
    * The encoded bytes of one group, or `undefined` when a chunk can no longer be read. Where bytes of its base are gone here, a question for the peer comes first, whose answer is handed in with another
    * call; there may be several in turn.
    */
-  async encode(transfer: PreparedTransfer, group: number, effort: EncodingEffort, answer?: BaseAnswer): Promise<EncodedGroup | undefined> {
+  async encode(
+    transfer: PreparedTransfer,
+    group: number,
+    effort: EncodingEffort | EffortBounds,
+    answer?: BaseAnswer,
+  ): Promise<EncodedGroup | undefined> {
     const { firstFresh, freshCount, baseRuns, baseBytes, parts } = transfer.groups[group] as PlanGroup;
     const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount));
     if (target === undefined) {
@@ -127,7 +135,7 @@ export class ContentTasks {
     if (base !== undefined) return { kind: 'encoded', bytes: encodeGroup(target, base, options) };
     const whole = concatBytes(...target);
     let search = answer?.search;
-    if (search === undefined) search = new BaseSearch({ parts, held: await this.#held(refs) }, effort, this.#crypto);
+    if (search === undefined) search = new BaseSearch({ parts, held: await this.#held(refs) }, effortOf(effort), this.#crypto);
     else if (answer === undefined || !search.take(answer.bytes, whole)) return { kind: 'encoded', bytes: encodeGroup(target, [], options) };
     if (search.query !== undefined) return { kind: 'query', query: encodeQuery(search.query), search };
     const { known, unitLog } = search;
@@ -145,6 +153,21 @@ export class ContentTasks {
     const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
     if (base === undefined) return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
     return success(answerQuery(decoded.value, concatBytes(...base), this.#crypto));
+  }
+
+  /** How compressible the content is that has to travel: the length of a few chunks' beginnings, compressed at the lowest level, by their length. `undefined` when nothing can be read. */
+  async sample(transfer: Pick<PreparedTransfer, 'fresh'>): Promise<number | undefined> {
+    const { fresh } = transfer;
+    let bytes = 0;
+    let compressedBytes = 0;
+    for (const index of new Set(sampledPlaces.map((place) => Math.floor(place * fresh.length)))) {
+      const chunk = fresh[index];
+      const part = chunk && (await this.#contents.read(chunk.hash))?.subarray(0, sampleBytesMax);
+      if (part === undefined || part.length === 0) continue;
+      bytes += part.length;
+      compressedBytes += Math.min(part.length, this.#compressor.compress(part, { level: 1 }).length);
+    }
+    return bytes === 0 ? undefined : compressedBytes / bytes;
   }
 
   /**

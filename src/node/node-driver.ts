@@ -1,14 +1,11 @@
 import { GodwitError } from '../core/errors.ts';
 import type { Moment } from '../core/time.ts';
+import { CodecSelector } from './codec-selector.ts';
 import type { ContentTasks } from './content-tasks.ts';
 import type { Engine } from './engine.ts';
 import type { NodeEvent } from './node-event.ts';
 import type { Platform } from './platform.ts';
 import type { EngineTask, TaskResult } from './replication.ts';
-
-/** zstd effort by link rate: on a slow link every byte is worth seconds, on a fast one the processor is the bottleneck. */
-const highEffortBelowBytesPerSecond = 125_000;
-const fastEffortAboveBytesPerSecond = 6_250_000;
 
 /** Failures of our own storage in the middle of a turn: what the machines have in memory is then ahead of what is durable. */
 const storageCodes: ReadonlySet<string> = new Set(['DISK_FULL', 'STORAGE_FAILED', 'CATALOG_DAMAGED', 'DIRECTORY_UNWRITABLE']);
@@ -35,8 +32,9 @@ function nodeStopped(cause: unknown): GodwitError {
  */
 export class NodeDriver {
   readonly #engine: Engine;
-  readonly #platform: Pick<Platform, 'clock' | 'timers' | 'links'>;
+  readonly #platform: Pick<Platform, 'clock' | 'timers' | 'links' | 'power'>;
   readonly #tasks: ContentTasks;
+  readonly #codecs: CodecSelector;
   readonly #onEvent: (event: NodeEvent) => void;
   readonly #onCrash: (error: unknown) => void;
   readonly #running = new Set<Promise<void>>();
@@ -49,13 +47,14 @@ export class NodeDriver {
 
   constructor(
     engine: Engine,
-    platform: Pick<Platform, 'clock' | 'timers' | 'links'>,
+    platform: Pick<Platform, 'clock' | 'timers' | 'links' | 'power'>,
     tasks: ContentTasks,
     handlers: { readonly onEvent: (event: NodeEvent) => void; readonly onCrash: (error: unknown) => void },
   ) {
     this.#engine = engine;
     this.#platform = platform;
     this.#tasks = tasks;
+    this.#codecs = new CodecSelector(tasks, platform.power);
     this.#onEvent = handlers.onEvent;
     this.#onCrash = handlers.onCrash;
   }
@@ -87,6 +86,11 @@ export class NodeDriver {
     }
     this.#drain();
     return result;
+  }
+
+  /** How contents are compressed, and why. */
+  get codecs(): CodecSelector {
+    return this.#codecs;
   }
 
   /** The last turn: the accounts of links are written as they are. Not after a failure of the storage, nor after `close`. */
@@ -187,17 +191,15 @@ export class NodeDriver {
         };
       }
       case 'encode': {
-        const rate = task.rateBytesPerSecond;
-        const effort =
-          rate === undefined
-            ? 'normal'
-            : rate < highEffortBelowBytesPerSecond
-              ? 'high'
-              : rate > fastEffortAboveBytesPerSecond
-                ? 'fast'
-                : 'normal';
         const { transfer, group, answer } = task.task;
-        return { type: 'encode', encoded: await this.#tasks.encode(transfer, group, effort, answer) };
+        const bounds = await this.#codecs.bounds(transfer, task.purpose);
+        const beganAt = this.#platform.clock.now().monotonicMs;
+        const encoded = await this.#tasks.encode(transfer, group, bounds, answer);
+        if (encoded?.kind === 'encoded') {
+          const elapsedMs = this.#platform.clock.now().monotonicMs - beganAt;
+          this.#codecs.encoded(transfer, transfer.groups[group]?.targetBytes ?? 0, encoded.bytes.length, elapsedMs);
+        }
+        return { type: 'encode', encoded };
       }
       case 'open': {
         const { wanted, bases, planObject } = task.task;

@@ -9,6 +9,7 @@ import type { Crypto } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { LinkDriver } from '../ports/links.ts';
+import type { PowerState } from '../ports/power-state.ts';
 import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import type { Timers } from '../ports/timers.ts';
 
@@ -26,6 +27,8 @@ export interface Platform {
   /** Other processors for publishing large files, where there are any. */
   readonly cutter?: SegmentCutter;
   readonly links: LinkDriver;
+  /** Absent where nothing is known of what feeds the computer. */
+  readonly power?: PowerState;
   /** Opens a directory that people use. Throws `DIRECTORY_MISSING` or `DIRECTORY_UNWRITABLE`. */
   openTree(directory: string): FileTree;
   /** Connects to an instrument: `tcp://host:port`. Throws `INSTRUMENT_UNREACHABLE`. */

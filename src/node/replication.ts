@@ -14,6 +14,7 @@ import type { WantList } from '../forwarding/want-list.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message, type Want } from '../session/messages.ts';
+import type { EncodingPurpose } from './codec-selector.ts';
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
@@ -35,7 +36,7 @@ import type { PeerTraffic } from './peer-traffic.ts';
 /** Work on bulk bytes. */
 export type EngineTask = { readonly token: number } & (
   | { readonly type: 'prepare'; readonly task: Extract<SenderTask, { type: 'prepare' }> }
-  | { readonly type: 'encode'; readonly task: Extract<SenderTask, { type: 'encode' }>; readonly rateBytesPerSecond: number | undefined }
+  | { readonly type: 'encode'; readonly task: Extract<SenderTask, { type: 'encode' }>; readonly purpose: EncodingPurpose }
   | { readonly type: 'open'; readonly task: Extract<ReceiverTask, { type: 'open' }> }
   | { readonly type: 'store'; readonly task: Extract<ReceiverTask, { type: 'store' }> }
   | { readonly type: 'answer'; readonly task: Extract<ReceiverTask, { type: 'answer' }> }
@@ -518,14 +519,13 @@ export class Replication {
 
   // Tasks
 
-  #startTask({ session }: Talk, task: SenderTask | ReceiverTask): void {
+  #startTask({ session, peer, sender }: Talk, task: SenderTask | ReceiverTask): void {
     const token = this.#nextToken++;
     this.#taskByToken.set(token, { session, task });
-    this.#parts.start(
-      task.type === 'encode'
-        ? { token, type: task.type, task, rateBytesPerSecond: this.#parts.endpoint.estimate(session)?.rateBytesPerSecond }
-        : ({ token, type: task.type, task } as EngineTask),
-    );
+    if (task.type === 'encode') {
+      const { rateBytesPerSecond } = this.#parts.endpoint.estimate(session);
+      this.#parts.start({ token, type: task.type, task, purpose: { peer, rateBytesPerSecond, priority: sender.priorityOf(task.number) } });
+    } else this.#parts.start({ token, type: task.type, task } as EngineTask);
   }
 
   /** A task has ended. One whose session is gone is forgotten. */
