@@ -12,10 +12,12 @@ import { FileIndex } from '../../src/datasets/file-index.ts';
 import { LogStore } from '../../src/datasets/log.ts';
 import { WorkingTree } from '../../src/datasets/working-tree.ts';
 import type { FileReader, FileStat } from '../../src/ports/file-tree.ts';
+import type { SegmentCutter } from '../../src/ports/segment-cutter.ts';
 import { openDiskFileTree } from '../../src/runtime/disk-file-tree.ts';
 import { nodeCrypto } from '../../src/runtime/node-crypto.ts';
 import { openPackStore } from '../../src/runtime/pack-store.ts';
 import { openSqliteCatalog } from '../../src/runtime/sqlite-catalog.ts';
+import { WorkerPool } from '../../src/runtime/worker-pool.ts';
 import { atLeast, atMost, type BenchResult, figure } from '../result.ts';
 
 /**
@@ -35,6 +37,8 @@ const readBytes = mebibyte;
 const rounds = 3;
 /** Publishing keeps three quarters of what cutting and hashing alone would reach. */
 const ratioTarget = 0.75;
+/** Two workers beside the node's own thread. */
+const twoWorkersRatioTarget = 1.6;
 
 const hugeFileBytes = 4e9;
 const residentMegabytesTarget = 200;
@@ -53,7 +57,12 @@ function generatedFile(seed: number): { readonly stat: FileStat; readonly reader
   const stat: FileStat = { path: 'noise.bin', kind: 'file', sizeBytes: fileBytes, mtimeNs: 0n, ctimeNs: 0n, inode: 1n, mode: 0o644 };
   const reader = {
     stat: async () => stat,
-    read: async (offset: number, length: number) => content.slice(offset, offset + length),
+    read: async (offset: number, length: number, into?: Uint8Array) => {
+      const bytes = content.subarray(offset, offset + length);
+      if (into === undefined) return bytes.slice();
+      into.set(bytes);
+      return into.subarray(0, bytes.length);
+    },
     close: async () => {},
   };
   return { stat, reader };
@@ -75,12 +84,12 @@ async function cutAndHash(reader: FileReader): Promise<void> {
 }
 
 /** Seconds until the file is published: durable in a new catalog and new packs. */
-async function publishSeconds(reader: FileReader, stat: FileStat): Promise<number> {
+async function publishSeconds(reader: FileReader, stat: FileStat, cutter?: SegmentCutter): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
   const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
   const packs = await openPackStore(directory);
   try {
-    const store = new ContentStore(catalog, packs, nodeCrypto);
+    const store = new ContentStore(catalog, packs, nodeCrypto, cutter);
     return await secondsOf(async () => {
       await store.addFile('tree', reader, stat);
     });
@@ -111,7 +120,9 @@ export async function publishHugeFile(): Promise<{ residentBytes: number; stored
     const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
     const packs = await openPackStore(directory);
     const { stat, reader } = endlessFile(hugeFileBytes);
-    await new ContentStore(catalog, packs, nodeCrypto).addFile('tree', reader, stat);
+    const workers = new WorkerPool();
+    await new ContentStore(catalog, packs, nodeCrypto, workers).addFile('tree', reader, stat);
+    await workers.close();
     await packs.close();
     catalog.close();
     return { residentBytes: process.resourceUsage().maxRSS * 1024, storedBytes: bytesBelow(directory) };
@@ -151,14 +162,15 @@ function makeSmallFiles(root: string): void {
 /** A node's dataset layer over a directory. */
 async function openDataset(directory: string, root: string): Promise<{ scan: () => Promise<number>; close: () => Promise<void> }> {
   const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
-  const packs = await openPackStore(directory);
+  const workers = new WorkerPool();
+  const packs = await openPackStore(directory, workers);
   const { publicKey, secretKey } = nodeCrypto.ed25519KeyPair(new Uint8Array(32).fill(1));
   const self = identifier<NodeId>(publicKey);
   const dataset = identifier<DatasetId>(new Uint8Array(32).fill(7));
   const logs = new LogStore(catalog, nodeCrypto);
   const index = new FileIndex(catalog);
   const contents = new ContentStore(catalog, packs, nodeCrypto);
-  const tree = new WorkingTree(dataset, openDiskFileTree(root), catalog, contents, index);
+  const tree = new WorkingTree(dataset, openDiskFileTree(root, workers), catalog, contents, index);
   let published = 0;
   const scan = async () => {
     const before = published;
@@ -176,6 +188,7 @@ async function openDataset(directory: string, root: string): Promise<{ scan: () 
   const close = async () => {
     await packs.close();
     catalog.close();
+    await workers.close();
   };
   return { scan, close };
 }
@@ -224,16 +237,21 @@ async function smallFileFigures(): Promise<BenchResult[]> {
 async function largeFileFigures(): Promise<BenchResult[]> {
   const { stat, reader } = generatedFile(1);
   const publishing: number[] = [];
+  const withTwo: number[] = [];
   const alone: number[] = [];
+  const two = new WorkerPool(2);
   for (let round = 0; round < rounds; round++) {
     alone.push(await secondsOf(() => cutAndHash(reader)));
     publishing.push(await publishSeconds(reader, stat));
+    withTwo.push(await publishSeconds(reader, stat, two));
   }
+  await two.close();
   const rate = (seconds: readonly number[]) => fileBytes / 1e6 / Math.min(...seconds);
   return [
     figure('cut and hash alone', rate(alone), 'MB/s'),
     figure('publish', rate(publishing), 'MB/s'),
     atLeast('publish / cut and hash', rate(publishing) / rate(alone), 'ratio', ratioTarget),
+    atLeast('publish with two workers / cut and hash', rate(withTwo) / rate(alone), 'ratio', twoWorkersRatioTarget),
   ];
 }
 

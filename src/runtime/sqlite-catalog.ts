@@ -32,6 +32,10 @@ const busyTimeoutMs = 1000;
 const statementsMax = 256;
 /** A catalog up to this size is walked on opening (about 0.1 s for 100 MB from memory, 5 s for 100 MB from a slow SD card). */
 const checkedOnOpeningBytesMax = 64 * 1024 * 1024;
+/** Pages kept in memory. Hashes are keys in no order, so a publication of many files touches most pages of a table again and again. */
+const cacheBytes = 32 * 1024 * 1024;
+/** The log is carried over into the file whenever it has this many pages (32 MiB): a page that was written many times since is written once. */
+const checkpointPages = 8192;
 /** A large transaction may grow the log beyond this; the next checkpoint cuts it back. */
 const logBytesMax = 64 * 1024 * 1024;
 
@@ -145,8 +149,8 @@ class SqliteCatalog implements Catalog {
     this.#database.exec('PRAGMA locking_mode = EXCLUSIVE');
     this.#database.exec(`PRAGMA journal_size_limit = ${logBytesMax}`);
     this.#database.exec('PRAGMA synchronous = FULL');
-    this.#database.exec('PRAGMA cache_size = -32768');
-    this.#database.exec('PRAGMA wal_autocheckpoint = 8192');
+    this.#database.exec(`PRAGMA cache_size = -${cacheBytes / 1024}`);
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     this.#database.exec('BEGIN EXCLUSIVE; COMMIT');
 
     const isNew = this.#pragma('schema_version') === 0;

@@ -135,7 +135,8 @@ describe('a damaged catalog', () => {
   });
 
   it('is named at the statement that meets the damage, when that happens while it is open', () => {
-    fill(10_000);
+    // More than is kept in memory.
+    fill(100_000);
     const catalog = openSqliteCatalog(path);
     const file = openSync(path, 'r+');
     writeSync(file, new Uint8Array(statSync(path).size - 4096).fill(0x5a), 0, null, 4096);
