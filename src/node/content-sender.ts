@@ -54,7 +54,10 @@ export interface SharingRules {
   freeAt(dataset: DatasetId | undefined): MonotonicMs;
 }
 
-const encodedAhead = 2;
+/** Groups that are encoded before their turn: as many as make up these bytes of content, within bounds. */
+const aheadBytes = 8 * 1024 * 1024;
+const groupsAheadMin = 2;
+const groupsAheadMax = 8;
 /** Bytes of content that may be under way beyond what the receiver said it has stored: its disk may be slower than the link. */
 const windowBytes = 32 * 1024 * 1024;
 
@@ -72,6 +75,8 @@ interface Sending {
   groups: Iterator<number>;
   exhausted: boolean;
   encoding: number;
+  /** Groups that may be encoded or ready at once. */
+  groupsAhead: number;
   /** Bytes of content whose groups were begun, and those that the receiver has stored since. */
   begunBytes: number;
   storedBytes: number;
@@ -116,6 +121,7 @@ export class ContentSender {
       groups: [].values(),
       exhausted: false,
       encoding: 0,
+      groupsAhead: groupsAheadMin,
       begunBytes: 0,
       storedBytes: 0,
       ready: [],
@@ -175,6 +181,7 @@ export class ContentSender {
       return;
     }
     sending.transfer = transfer;
+    sending.groupsAhead = groupsAhead(transfer);
     this.#copiedBytes += transfer.copiedBytes;
     const known = want.resume !== undefined && toHex(want.resume.planId) === toHex(transfer.planId) ? want.resume : undefined;
     if (known === undefined) sending.ready.push({ object: 0, bytes: transfer.planObject, offset: 0 });
@@ -300,7 +307,7 @@ export class ContentSender {
     if (transfer === undefined) return;
     while (
       !sending.exhausted &&
-      sending.encoding + sending.ready.length < encodedAhead &&
+      sending.encoding + sending.ready.length < sending.groupsAhead &&
       sending.searchByGroup.size < limits.baseSearchesMax &&
       sending.begunBytes - sending.storedBytes < windowBytes
     ) {
@@ -330,4 +337,10 @@ export class ContentSender {
     this.#deferredByRoot.set(key, [...(this.#deferredByRoot.get(key) ?? []), want]);
     this.#deferredCount++;
   }
+}
+
+/** How many groups of a transfer are encoded ahead. */
+function groupsAhead({ groups }: PreparedTransfer): number {
+  const bytes = groups.reduce((sum, { targetBytes }) => sum + targetBytes, 0);
+  return Math.min(groupsAheadMax, Math.max(groupsAheadMin, Math.floor((aheadBytes * groups.length) / Math.max(1, bytes))));
 }

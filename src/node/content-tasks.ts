@@ -22,6 +22,7 @@ import { findSources } from '../datasets/transfer-plan-sources.ts';
 import { decodePlan, encodePlan } from '../datasets/transfer-plan-wire.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import { GroupPuts } from './group-puts.ts';
 
 /**
  * The work between a wanted content and its bytes, on both sides of a transfer: plan, encode, decode, verify, store. Asynchronous because it reads and writes bulk bytes; the engine asks for it
@@ -80,11 +81,13 @@ const convincingRatio = 8;
 /** Runs the tasks of one node. */
 export class ContentTasks {
   readonly #contents: ContentStore;
+  readonly #puts: GroupPuts;
   readonly #crypto: Crypto;
   readonly #compressor: Compressor;
 
   constructor(contents: ContentStore, crypto: Crypto, compressor: Compressor) {
     this.#contents = contents;
+    this.#puts = new GroupPuts((records) => contents.put(records));
     this.#crypto = crypto;
     this.#compressor = compressor;
   }
@@ -234,7 +237,7 @@ export class ContentTasks {
       records.push({ hash, bytes });
     }
     return this.#guardDisk(async () => {
-      await this.#contents.put(records);
+      await this.#puts.put(records);
       return records.map((record) => record.hash);
     });
   }

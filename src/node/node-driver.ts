@@ -38,6 +38,7 @@ export class NodeDriver {
   readonly #onEvent: (event: NodeEvent) => void;
   readonly #onCrash: (error: unknown) => void;
   readonly #running = new Set<Promise<void>>();
+  #done: { readonly token: number; readonly result: TaskResult }[] = [];
   #timer: { readonly at: number; cancel(): void } | undefined;
   #draining = false;
   /** Commands under way, one inside the other. */
@@ -175,10 +176,25 @@ export class NodeDriver {
 
   #start(task: EngineTask): void {
     const running = this.#run(task)
-      .then((result) => this.#feed((now) => this.#engine.handle({ type: 'task-done', token: task.token, result }, now)))
+      .then((result) => this.#taskDone(task.token, result))
       .catch((error: unknown) => this.#stop(error))
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
+  }
+
+  /** Results that come together, as those of one write to the disk do, are one turn: each turn that has something to keep waits for the disk. */
+  #taskDone(token: number, result: TaskResult): void {
+    this.#done.push({ token, result });
+    if (this.#done.length > 1) return;
+    void Promise.resolve().then(() => {
+      const done = this.#done;
+      this.#done = [];
+      this.#feed((now) =>
+        this.#engine.atomically(now, () => {
+          for (const each of done) this.#engine.handle({ type: 'task-done', ...each }, now);
+        }),
+      );
+    });
   }
 
   async #run(task: EngineTask): Promise<TaskResult> {
