@@ -10,6 +10,8 @@ import type { InstrumentTimer, InstrumentTransport } from './driver.ts';
 
 /** Bytes that may wait to be asked for. */
 const waitingBytesMax = 64 * 1024;
+/** The longest sleep; timers do not know eternity. */
+const sleepMsMax = 60_000;
 
 /** One connection to an instrument. Reads from the transport from the beginning; after `close`, the end of the connection or the signal it is of no more use. */
 export class ByteLine {
@@ -76,7 +78,7 @@ export class ByteLine {
       if (remainingMs <= 0) return undefined;
       const sleep = new AbortController();
       this.#wakeReceiver = () => sleep.abort();
-      await this.#timer.wait(remainingMs, sleep.signal);
+      await this.#timer.wait(Math.min(remainingMs, sleepMsMax), sleep.signal);
       this.#wakeReceiver = undefined;
     }
   }

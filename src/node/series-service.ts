@@ -7,7 +7,9 @@ import type { ExportReport } from '../formats/series-table.ts';
 
 import { campbellHttpDriver } from '../instruments/campbell-http/driver.ts';
 import type { DeviceDriver } from '../instruments/driver.ts';
+import { gpsdDriver } from '../instruments/gpsd/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
+import { nmeaDriver } from '../instruments/nmea/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
 import { sdi12Driver } from '../instruments/sdi12/driver.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
@@ -61,7 +63,7 @@ export interface SeriesServiceParts {
 const exportAttemptsMax = 5;
 
 /** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, campbellHttpDriver, modbusDriver, sdi12Driver];
+const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, campbellHttpDriver, modbusDriver, sdi12Driver, gpsdDriver, nmeaDriver];
 
 const neverAborted = new AbortController().signal;
 

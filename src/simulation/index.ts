@@ -17,6 +17,7 @@ export {
 } from './checkers.ts';
 export { DiskFaults } from './disk-faults.ts';
 export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
+export { GpsdReplay, type GpsdReplayOptions } from './gpsd-replay.ts';
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
 export { Marks, neverMet, type Situation, situations } from './marks.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
