@@ -43,7 +43,7 @@ const packages = {
   mesh: ['valibot'],
   node: ['valibot'],
   agent: ['valibot'],
-  runtime: ['h5wasm'],
+  runtime: ['h5wasm', 'mqtt'],
 };
 
 /** Folders and files that may import Node's own modules. */

@@ -5,8 +5,10 @@ import { FieldNode, type FieldNodeOptions } from './node/field-node.ts';
 import { openDiskFileTree } from './runtime/disk-file-tree.ts';
 import { makeDirectory } from './runtime/durable-directory.ts';
 import { writeGeopackage } from './runtime/geopackage-file.ts';
+import { listenForPushes } from './runtime/http-push-server.ts';
 import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
 import { linuxPower } from './runtime/linux-power.ts';
+import { mqttFeed } from './runtime/mqtt-feed.ts';
 import { writeNetcdf } from './runtime/netcdf-file.ts';
 import { nodeCrypto } from './runtime/node-crypto.ts';
 import { openPackStore } from './runtime/pack-store.ts';
@@ -67,10 +69,11 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       links: openSocketLinks(),
       cutter: work,
       power: linuxPower(systemClock),
-      cutter: work,
       openTree: (root: string) => openDiskFileTree(root, work),
       openTransport,
       instrumentTimer,
+      openMessageFeed: mqttFeed(),
+      listenForPushes,
       exporters: { netcdf: writeNetcdf, geopackage: writeGeopackage },
     };
     const baseCopiesBytesMax =

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { GodwitError } from '../core/errors.ts';
+import { topicMappingShape } from '../instruments/mqtt/topic-mapping.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Timers } from '../ports/timers.ts';
 
@@ -39,9 +40,40 @@ const dutyShape = v.variant('kind', [
     tables: v.optional(v.array(v.string())),
     everyMs,
   }),
+  v.strictObject({
+    kind: v.literal('mqtt'),
+    dataset,
+    address: v.string(),
+    topics: v.pipe(v.array(topicMappingShape), v.minLength(1), v.maxLength(256)),
+    clientId: v.optional(v.pipe(v.string(), v.regex(/^[\w.:-]{1,64}$/))),
+    username: v.optional(v.string()),
+    password: v.optional(v.string()),
+    profile: v.optional(siteProfileShape),
+  }),
+  v.strictObject({
+    kind: v.literal('receive'),
+    dataset,
+    address: v.string(),
+    token: v.optional(v.pipe(v.string(), v.minLength(8), v.maxLength(256))),
+    profile: v.optional(siteProfileShape),
+  }),
+  v.strictObject({
+    kind: v.literal('drop'),
+    dataset,
+    directory: v.string(),
+    everyMs,
+    settleMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(24 * 3600 * 1000))),
+    moveTo: v.optional(v.pipe(v.string(), v.regex(/^[\w -]{1,64}$/))),
+    profile: v.optional(siteProfileShape),
+  }),
 ]);
 
-/** One standing duty. Intervals count from the end of one run to the beginning of the next; listening has none, and is tried again after a growing pause until it succeeds. */
+/**
+ * One standing duty. Intervals count from the end of one run to the beginning of the next. Those without an interval are tried again after a growing pause: listening until it succeeds, `mqtt`
+ * (messages of a broker) and `receive` (what loggers push) whenever they end.
+ *
+ * `drop` reads files that others put into a directory, once they have not changed for `settleMs` (10 s by default), and moves them into the folder `moveTo` within it where that is given.
+ */
 export type Duty = v.InferOutput<typeof dutyShape>;
 
 /** The duty in data of foreign origin. @throws GodwitError `DUTY_MALFORMED` */
@@ -54,7 +86,12 @@ export function parseDuty(value: unknown): Duty {
   return shaped.output;
 }
 
-/** Pauses before a duty without an interval, which is listening, is tried again after it failed: the first, and the longest. */
+/** A duty as text for people and logs: nothing that opens a door stands in it. */
+export function dutyText(duty: Duty): string {
+  return JSON.stringify(duty, (name, value: unknown) => (/password|token|secret/i.test(name) ? '…' : value));
+}
+
+/** Pauses before a duty without an interval is tried again after it failed or ended: the first, and the longest. */
 const firstPauseMs = 1000;
 const longestPauseMs = 300_000;
 
@@ -67,12 +104,18 @@ const schema: Schema = {
 export class Duties {
   readonly #catalog: Catalog;
   readonly #timers: Timers;
-  readonly #perform: (duty: Duty) => Promise<void>;
+  readonly #perform: (duty: Duty, signal: AbortSignal) => Promise<void>;
   readonly #onFailure: (duty: Duty, error: unknown) => void;
   readonly #cancelById = new Map<number, () => void>();
   #closed = false;
 
-  constructor(catalog: Catalog, timers: Timers, perform: (duty: Duty) => Promise<void>, onFailure: (duty: Duty, error: unknown) => void) {
+  /** @param perform does a duty once; what lasts ends when the signal is aborted, because the duty was removed or the node closes */
+  constructor(
+    catalog: Catalog,
+    timers: Timers,
+    perform: (duty: Duty, signal: AbortSignal) => Promise<void>,
+    onFailure: (duty: Duty, error: unknown) => void,
+  ) {
     this.#catalog = catalog;
     this.#timers = timers;
     this.#perform = perform;
@@ -117,11 +160,9 @@ export class Duties {
 
   /** `failures` in a row so far. What has an interval is done again at it; the rest once, and again until it has succeeded. */
   #run(id: number, duty: Duty, failures = 0): void {
-    let cancelled = false;
-    this.#cancelById.set(id, () => {
-      cancelled = true;
-    });
-    void this.#perform(duty)
+    const cancelled = new AbortController();
+    this.#cancelById.set(id, () => cancelled.abort());
+    void this.#perform(duty, cancelled.signal)
       .then(
         () => true,
         (error: unknown) => {
@@ -130,8 +171,8 @@ export class Duties {
         },
       )
       .then((done) => {
-        if (cancelled || this.#closed || (done && duty.kind === 'listen')) return;
-        const pauseMs = duty.kind === 'listen' ? Math.min(firstPauseMs * 2 ** failures, longestPauseMs) : duty.everyMs;
+        if (cancelled.signal.aborted || this.#closed || (done && duty.kind === 'listen')) return;
+        const pauseMs = 'everyMs' in duty ? duty.everyMs : Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
         const timer = this.#timers.schedule(pauseMs, () => this.#run(id, duty, done ? 0 : failures + 1));
         this.#cancelById.set(id, () => timer.cancel());
       });

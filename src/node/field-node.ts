@@ -26,12 +26,12 @@ import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
 import { type Delivery, deliveriesOf } from './deliveries.ts';
-import { Duties, type Duty, parseDuty } from './duties.ts';
+import { Duties, type Duty, dutyText, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
 import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
 import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
-import type { IngestReport, SiteProfile } from './ingest.ts';
+import type { IngestReport } from './ingest.ts';
 import { Interests } from './interests.ts';
 import { type ConflictRule, type DatasetDefinition, type Member, Membership } from './membership.ts';
 import { NodeDriver } from './node-driver.ts';
@@ -187,8 +187,8 @@ export class FieldNode {
     this.#duties = new Duties(
       catalog,
       platform.timers,
-      (duty) => this.#perform(duty),
-      (duty, error) => this.#problem(`duty ${JSON.stringify(duty)}`, error),
+      (duty, signal) => this.#perform(duty, signal),
+      (duty, error) => this.#problem(`duty ${dutyText(duty)}`, error),
     );
   }
 
@@ -555,7 +555,7 @@ export class FieldNode {
     for (const handler of this.#eventHandlers) handler(event);
   }
 
-  async #perform(duty: Duty): Promise<void> {
+  async #perform(duty: Duty, signal: AbortSignal): Promise<void> {
     switch (duty.kind) {
       case 'listen':
         await this.listen(duty.address);
@@ -563,11 +563,8 @@ export class FieldNode {
       case 'scan':
         await this.scan(duty.dataset as DatasetId, duty.settleMs === undefined ? {} : { settleMs: duty.settleMs });
         break;
-      case 'ingest':
-        await this.ingest(duty.dataset as DatasetId, duty.directory, { profile: (duty.profile ?? {}) as SiteProfile });
-        break;
-      case 'collect':
-        await this.#series.collectByDuty(duty);
+      default:
+        await this.#series.perform(duty, signal);
     }
   }
 

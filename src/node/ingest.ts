@@ -116,7 +116,7 @@ export class Ingest {
         last !== undefined && last.sizeBytes <= stat.sizeBytes && this.#prefixHash(head.subarray(0, last.prefixBytes)) === last.prefixHash
           ? last
           : undefined;
-      const format = this.#parts.formats.find((each) => each.id === resume?.format) ?? this.#recognise(head, path);
+      const format = this.#parts.formats.find((each) => each.id === resume?.format) ?? recognise(this.#parts.formats, head, path);
       if (format === undefined)
         return this.#rejectFile(
           dataset,
@@ -143,6 +143,28 @@ export class Ingest {
     } finally {
       await reader.close();
     }
+  }
+
+  /**
+   * Reads a message or body that came as a whole and will not come again once it was taken. What was stored of it before counts as duplicate; what cannot be used goes to quarantine.
+   *
+   * @param source under which it is counted; rows and quarantine name it with a piece of the bytes' hash behind it
+   * @param formats which it may be of
+   * @throws GodwitError `ZONE_UNKNOWN`: nothing was stored, and whoever sent it must keep it.
+   */
+  async ingestMessage(
+    dataset: DatasetId,
+    source: string,
+    bytes: Uint8Array,
+    formats: readonly RecordFormat[],
+    profile: SiteProfile,
+  ): Promise<IngestReport> {
+    const name = `${source} #${this.#prefixHash(bytes).slice(0, 16)}`;
+    const head = bytes.subarray(0, headBytes);
+    const format = recognise(formats, head, source);
+    if (format === undefined)
+      return this.#rejectFile(dataset, name, bytes.length, bytes, 'FORMAT_UNKNOWN', 'No known instrument format begins like this.', source);
+    return new FileRun(this.#parts, dataset, name, profile, format, undefined, source).readWhole(bytes);
   }
 
   /**
@@ -194,16 +216,15 @@ export class Ingest {
     return report(key, undefined, tally, 0);
   }
 
-  #recognise(head: Uint8Array, path: string): RecordFormat | undefined {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    const ranked = this.#parts.formats
-      .map((format) => ({ format, confidence: format.sniff(head, name) }))
-      .sort((a, b) => b.confidence - a.confidence);
-    const [best] = ranked;
-    return best !== undefined && best.confidence > 0 ? best.format : undefined;
-  }
-
-  #rejectFile(dataset: DatasetId, source: string, sizeBytes: number, head: Uint8Array, code: string, message: string): IngestReport {
+  #rejectFile(
+    dataset: DatasetId,
+    source: string,
+    sizeBytes: number,
+    head: Uint8Array,
+    code: string,
+    message: string,
+    countedAs = source,
+  ): IngestReport {
     const { ledger, host } = this.#parts;
     const tally = new Tally();
     host.atomically(() => {
@@ -219,7 +240,7 @@ export class Ingest {
       });
       if (fresh) {
         tally.quarantine(code);
-        ledger.count(dataset, source, tally.counts());
+        ledger.count(dataset, countedAs, tally.counts());
       }
     });
     return report(source, undefined, tally, 0);
@@ -255,6 +276,8 @@ class FileRun {
   readonly #format: RecordFormat;
   readonly #reader: FormatReader;
   readonly #from: number;
+  /** Name of the source in the counts. */
+  readonly #countedAs: string;
   readonly #tally = new Tally();
   #revision: TableRevision | undefined;
   #needsZone = false;
@@ -266,6 +289,7 @@ class FileRun {
     profile: SiteProfile,
     format: RecordFormat,
     resume: ReaderPosition | undefined,
+    countedAs = source,
   ) {
     this.#parts = parts;
     this.#dataset = dataset;
@@ -274,6 +298,7 @@ class FileRun {
     this.#format = format;
     this.#reader = format.reader(resume);
     this.#from = resume?.offset ?? 0;
+    this.#countedAs = countedAs;
     if (resume?.table !== undefined) this.#revision = revisionOf(resume.table, profile, parts.crypto);
   }
 
@@ -297,8 +322,20 @@ class FileRun {
     return report(this.#source, this.#format.id, this.#tally, sizeBytes - this.#reader.position().offset);
   }
 
+  /** Reads bytes that are all there is; they have no cursor, as nothing follows them. */
+  async readWhole(bytes: Uint8Array): Promise<IngestReport> {
+    const items = [...this.#reader.push(bytes), ...this.#reader.end({ complete: true })];
+    await this.#take(items, { read: async (offset, length) => bytes.subarray(offset, offset + length) }, () => undefined);
+    if (this.#needsZone) throw zoneUnknown(this.#source);
+    return report(this.#countedAs, this.#format.id, this.#tally, 0);
+  }
+
   /** Stores what some items say and moves the cursor behind them. */
-  async #take(items: readonly ParsedItem[], file: FileReader, cursorAt: (position: ReaderPosition) => FileCursor): Promise<void> {
+  async #take(
+    items: readonly ParsedItem[],
+    file: Pick<FileReader, 'read'>,
+    cursorAt: (position: ReaderPosition) => FileCursor | undefined,
+  ): Promise<void> {
     const { contents, host, ledger } = this.#parts;
     const first = items[0]?.range.offset ?? 0;
     const lastItem = items.at(-1);
@@ -332,7 +369,8 @@ class FileRun {
         }
       }
       this.#flush(step);
-      ledger.setCursor(this.#dataset, this.#source, cursorAt(this.#reader.position()));
+      const cursor = cursorAt(this.#reader.position());
+      if (cursor !== undefined) ledger.setCursor(this.#dataset, this.#source, cursor);
     });
   }
 
@@ -353,12 +391,12 @@ class FileRun {
       if (ledger.quarantine(this.#dataset, piece)) {
         const before = this.#tally.counts();
         this.#tally.quarantine(code);
-        ledger.count(this.#dataset, this.#source, difference(this.#tally.counts(), before));
+        ledger.count(this.#dataset, this.#countedAs, difference(this.#tally.counts(), before));
       }
     }
     if (this.#revision === undefined || (step.rows.length === 0 && step.events.length === 0)) return;
     const source = { name: this.#source, offset: step.from, lengthBytes: step.to - step.from };
-    storeRows(this.#parts, this.#dataset, this.#revision, step.rows, step.events, source, this.#tally, this.#source);
+    storeRows(this.#parts, this.#dataset, this.#revision, step.rows, step.events, source, this.#tally, this.#countedAs);
   }
 
   /** Nothing was stored and the cursor did not move: the file waits for its zone. */
@@ -383,6 +421,14 @@ class FileRun {
     });
     return report(this.#source, this.#format.id, this.#tally, sizeBytes);
   }
+}
+
+/** The format that the beginning of a file, or its name, is most like. */
+function recognise(formats: readonly RecordFormat[], head: Uint8Array, path: string): RecordFormat | undefined {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const ranked = formats.map((format) => ({ format, confidence: format.sniff(head, name) })).sort((a, b) => b.confidence - a.confidence);
+  const [best] = ranked;
+  return best !== undefined && best.confidence > 0 ? best.format : undefined;
 }
 
 /** Writes the rows that are not stored yet into the log, with the definition of their table in front where it is needed, and counts all of them. */

@@ -1,6 +1,8 @@
 import type { WallMs } from '../core/time.ts';
 import type { ExportReport, SeriesTable } from '../formats/series-table.ts';
 import type { InstrumentTimer, InstrumentTransport } from '../instruments/driver.ts';
+import type { ListenForPushes } from '../instruments/http-push/push-request.ts';
+import type { OpenMessageFeed } from '../instruments/mqtt/message-feed.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore } from '../ports/chunk-store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -34,6 +36,8 @@ export interface Platform {
   /** Connects to an instrument: `tcp://host:port`. Throws `INSTRUMENT_UNREACHABLE`. */
   openTransport(address: string): Promise<InstrumentTransport>;
   readonly instrumentTimer: InstrumentTimer;
+  readonly openMessageFeed: OpenMessageFeed;
+  readonly listenForPushes: ListenForPushes;
   /** Writes tables of observations to a file, as one step. */
   readonly exporters: Readonly<Record<ExportFormat, SeriesExporter>>;
 }

@@ -18,6 +18,7 @@ import type { Chores } from './chores.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { Duty } from './duties.ts';
 import { Ingest, type IngestReport, type SiteProfile } from './ingest.ts';
+import { Intake } from './intake.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { seriesTables } from './series-export.ts';
@@ -71,6 +72,7 @@ const neverAborted = new AbortController().signal;
 export class SeriesService {
   readonly #parts: SeriesServiceParts;
   readonly #ingest: Ingest;
+  readonly #intake: Intake;
 
   constructor(parts: SeriesServiceParts) {
     this.#parts = parts;
@@ -90,6 +92,34 @@ export class SeriesService {
         append: (dataset, kind, payload) => driver.command((engine, now) => engine.appendPayload(dataset, kind, payload, header(), now)),
       },
     });
+    this.#intake = new Intake({
+      self,
+      platform,
+      ingest: this.#ingest,
+      chores: parts.chores,
+      formats: recordFormats,
+      requireWriter: (dataset) => this.#requireSeriesWriter(dataset),
+    });
+  }
+
+  /** Does a duty about instruments. @throws GodwitError as the duty's own methods */
+  async perform(duty: Exclude<Duty, { kind: 'listen' | 'scan' }>, signal: AbortSignal): Promise<void> {
+    switch (duty.kind) {
+      case 'ingest':
+        await this.ingest(duty.dataset as DatasetId, duty.directory, { profile: (duty.profile ?? {}) as SiteProfile });
+        break;
+      case 'collect':
+        await this.collectByDuty(duty);
+        break;
+      case 'mqtt':
+        await this.#intake.listenToBroker(duty, signal);
+        break;
+      case 'receive':
+        await this.#intake.receive(duty, signal);
+        break;
+      case 'drop':
+        await this.#intake.collectDrops(duty);
+    }
   }
 
   /** Reads what is new in files below a directory. @throws GodwitError `DATASET_UNKNOWN`, `DATASET_KIND`, `NOT_A_WRITER`, `DIRECTORY_MISSING`, `DISK_FULL` */

@@ -16,11 +16,12 @@ export {
   wrongHeads,
 } from './checkers.ts';
 export { DiskFaults } from './disk-faults.ts';
-export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
 export { GpsdReplay, type GpsdReplayOptions } from './gpsd-replay.ts';
+export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
 export { Marks, neverMet, type Situation, situations } from './marks.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
+export { MessageBroker } from './message-broker.ts';
 export { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
 export { Sdi12Line, type Sdi12LineOptions, type Sdi12SensorOptions } from './sdi12-sensor.ts';

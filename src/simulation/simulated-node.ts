@@ -5,6 +5,7 @@ import type { Random } from '../core/random.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import type { ExportReport, SeriesTable } from '../formats/series-table.ts';
 import type { InstrumentTransport } from '../instruments/driver.ts';
+import type { PushAnswer, PushRequest } from '../instruments/http-push/push-request.ts';
 import { FieldNode, type FieldNodeEvent, type FieldNodeOptions } from '../node/field-node.ts';
 import type { Platform, SeriesExporter } from '../node/platform.ts';
 import type { Catalog } from '../ports/catalog.ts';
@@ -13,6 +14,7 @@ import { zstdCompressor } from '../runtime/zstd-compressor.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemoryChunkStore } from './memory-chunk-store.ts';
 import { MemoryFileTree } from './memory-file-tree.ts';
+import type { MessageBroker } from './message-broker.ts';
 import { type CatalogBackup, type CatalogFaults, type OpenCatalog, SimulatedCatalog } from './simulated-catalog.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { SimulatedLinks } from './simulated-links.ts';
@@ -67,6 +69,10 @@ export class SimulatedNode {
   syncMs: number;
   /** Instruments that can be reached from here, by address. */
   readonly instruments = new Map<string, () => InstrumentTransport>();
+  /** Brokers that can be reached from here, by address. */
+  readonly brokers = new Map<string, MessageBroker>();
+  /** Where this computer takes what loggers push, by address: call one with a request. */
+  readonly pushes = new Map<string, (request: PushRequest) => Promise<PushAnswer>>();
   /** What was exported, by path. */
   readonly exports = new Map<string, SimulatedExport>();
   /** Everything the node reported, in all its runs. */
@@ -201,6 +207,13 @@ export class SimulatedNode {
         wallMs: () => this.clock.now().wallMs,
         wait: (durationMs, signal) => process.timers.wait(durationMs, signal),
       },
+      openMessageFeed: async (options, deliver, signal) => {
+        const broker = this.brokers.get(options.address);
+        if (broker === undefined)
+          throw new GodwitError('INSTRUMENT_UNREACHABLE', `no broker answers at ${options.address}`, { retryable: true });
+        await broker.listen(options, deliver, signal);
+      },
+      listenForPushes: (options, _refuse, take, signal) => this.#listenForPushes(options.address, take, signal),
       exporters: { netcdf: this.#exporter('netcdf'), geopackage: this.#exporter('geopackage') },
     };
     const { syncMs: _, manner = 'polite', platform = (each) => each, ...nodeOptions } = this.#options;
@@ -302,6 +315,12 @@ export class SimulatedNode {
     const open = this.instruments.get(address);
     if (open === undefined) throw new GodwitError('INSTRUMENT_UNREACHABLE', `nothing answers at ${address}`, { retryable: true });
     return open();
+  }
+
+  async #listenForPushes(address: string, take: (request: PushRequest) => Promise<PushAnswer>, signal: AbortSignal): Promise<void> {
+    this.pushes.set(address, take);
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    this.pushes.delete(address);
   }
 
   #exporter(format: string): SeriesExporter {

@@ -83,7 +83,10 @@ describe('the requests in the agent reference', () => {
 });
 
 describe('the duties in the agent reference', () => {
-  const kinds = { listen: true, scan: true, ingest: true, collect: true } satisfies Record<Duty['kind'], true>;
+  const kinds = { listen: true, scan: true, ingest: true, collect: true, mqtt: true, receive: true, drop: true } satisfies Record<
+    Duty['kind'],
+    true
+  >;
   const duties = examples.flatMap(({ params }) => (params?.duty === undefined ? [] : [params.duty as Record<string, unknown>]));
   const withIdentifier = (duty: Record<string, unknown>) => ({
     ...duty,
