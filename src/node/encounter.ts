@@ -74,6 +74,8 @@ export class Encounter {
   #vectorsSent = false;
   /** Something about members or datasets that we did not know was refused: ask again once we know more. */
   #refusedForMembership = false;
+  /** How many entries before those that did not fit our copy of a log were asked for last, by dataset and author. */
+  readonly #retracedByLog = new Map<string, number>();
   /** Nothing to push until a log grows or the peer says more: spares the catalog a question a packet. */
   #caughtUp = false;
 
@@ -125,7 +127,10 @@ export class Encounter {
     for (const [index, { body, signature }] of message.entries.entries()) {
       const entry = { author, sequence: first + index, body, signature };
       const accepted = logs.accept(dataset, entry);
-      if (!accepted.ok) return { dataset, stored, fault: accepted.fault };
+      if (!accepted.ok) {
+        if (accepted.fault.code === 'LOG_SIGNATURE') this.#retrace(dataset, author, first);
+        return { dataset, stored, fault: accepted.fault };
+      }
       if (accepted.value === 'stored') stored.push(entry);
       this.#peerHas(dataset, author, entry.sequence);
     }
@@ -223,6 +228,20 @@ export class Encounter {
     }
     this.#caughtUp = !held;
     return undefined;
+  }
+
+  /**
+   * An entry does not follow from ours: its signature is wrong, or its author's log forked somewhere before. The peer is asked for earlier entries, twice as many each time, by claiming to hold less than
+   * is here: the first one that differs from ours is the fork, and its author's signature proves it.
+   */
+  #retrace(dataset: DatasetId, author: NodeId, first: number): void {
+    if (first <= 1) return;
+    const log = `${dataset} ${author}`;
+    const entries = Math.max(1, 2 * (this.#retracedByLog.get(log) ?? 0));
+    this.#retracedByLog.set(log, entries);
+    const lengths = [...this.#stores.logs.lengths(dataset)].filter(([node]) => node !== author);
+    const vector = VersionVector.of([...lengths, [author, Math.max(0, first - 1 - entries)]]);
+    this.#say('critical', { type: 'vectors', vectors: [{ dataset: shortName(dataset), vector: vector.toShortCbor() }] });
   }
 
   /** Coordinators' entries go first: they say who the other authors are. */
