@@ -1,18 +1,29 @@
 import { GodwitError } from '../core/errors.ts';
+import type { Timers } from '../ports/timers.ts';
 
 /**
  * Work that follows from events and takes time, one piece after the other: a path to bring up to date on disk, a conflict to end. The same work is queued once, however often it is asked
- * for; what fails is reported and does not stop the rest.
+ * for; what fails is reported and does not stop the rest. What failed for a cause that may pass, such as a full disk, is done again after a while, unless it was asked for again before.
  */
+
+/** How long what failed waits until it is tried again: at first, and at most. It doubles. */
+const pauseMsMin = 5000;
+const pauseMsMax = 300_000;
+
+/** The chores of one node. */
 export class Chores {
   readonly #onFailure: (name: string, error: unknown) => void;
+  readonly #timers: Timers;
+  /** What waits to be tried again. */
+  readonly #retryByName = new Map<string, { readonly cancel: () => void; readonly pauseMs: number }>();
   readonly #workByName = new Map<string, { readonly work: () => Promise<void>; readonly cancel?: () => void }>();
   #serial = 0;
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(onFailure: (name: string, error: unknown) => void) {
+  constructor(onFailure: (name: string, error: unknown) => void, timers: Timers) {
     this.#onFailure = onFailure;
+    this.#timers = timers;
   }
 
   /** Queues work under a name. Work of that name that has not begun yet is replaced. */
@@ -38,9 +49,20 @@ export class Chores {
   /** Drops what has not begun and waits for what has. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const retry of this.#retryByName.values()) retry.cancel();
+    this.#retryByName.clear();
     for (const { cancel } of this.#workByName.values()) cancel?.();
     this.#workByName.clear();
     await this.idle();
+  }
+
+  #addAgain(name: string, work: () => Promise<void>, error: unknown): void {
+    if (this.#closed || !(error instanceof GodwitError) || !error.retryable || this.#workByName.has(name)) return;
+    const before = this.#retryByName.get(name);
+    before?.cancel();
+    const pauseMs = before === undefined ? pauseMsMin : Math.min(pauseMsMax, 2 * before.pauseMs);
+    const timer = this.#timers.schedule(pauseMs, () => this.add(name, work));
+    this.#retryByName.set(name, { cancel: () => timer.cancel(), pauseMs });
   }
 
   #enqueue(name: string, chore: { readonly work: () => Promise<void>; readonly cancel?: () => void }): void {
@@ -58,8 +80,11 @@ export class Chores {
       this.#workByName.delete(name);
       try {
         await work();
+        this.#retryByName.get(name)?.cancel();
+        this.#retryByName.delete(name);
       } catch (error) {
         this.#onFailure(name, error);
+        this.#addAgain(name, work, error);
       }
     }
     this.#running = undefined;

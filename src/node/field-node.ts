@@ -145,7 +145,7 @@ export class FieldNode {
       driver: this.#driver,
       onEvent: (handler) => this.onEvent(handler),
     });
-    this.#chores = new Chores((what, error) => this.#problem(what, error));
+    this.#chores = new Chores((what, error) => this.#problem(what, error), platform.timers);
     const shared = {
       self: this.id,
       platform,

@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { GodwitError } from '../../../src/core/errors.ts';
 import { Chores } from '../../../src/node/chores.ts';
+import { SimulatedTimers } from '../../../src/simulation/simulated-timers.ts';
+import { VirtualAgenda } from '../../../src/simulation/virtual-agenda.ts';
 
-function recording(): { chores: Chores; failures: string[]; done: string[] } {
+function recording(): { chores: Chores; failures: string[]; done: string[]; agenda: VirtualAgenda; timers: SimulatedTimers } {
   const failures: string[] = [];
-  return { chores: new Chores((name, error) => failures.push(`${name}: ${String(error)}`)), failures, done: [] };
+  const agenda = new VirtualAgenda();
+  const timers = new SimulatedTimers(agenda);
+  return { chores: new Chores((name, error) => failures.push(`${name}: ${String(error)}`), timers), failures, done: [], agenda, timers };
 }
 
 describe('chores', () => {
@@ -40,6 +45,41 @@ describe('chores', () => {
     await chores.idle();
     expect(failures).toEqual(['bad: Error: no']);
     expect(done).toEqual(['good']);
+  });
+
+  it('that fail for a cause that may pass are done again, less and less often, until they succeed', async () => {
+    const { chores, failures, done, agenda, timers } = recording();
+    let isFull = true;
+    chores.add('write x', async () => {
+      if (isFull) throw new GodwitError('DISK_FULL', 'full', { retryable: true });
+      done.push('written');
+    });
+    await chores.idle();
+    expect(failures).toHaveLength(1);
+    for (const [untilMs, tries] of [
+      [4999, 1],
+      [5000, 2],
+      [14_999, 2],
+      [15_000, 3],
+    ] as const) {
+      agenda.runUntil(untilMs);
+      await chores.idle();
+      expect(failures).toHaveLength(tries);
+    }
+    isFull = false;
+    agenda.runUntil(35_000);
+    await chores.idle();
+    expect(done).toEqual(['written']);
+    expect(timers.pending).toBe(0);
+  });
+
+  it('that wait to be done again are given up on closing', async () => {
+    const { chores, timers } = recording();
+    chores.add('write x', () => Promise.reject(new GodwitError('DISK_FULL', 'full', { retryable: true })));
+    await chores.idle();
+    expect(timers.pending).toBe(1);
+    await chores.close();
+    expect(timers.pending).toBe(0);
   });
 
   it('give their result to who waits for it, or their error, which then is nobody else’s', async () => {
