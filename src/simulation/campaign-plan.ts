@@ -59,7 +59,8 @@ export type Deed =
   | { readonly do: 'clock'; readonly node: string; readonly offsetMs: number; readonly driftMsPerSecond: number }
   | { readonly do: 'leave'; readonly node: string }
   | { readonly do: 'back up'; readonly node: string }
-  | { readonly do: 'restore'; readonly node: string }
+  /** With a seed, somebody works on the computer before it has met anybody. */
+  | { readonly do: 'restore'; readonly node: string; readonly seed?: number }
   | { readonly do: 'misbehave'; readonly node: string; readonly how: 'replay' | 'flood' | 'lie' }
   | { readonly do: 'upgrade'; readonly node: string; readonly version: number };
 
@@ -220,7 +221,11 @@ const faults: readonly (readonly Maker[])[] = [
   [(random, { nodes }) => ({ do: 'leave', node: pick(random, nodes).name })],
   [
     (random, { nodes }) => ({ do: 'back up', node: pick(random, nodes).name }),
-    (random, { nodes }) => ({ do: 'restore', node: pick(random, nodes).name }),
+    (random, { nodes }) => ({
+      do: 'restore',
+      node: pick(random, nodes).name,
+      ...(random.below(2) === 0 ? { seed: random.uint32() } : {}),
+    }),
   ],
   [(random, { nodes }) => ({ do: 'misbehave', node: pick(random, nodes).name, how: pick(random, ['replay', 'flood', 'lie']) })],
   [(random, { nodes }) => ({ do: 'upgrade', node: pick(random, nodes).name, version: 2 + random.below(3) }), startSomebody],

@@ -29,8 +29,8 @@ export interface CampaignScene {
   /** Have lied. */
   readonly rogues: Set<string>;
   readonly backupByName: Map<string, ComputerBackup>;
-  /** A stored chunk has rotted somewhere: then a content may be lost for good. */
-  hasRot: boolean;
+  /** A stored chunk has rotted, or could not be read, somewhere: then a content may be lost for good. */
+  hasDamage: boolean;
   /** Gets a computer into the team and has it take up its work. */
   readonly join: (node: PlannedNode, patienceMs: number) => Promise<boolean>;
 }
@@ -138,20 +138,23 @@ const performers: Performers = {
     if (node.isRunning && hasStopped(node)) node.kill();
     if (!node.isBusy && !scene.gone.has(name)) await attempt(scene, node, node.start());
   },
-  disk: ({ world, marks }, { node: name, freeBytes, readErrorRatio, syncMs, catalogIsFull }) => {
+  disk: (scene, { node: name, freeBytes, readErrorRatio, syncMs, catalogIsFull }) => {
+    const { world, marks } = scene;
     const node = world.node(name);
     if (freeBytes !== undefined) node.disk.freeBytes = freeBytes;
     if (readErrorRatio !== undefined) node.disk.readErrorRatio = readErrorRatio;
     if (syncMs !== undefined) node.syncMs = syncMs;
     if (catalogIsFull !== undefined) node.catalogFaults.isFull = catalogIsFull;
     marks.sometimes('a computer was slow to write', (syncMs ?? 0) >= 20_000);
+    // What a disk could not read once counts as damaged from then on.
+    scene.hasDamage ||= (readErrorRatio ?? 0) > 0;
     marks.sometimes('a disk could not read', (readErrorRatio ?? 0) > 0);
     marks.sometimes('a catalog could not be written', catalogIsFull === true && node.isRunning);
   },
   rot: (scene, { node }) => {
-    const hasRotted = scene.world.node(node).rotChunk();
-    scene.hasRot ||= hasRotted;
-    scene.marks.sometimes('a stored chunk rotted', hasRotted);
+    const hasDamageted = scene.world.node(node).rotChunk();
+    scene.hasDamage ||= hasDamageted;
+    scene.marks.sometimes('a stored chunk rotted', hasDamageted);
   },
   clock: ({ world, marks }, { node, offsetMs, driftMsPerSecond }) => {
     const { clock } = world.node(node);
@@ -171,7 +174,7 @@ const performers: Performers = {
   'back up': (scene, { node }) => {
     if (worker(scene, node) !== undefined) scene.backupByName.set(node, scene.world.node(node).backup());
   },
-  restore: async (scene, { node: name }) => {
+  restore: async (scene, { node: name, seed }) => {
     const backup = scene.backupByName.get(name);
     const node = scene.world.node(name);
     if (backup === undefined || scene.gone.has(name)) return;
@@ -179,7 +182,13 @@ const performers: Performers = {
     node.restore(backup);
     scene.restored.add(name);
     scene.marks.sometimes('a computer came back from a backup');
+    const { links } = scene.world;
+    const wereUp = links.filter(({ ends, isUp }) => isUp && ends.includes(name));
+    if (seed !== undefined) for (const link of wereUp) link.cut();
     await attempt(scene, node, node.start());
+    if (seed === undefined) return;
+    await performers.edit(scene, { do: 'edit', node: name, seed });
+    for (const link of wereUp) link.heal();
   },
   misbehave: (scene, { node, how }) => {
     const conduct = scene.conductByName.get(node) ?? honest();

@@ -141,7 +141,7 @@ class CampaignRun {
       restored: new Set(),
       rogues: new Set(),
       backupByName: new Map(),
-      hasRot: false,
+      hasDamage: false,
       join: (node, patienceMs) => this.#join(node, patienceMs),
     };
     this.#scene = scene;
@@ -287,7 +287,7 @@ class CampaignRun {
   #problemsAnyTime(scene: CampaignScene): string[] {
     const nodes = this.#world.nodes.filter(({ name }) => !scene.gone.has(name));
     const honestOnes = nodes.filter((node) => !scene.restored.has(node.name) && !scene.rogues.has(node.name) && !hasStopped(node));
-    return [...(scene.hasRot ? [] : brokenPromises(honestOnes)), ...nodes.flatMap(wrongHeads)];
+    return [...(scene.hasDamage ? [] : brokenPromises(honestOnes)), ...nodes.flatMap(wrongHeads)];
   }
 
   async #problemsInTheEnd(scene: CampaignScene): Promise<string[]> {
@@ -297,12 +297,13 @@ class CampaignRun {
     const problems = [...this.#problemsAnyTime(scene), ...unnoticedForks(nodes, forks)];
     const setBack = new Set(nodes.filter(({ name }) => scene.restored.has(name)).map(({ node }) => node.id));
     const lostIds = this.#idsOf(scene.gone);
-    const mayBeGone = scene.hasRot || scene.gone.size > 0 || scene.restored.size > 0;
+    const mayBeGone = scene.hasDamage || scene.gone.size > 0 || scene.restored.size > 0;
     for (const node of nodes) {
       if (!scene.restored.has(node.name)) problems.push(...doubleDeliveries(node));
       problems.push(...(await this.#lostWork(scene, node, forks, new Set([...setBack, ...lostIds]), mayBeGone)));
     }
-    if (problems.length === 0 && forks.size === 0 && scene.gone.size === 0) problems.push(...(await this.#chatter(nodes)));
+    if (problems.length === 0 && forks.size === 0 && scene.gone.size === 0 && !scene.hasDamage)
+      problems.push(...(await this.#chatter(nodes)));
     return problems;
   }
 

@@ -155,12 +155,22 @@ export function forkedLogs(nodes: readonly SimulatedNode[]): ForkedLogs {
   return forks;
 }
 
-/** Forked logs that no node has noticed, or that none has told its owner of. */
+/**
+ * Forked logs that no node has noticed, or that none has told its owner of. Where all copies are equally long nobody is expected to notice yet: nodes compare lengths, and the next entry on either side
+ * tells.
+ */
 export function unnoticedForks(nodes: readonly SimulatedNode[], forks: ForkedLogs): string[] {
   const found: string[] = [];
+  const lengthsOf = (dataset: string, author: NodeId): Set<number> =>
+    new Set(
+      nodes.flatMap((node) =>
+        logsOf(node).flatMap((log) => (toHex(log.dataset) === dataset && toHex(log.author) === author ? [log.length] : [])),
+      ),
+    );
   const told = nodes.some(({ events }) => events.some((event) => event.type === 'fault' && event.fault.code === 'LOG_FORKED'));
   for (const [dataset, authors] of forks) {
     for (const author of authors) {
+      if (lengthsOf(dataset, author).size === 1) continue;
       const noticed = nodes.some(({ catalog }) =>
         catalog
           .all<{ dataset: Uint8Array; author: Uint8Array }>('SELECT dataset, author FROM log WHERE forked = 1')

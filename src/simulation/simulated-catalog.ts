@@ -32,27 +32,40 @@ export class SimulatedCatalog {
 
   /** A copy of everything, as a backup programme makes it while the node stands still. */
   backup(): CatalogBackup {
-    const tables = this.disk.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
-    return tables.map(({ name }) => ({ table: name, rows: this.disk.all<Record<string, SqlValue>>(`SELECT * FROM "${name}"`) }));
+    return copyOf(this.disk);
   }
 
   /** Puts a backup in the place of what is there. No run may be open. */
   restore(backup: CatalogBackup): void {
-    this.disk.transaction(() => {
-      this.disk.run('PRAGMA defer_foreign_keys = ON');
-      const now = this.disk.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
-      for (const { name } of now) if (name !== 'schema_steps') this.disk.run(`DELETE FROM "${name}"`);
-      for (const { table, rows } of backup) {
-        if (table === 'schema_steps') continue;
-        for (const row of rows) {
-          const columns = Object.keys(row);
-          const names = columns.map((column) => `"${column}"`).join(', ');
-          const places = columns.map(() => '?').join(', ');
-          this.disk.run(`INSERT INTO "${table}" (${names}) VALUES (${places})`, ...(Object.values(row) as SqlValue[]));
-        }
-      }
-    });
+    setBack(this.disk, backup);
   }
+}
+
+/** Every row of a catalog. */
+export function copyOf(catalog: Catalog): CatalogBackup {
+  return tablesOf(catalog).map((table) => ({ table, rows: catalog.all<Record<string, SqlValue>>(`SELECT * FROM "${table}"`) }));
+}
+
+/** Makes a catalog hold these rows and no others. */
+export function setBack(catalog: Catalog, backup: CatalogBackup): void {
+  catalog.transaction(() => {
+    catalog.run('PRAGMA defer_foreign_keys = ON');
+    for (const table of tablesOf(catalog)) catalog.run(`DELETE FROM "${table}"`);
+    for (const { table, rows } of backup) {
+      for (const row of rows) {
+        const columns = Object.keys(row);
+        const names = columns.map((column) => `"${column}"`).join(', ');
+        const places = columns.map(() => '?').join(', ');
+        catalog.run(`INSERT INTO "${table}" (${names}) VALUES (${places})`, ...(Object.values(row) as SqlValue[]));
+      }
+    }
+  });
+}
+
+/** What a program keeps in a catalog; its version of the tables themselves stays. */
+function tablesOf(catalog: Catalog): string[] {
+  const rows = catalog.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
+  return rows.map(({ name }) => name).filter((name) => name !== 'schema_steps');
 }
 
 /** The catalog in the hands of one run. */
