@@ -152,6 +152,61 @@ describe('a receiver of contents', () => {
     expect(outputs()).toMatchObject([{ type: 'withdraw' }, { type: 'failed', fault: { code: 'TRANSFER_TOO_LARGE', blame: 'peer' } }]);
   });
 
+  it('answers questions about a base, also those that come before the plan is understood', () => {
+    const { receiver, outputs, give } = start();
+    outputs();
+    receiver.handleBaseQuery(first, 1, Uint8Array.of(7));
+    receiver.handleBaseQuery(99, 1, Uint8Array.of(7));
+    expect(receiver.pollTask()).toBeUndefined();
+    give(0, Uint8Array.of(0, 1));
+    receiver.pollTask();
+    receiver.opened(first, success(transferOf(2)));
+    expect(receiver.pollTask()).toMatchObject({ type: 'answer', number: first, group: 1, query: Uint8Array.of(7) });
+    receiver.answered(first, 1, success(Uint8Array.of(8)));
+    receiver.answered(99, 1, success(Uint8Array.of(8)));
+    expect(outputs()).toEqual([{ type: 'base-blocks', number: first, group: 1, answer: Uint8Array.of(8), priority: 'bulk' }]);
+  });
+
+  it('refuses questions about groups that there are not, too many of them before the plan, and malformed ones', () => {
+    const cases: [string, (receiver: ContentReceiver) => void][] = [
+      [
+        'TRANSFER_OBJECT_UNKNOWN',
+        (receiver) => [receiver.opened(first, success(transferOf(2))), receiver.handleBaseQuery(first, 2, new Uint8Array(1))],
+      ],
+      [
+        'TRANSFER_WITHOUT_PLAN',
+        (receiver) =>
+          Array.from({ length: limits.baseSearchesMax + 1 }, (_, group) => receiver.handleBaseQuery(first, group, new Uint8Array(1))),
+      ],
+      ['BASE_QUERY_MALFORMED', (receiver) => receiver.answered(first, 0, failure('BASE_QUERY_MALFORMED', 'peer', 'x'))],
+    ];
+    for (const [code, run] of cases) {
+      const { receiver, outputs } = start();
+      outputs();
+      run(receiver);
+      expect(outputs()).toMatchObject([{ type: 'withdraw' }, { type: 'failed', fault: { code } }]);
+    }
+  });
+
+  it('asks again, from where it was, when the peer took the base for something else, and tells it nothing of that base any more', () => {
+    const { receiver, outputs, give } = start();
+    give(0, Uint8Array.of(0, 1));
+    receiver.pollTask();
+    receiver.opened(first, success(transferOf(2)));
+    receiver.stored(first, 0, success([hashOf(1)]));
+    outputs();
+    receiver.stored(first, 1, failure('GROUP_MISMATCH', 'peer', 'x'));
+    expect(outputs()).toEqual([{ type: 'withdraw', number: first }]);
+    const reopen = receiver.pollTask();
+    expect(reopen).toMatchObject({ type: 'open' });
+    const { number } = reopen as { number: number };
+    receiver.opened(number, success(transferOf(2)));
+    expect(outputs()).toMatchObject([{ type: 'want', want: { number, resume: { held: [{ first: 0, count: 1 }] } } }]);
+    receiver.handleBaseQuery(number, 1, Uint8Array.of(7));
+    expect(receiver.pollTask()).toBeUndefined();
+    expect(outputs()).toMatchObject([{ type: 'base-blocks', number, group: 1, answer: new Uint8Array(0) }]);
+  });
+
   it('keeps a number that the peer lacks, and takes it up when the bytes come after all', () => {
     const { receiver, give } = start();
     receiver.handleLack(first);

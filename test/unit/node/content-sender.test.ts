@@ -3,6 +3,7 @@ import type { Hash } from '../../../src/core/identifiers.ts';
 import { limits } from '../../../src/core/limits.ts';
 import type { PriorityClass } from '../../../src/core/priority.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
+import type { BaseSearch } from '../../../src/datasets/base-search.ts';
 import { ContentSender } from '../../../src/node/content-sender.ts';
 import type { PreparedTransfer } from '../../../src/node/content-tasks.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
@@ -147,6 +148,46 @@ describe('a sender of contents', () => {
     sender.handleWant(huge);
     sender.prepared(huge, { ...transferOf([]), groups: { length: objectsPerWantMax } } as unknown as PreparedTransfer);
     expect(sender.takeLacks()).toEqual([2]);
+  });
+
+  it('asks about a lost base before it sends a group, lets others go on meanwhile, and takes answers that it asked for alone', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(sender, wantOf(1), [10, 10]);
+    const search = {} as BaseSearch;
+    expect(sender.pollTask()).toMatchObject({ type: 'encode', group: 0 });
+    sender.encoded(1, 0, { kind: 'query', query: Uint8Array.of(5), search });
+    expect(sender.pollTask()).toMatchObject({ type: 'encode', group: 1 });
+    expect(sender.takeQueries()).toEqual([{ number: 1, group: 0, query: Uint8Array.of(5) }]);
+    expect(sender.takeQueries()).toEqual([]);
+    sender.encoded(1, 1, { kind: 'encoded', bytes: new Uint8Array(100) });
+    expect(drain(sender, 1000)).toEqual(['1.0 0+10 last', '1.2 0+100 last']);
+    for (const [number, group] of [
+      [1, 1],
+      [1, 7],
+      [9, 0],
+    ] as const)
+      sender.handleBaseBlocks(number, group, new Uint8Array(3));
+    expect(sender.pollTask()).toBeUndefined();
+    sender.handleBaseBlocks(1, 0, Uint8Array.of(6));
+    sender.handleBaseBlocks(1, 0, Uint8Array.of(6));
+    const task = sender.pollTask();
+    expect(task).toMatchObject({ type: 'encode', group: 0, answer: { bytes: Uint8Array.of(6) } });
+    expect(sender.pollTask()).toBeUndefined();
+    sender.encoded(1, 0, { kind: 'encoded', bytes: new Uint8Array(50) });
+    expect(drain(sender, 1000)).toEqual(['1.1 0+50 last']);
+  });
+
+  it('asks about no more groups at a time than the limit', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(
+      sender,
+      wantOf(1),
+      Array.from({ length: 20 }, () => 10),
+    );
+    for (let task = sender.pollTask(); task !== undefined; task = sender.pollTask()) {
+      if (task.type === 'encode') sender.encoded(1, task.group, { kind: 'query', query: Uint8Array.of(1), search: {} as BaseSearch });
+    }
+    expect(sender.takeQueries()).toHaveLength(limits.baseSearchesMax);
   });
 
   it('forgets what is withdrawn, whether under way, deferred or waiting', () => {
