@@ -12,8 +12,10 @@ import { QueueDelay } from './queue-delay.ts';
  * proportion when the wait is too long.
  */
 
-/** Wait to aim at, besides the transmission of a packet and a half. */
+/** Wait to aim at, besides the transmission of a packet and a half; longer where packets come at odd times anyway, as between busy computers, and never so long that 200 ms would not do for an urgent message. */
 const queueMs = 40;
+const queueMsMax = 120;
+const queueJitters = 4;
 /** The first window: what the slowest path that fits the handshake carries in `startMs`, within bounds. */
 const startMs = 4000;
 const windowBytesStartMin = 4 * 1024;
@@ -31,6 +33,8 @@ const packetBytesMin = 668;
 const packetMs = 20;
 /** Packets that the window holds at least: one on the way there, one being acknowledged, two so that neither end waits. */
 const packetsPerWindow = 4;
+/** How long the wait must have been too long. */
+const shrinkAfterMs = 100;
 /** Acknowledgements after a move that tell its effect. */
 const samplesPerMove = 3;
 /** Share of a remembered rate to begin with. */
@@ -51,6 +55,8 @@ export class StreamRateControl implements RateControl {
   #rttMs: number | undefined;
   #limited = false;
   #samples = 0;
+  /** Least wait since the window was moved last, milliseconds. */
+  #leastMs = Infinity;
   #changedAt: MonotonicMs;
 
   constructor(path: NewPath, now: MonotonicMs) {
@@ -85,9 +91,11 @@ export class StreamRateControl implements RateControl {
     }
     this.#samples++;
     if (this.#samples < samplesPerMove && now - this.#changedAt < 2 * rttMs) return;
-    this.#moveWindow(this.#queueDelay.takeLeast(rate) ?? 0);
+    this.#leastMs = Math.min(this.#leastMs, this.#queueDelay.takeLeast(rate) ?? 0);
+    if (!this.#moveWindow(this.#leastMs, now - this.#changedAt)) return;
     this.#changedAt = now;
     this.#samples = 0;
+    this.#leastMs = Infinity;
     this.#limited = false;
   }
 
@@ -116,16 +124,19 @@ export class StreamRateControl implements RateControl {
     };
   }
 
-  #moveWindow(queuedMs: number): void {
+  /** False when more should be seen first: an end that was busy for a moment delays everything, and what stands in buffers is what even the luckiest packet of a while waits for. */
+  #moveWindow(queuedMs: number, seenMs: number): boolean {
     const packetMsNow = this.#rate === undefined ? 0 : (1.5 * packetBytesMin) / this.#rate;
-    const targetMs = queueMs + packetMsNow;
+    const targetMs = Math.min(queueMsMax, queueMs + queueJitters * this.#queueDelay.jitterMs) + packetMsNow;
     if (queuedMs > targetMs) {
+      if (seenMs < shrinkAfterMs) return false;
       this.#climbs = false;
       const excess = (queuedMs - targetMs) / ((this.#minRttMs ?? 0) + queuedMs);
       this.#windowBytes = bounded(this.#windowBytes * Math.max(stepDownMin, 1 - excess));
     } else if (this.#limited && queuedMs < targetMs / 2) {
       this.#windowBytes = bounded(this.#windowBytes * (this.#climbs ? 2 : stepUp));
     }
+    return true;
   }
 }
 
