@@ -31,8 +31,6 @@ const connectTimeoutMs = 20_000;
 const reconnectMs = 5000;
 /** Return codes of a refusal: bad user name or password, not authorised (MQTT 3.1.1, 3.2.2.3). */
 const refusals: ReadonlySet<unknown> = new Set<IConnackPacket['returnCode']>([4, 5]);
-/** The broker's word for a filter that it does not allow (3.9.3). */
-const refusedFilter = 128;
 
 async function load(importPackage: () => Promise<MqttPackage>): Promise<MqttPackage> {
   try {
@@ -90,10 +88,13 @@ function listen(
       if (!isListening) finish(connectionError(new Error('the connection was closed'), options.address));
     });
     client.once('connect', () => {
-      client.subscribe([...options.filters], { qos: 1 }, (error, granted) => {
-        const refused = granted?.find(({ qos }) => Number(qos) === refusedFilter);
-        if (refused) finish(new GodwitError('INSTRUMENT_REFUSED', `the broker does not let this account listen to "${refused.topic}"`));
-        else if (error) finish(connectionError(error, options.address));
+      client.subscribe([...options.filters], { qos: 1 }, (error) => {
+        // A broker that answers and does not grant is not mended by trying again.
+        if (error !== null && 'packet' in error) {
+          finish(
+            new GodwitError('INSTRUMENT_REFUSED', `the broker at ${options.address} does not let this account listen to all of its topics`),
+          );
+        } else if (error) finish(connectionError(error, options.address));
         else isListening = true;
       });
     });
