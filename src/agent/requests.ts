@@ -2,9 +2,11 @@ import * as v from 'valibot';
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifiers.ts';
+import type { Dot } from '../datasets/log.ts';
 import { type Duty, siteProfileShape } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { SiteProfile } from '../node/ingest.ts';
+import type { DatasetVersion, TagInfo, VersionRef } from '../node/version-service.ts';
 
 /**
  * What the agent can be asked: each request of `docs/agent.md` is one call of `FieldNode`, its parameters checked, its result plain JSON. Datasets are given by name or identifier.
@@ -16,6 +18,11 @@ const properName = v.pipe(text, v.minLength(1), v.maxLength(256));
 const nodeId = v.pipe(text, v.check(isIdentifierText, 'Expected 64 lower-case hexadecimal digits'));
 const positiveMs = v.pipe(v.number(), v.finite(), v.minValue(1));
 const dataset = v.object({ dataset: text });
+const conflictPolicy = v.picklist(['merge', 'latest', 'keep-both', 'ask']);
+/** A revision by the log entry that brought it. */
+const revision = v.object({ author: nodeId, sequence: v.pipe(v.number(), v.safeInteger(), v.minValue(1)) });
+/** A tag's name, or how many entries of each author belong to the version. */
+const version = v.union([text, v.array(v.object({ author: nodeId, entries: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) }))]);
 
 interface Request<S extends v.GenericSchema> {
   readonly parameters: S;
@@ -75,14 +82,14 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
       name: properName,
       kind: v.picklist(['files', 'series']),
       priority: v.optional(v.picklist(['emergency', 'critical', 'normal', 'bulk'])),
-      conflictPolicy: v.optional(v.picklist(['merge', 'latest', 'keep-both', 'ask'])),
+      conflictPolicy: v.optional(conflictPolicy),
     }),
-    (node, { name, kind, priority, conflictPolicy }) =>
+    (node, { name, kind, priority, conflictPolicy: policy }) =>
       node.createDataset({
         name,
         kind,
         ...(priority === undefined ? {} : { priority }),
-        ...(conflictPolicy === undefined ? {} : { conflictPolicy }),
+        ...(policy === undefined ? {} : { conflictPolicy: policy }),
       }),
   ),
   subscribe: request(dataset, (node, { dataset: name }) => node.subscribe(idOf(node, name))),
@@ -105,6 +112,57 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
   ),
   conflicts: request(v.object({ dataset: text, open: v.optional(v.boolean()) }), (node, { dataset: name, open }) =>
     node.conflicts(idOf(node, name), { open: open ?? false }),
+  ),
+  setConflictRules: request(
+    v.object({ dataset: text, rules: v.array(v.object({ glob: text, policy: conflictPolicy })) }),
+    (node, { dataset: name, rules }) => node.setConflictRules(idOf(node, name), rules),
+  ),
+  history: request(v.object({ dataset: text, path: text }), (node, { dataset: name, path }) => plain(node.history(idOf(node, name), path))),
+  version: request(dataset, (node, { dataset: name }) => listed(node.versions.current(idOf(node, name)))),
+  tag: request(
+    v.object({ dataset: text, name: properName, version: v.optional(version) }),
+    (node, { dataset: name, name: tag, version: of }) =>
+      tagForJson(node.versions.tag(idOf(node, name), tag, of === undefined ? undefined : versionOf(of))),
+  ),
+  tags: request(dataset, (node, { dataset: name }) => node.versions.tags(idOf(node, name)).map(tagForJson)),
+  untag: request(v.object({ dataset: text, name: text }), (node, { dataset: name, name: tag }) =>
+    node.versions.untag(idOf(node, name), tag),
+  ),
+  diff: request(
+    v.object({ dataset: text, from: version, to: version, path: v.optional(text), content: v.optional(v.boolean()) }),
+    async (node, { dataset: name, from, to, path, content }) => {
+      const options = { content: content ?? false, ...(path === undefined ? {} : { path }) };
+      return plain(await Array.fromAsync(node.versions.diff(idOf(node, name), versionOf(from), versionOf(to), options)));
+    },
+  ),
+  checkout: request(
+    v.object({
+      dataset: text,
+      version: v.union([version, revision]),
+      directory: text,
+      path: v.optional(text),
+      waitMs: v.optional(v.pipe(v.number(), v.minValue(0))),
+    }),
+    (node, { dataset: name, version: of, directory, ...options }) => {
+      const wanted = typeof of === 'object' && 'author' in of ? (of as Dot) : versionOf(of);
+      return node.versions.checkout(idOf(node, name), wanted, directory, withoutUndefined(options));
+    },
+  ),
+  verify: request(
+    v.optional(v.object({ dataset: v.optional(text), rehash: v.optional(v.boolean()) }), {}),
+    async (node, { dataset: name, rehash }) =>
+      plain(await node.verify(name === undefined ? undefined : idOf(node, name), { rehash: rehash ?? false })),
+  ),
+  repair: request(
+    v.optional(
+      v.object({ dataset: v.optional(text), rehash: v.optional(v.boolean()), waitMs: v.optional(v.pipe(v.number(), v.minValue(0))) }),
+      {},
+    ),
+    async (node, { dataset: name, ...options }) =>
+      plain(await node.repair(name === undefined ? undefined : idOf(node, name), withoutUndefined(options))),
+  ),
+  collectGarbage: request(v.optional(v.object({ quotaBytes: v.optional(v.pipe(v.number(), v.minValue(0))) }), {}), (node, options) =>
+    node.collectGarbage(withoutUndefined(options)),
   ),
   deliveries: request(dataset, (node, { dataset: name }) => node.deliveries(idOf(node, name))),
   outstanding: request(v.optional(v.object({ dataset: v.optional(text) }), {}), (node, { dataset: name }) =>
@@ -164,6 +222,20 @@ export async function perform(node: FieldNode, method: string, parameters: unkno
 
 function idOf(node: FieldNode, nameOrId: string): DatasetId {
   return node.dataset(nameOrId).id;
+}
+
+/** A version in a form whose members have fixed names. */
+function listed(found: DatasetVersion): { readonly author: string; readonly entries: number }[] {
+  return Object.entries(found).map(([author, entries]) => ({ author, entries }));
+}
+
+function versionOf(given: unknown): VersionRef {
+  if (typeof given === 'string') return given;
+  return Object.fromEntries((given as v.InferOutput<typeof version> & object).map(({ author, entries }) => [author, entries]));
+}
+
+function tagForJson(tag: TagInfo): object {
+  return { ...tag, version: listed(tag.version) };
 }
 
 function withDatasetId(node: FieldNode, duty: Record<string, unknown>): Record<string, unknown> {

@@ -112,6 +112,7 @@ describe('the events in the agent reference', () => {
   it('are all events there are, with their fields', () => {
     const inSource = new Map([
       ...membersOfUnion('src/node/node-event.ts', 'NodeEvent'),
+      ...membersOfUnion('src/node/node-event.ts', 'UpkeepEvent'),
       ...membersOfUnion('src/node/node-event.ts', 'FieldNodeEvent'),
     ]);
     const documented = new Map(
