@@ -9,6 +9,7 @@ import type { BudgetState, LinkBudget } from './link-budgets.ts';
 import type { LinkReport, Waiting } from './link-supervision.ts';
 import type { Membership } from './membership.ts';
 import type { NodeDriver } from './node-driver.ts';
+import type { Quote, QuoteOptions, QuoteService } from './quote-service.ts';
 import type { RateCap } from './rate-caps.ts';
 
 /** What the service works with. */
@@ -16,6 +17,7 @@ export interface BandwidthServiceParts {
   readonly driver: NodeDriver;
   readonly access: DatasetAccess;
   readonly membership: Membership;
+  readonly quotes: QuoteService;
 }
 
 /**
@@ -95,6 +97,19 @@ export class BandwidthService {
   /** What feeds this computer, as far as it says so. */
   power(): PowerReading {
     return this.#parts.driver.codecs.power;
+  }
+
+  /**
+   * What it would cost to bring a member up to date with a dataset, or to give all of it to somebody who has nothing: bytes each way, time, and how far that can be relied on. Nothing is sent.
+   *
+   * @param target a member, over the link there is or was, or over the one given; or a link alone.
+   * @throws GodwitError `DATASET_UNKNOWN`, `MEMBER_UNKNOWN`, `LINK_UNKNOWN` when no link to the member was ever measured and none is given
+   * @example
+   * await node.bandwidth.quote(dataset, { peer, link: { rateBytesPerSecond: 300, rttMs: 1800 } });
+   */
+  async quote(dataset: DatasetId, target: QuoteOptions): Promise<Quote> {
+    if (target.peer !== undefined) this.#requireMember(target.peer);
+    return this.#parts.quotes.quote(this.#parts.access.dataset(dataset).id, target);
   }
 
   /** Writes the accounts as they are: nothing has to be taken for sent when the node is opened again. */

@@ -37,6 +37,7 @@ import { type ConflictRule, type DatasetDefinition, type Member, Membership } fr
 import { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent, NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
+import { QuoteService } from './quote-service.ts';
 import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
 import { type DatasetOptions, type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
 import { type RepairReport, Upkeep, type VerifyOptions, type VerifyReport } from './upkeep.ts';
@@ -132,7 +133,8 @@ export class FieldNode {
       },
       clock.now(),
     );
-    this.#driver = new NodeDriver(engine, platform, new ContentTasks(this.#contents, crypto, compressor), {
+    const tasks = new ContentTasks(this.#contents, crypto, compressor);
+    this.#driver = new NodeDriver(engine, platform, tasks, {
       onEvent: (event) => this.#handle(event),
       onCrash: (error) => this.#crash(error),
     });
@@ -183,7 +185,12 @@ export class FieldNode {
     });
     this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
     this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
-    this.bandwidth = new BandwidthService({ driver: this.#driver, access: this.#access, membership: this.#membership });
+    const replicated = { logs: this.#logs, index: this.#index, receipts: this.#receipts, wants: this.#wants };
+    this.bandwidth = new BandwidthService({
+      ...shared,
+      membership: this.#membership,
+      quotes: new QuoteService({ ...shared, ...replicated, tasks }),
+    });
     this.#duties = new Duties(
       catalog,
       platform.timers,
