@@ -52,6 +52,19 @@ describe('a content stays', () => {
     expect(new Subject().verdicts(1)).toEqual(['unnamed']);
   });
 
+  it('while another component needs it, or it stands in a tagged version, although it was replaced', () => {
+    const subject = new Subject();
+    subject.grow(4);
+    const others = {
+      reason: (each: Hash) => (each[0] === 1 ? ('raw' as const) : each[0] === 2 ? ('in-use' as const) : undefined),
+      isTagged: (of: DatasetId, path: string, { sequence }: Dot) => of === dataset && path === 'p' && sequence === 3,
+    };
+    const retention = new Retention(subject.catalog, subject.index, () => true, subject.transfers, others);
+    expect([1, 2, 3].map((each) => retention.view().verdict(root(each)))).toEqual(
+      ['raw', 'in-use', 'tagged'].map((reason) => ({ stays: true, reason })),
+    );
+  });
+
   it('while it is a head of any path, and may go when it is one nowhere', () => {
     const subject = new Subject();
     subject.grow(2);
