@@ -10,8 +10,9 @@ import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
 import { ContentCut } from './content-cut.ts';
 import { contentSchema } from './content-schema.ts';
-import { type Home, HomeReaders } from './home-readers.ts';
+import { adjacentHomes, type Home, HomeReaders } from './home-readers.ts';
 import { type ChunkRef, type ContentRef, readManifest, totalBytes } from './manifest.ts';
+import { readAhead } from './read-ahead.ts';
 import { becameShorter, cutSegments } from './segment-reading.ts';
 import { UnnamedPuts } from './unnamed-puts.ts';
 
@@ -31,6 +32,8 @@ const smallestChunksBytesMax = 256 * 1024 * 1024;
 /** How much of a file is read at a time, and about how much is appended to a pack at a time. */
 const readBytes = 1024 * 1024;
 const appendBytesMax = 8 * 1024 * 1024;
+/** Chunks of a content that are read before their turn. */
+const readsAhead = 4;
 
 interface ChunkRow {
   pack: number;
@@ -203,12 +206,18 @@ export class ContentStore {
   }
 
   /** The same for several, in their order; `undefined` when one of them is nowhere. */
-  async readAll(hashes: Iterable<Hash>): Promise<Uint8Array[] | undefined> {
+  async readAll(hashes: readonly Hash[]): Promise<Uint8Array[] | undefined> {
     const homes = new HomeReaders(this.#treeById);
     const all: Uint8Array[] = [];
     try {
-      for (const hash of hashes) {
-        const bytes = await this.#read(hash, homes);
+      while (all.length < hashes.length) {
+        const run = adjacentHomes(this.#unpacked(hashes, all.length));
+        for (const bytes of run.length > 1 ? await homes.readTogether(run) : []) {
+          if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
+          all.push(bytes);
+        }
+        if (all.length === hashes.length) break;
+        const bytes = await this.#read(hashes[all.length] as Hash, homes);
         if (bytes === undefined) return undefined;
         all.push(bytes);
       }
@@ -216,6 +225,11 @@ export class ContentStore {
     } finally {
       await homes.close();
     }
+  }
+
+  /** The homes of chunks from one on, up to the first that is in a pack. */
+  *#unpacked(hashes: readonly Hash[], from: number): Generator<Home[], void, void> {
+    for (let i = from; i < hashes.length && !this.#isPacked(hashes[i] as Hash); i++) yield this.#homes(hashes[i] as Hash);
   }
 
   async #read(hash: Hash, homes: HomeReaders): Promise<Uint8Array | undefined> {
@@ -229,13 +243,8 @@ export class ContentStore {
       const bytes = await homes.read(home);
       if (bytes === 'unavailable') continue;
       if (bytes !== undefined && equalBytes(this.#crypto.sha256(bytes), hash)) return bytes;
-      this.#catalog.run(
-        'DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?',
-        hash,
-        home.tree,
-        home.path,
-        home.offset,
-      );
+      const { tree, path, offset } = home;
+      this.#catalog.run('DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?', hash, tree, path, offset);
     }
     return undefined;
   }
@@ -270,8 +279,7 @@ export class ContentStore {
    * directory that cannot be read at the moment
    */
   async *stream(content: ContentRef): AsyncGenerator<Uint8Array, void, void> {
-    for await (const ref of this.#manifest(content)) {
-      const bytes = await this.read(ref.hash);
+    for await (const [ref, bytes] of readAhead(this.#manifest(content), readsAhead, ({ hash }) => this.read(hash))) {
       if (bytes?.length === ref.lengthBytes) {
         yield bytes;
         continue;

@@ -39,6 +39,16 @@ export class HomeReaders {
     }
   }
 
+  /** The bytes of chunks that lie one behind the other, as `adjacentHomes` finds them: read at once, not verified. Empty when they cannot be read. */
+  async readTogether(homes: readonly Home[]): Promise<Uint8Array[]> {
+    const [first] = homes;
+    if (first === undefined) return [];
+    const lengthBytes = homes.reduce((sum, home) => sum + home.length_bytes, 0);
+    const bytes = await this.read({ ...first, length_bytes: lengthBytes });
+    if (bytes === undefined || bytes === 'unavailable') return [];
+    return homes.map(({ offset, length_bytes }) => bytes.subarray(offset - first.offset, offset - first.offset + length_bytes));
+  }
+
   /** Closes the file that is open. */
   async close(): Promise<void> {
     const open = this.#open;
@@ -53,4 +63,24 @@ export class HomeReaders {
     this.#open = { tree: home.tree, path: home.path, reader };
     return reader;
   }
+}
+
+/** Bytes that are read at once. */
+const togetherBytesMax = 8 * 1024 * 1024;
+
+/** Of chunks with all the homes of each: the homes of as many as lie one behind the other in one file, from the first on. */
+export function adjacentHomes(homesByChunk: Iterable<readonly Home[]>): Home[] {
+  const run: Home[] = [];
+  let bytes = 0;
+  for (const homes of homesByChunk) {
+    const before = run.at(-1);
+    const next = homes.find(
+      ({ tree, path, offset }) =>
+        before === undefined || (tree === before.tree && path === before.path && offset === before.offset + before.length_bytes),
+    );
+    if (next === undefined || bytes + next.length_bytes > togetherBytesMax) break;
+    bytes += next.length_bytes;
+    run.push(next);
+  }
+  return run;
 }
