@@ -8,6 +8,7 @@ import type { ExportReport } from '../formats/series-table.ts';
 import { campbellHttpDriver } from '../instruments/campbell-http/driver.ts';
 import type { DeviceDriver } from '../instruments/driver.ts';
 import { gpsdDriver } from '../instruments/gpsd/driver.ts';
+import { hobolinkDriver } from '../instruments/hobolink/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { nmeaDriver } from '../instruments/nmea/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
@@ -64,7 +65,15 @@ export interface SeriesServiceParts {
 const exportAttemptsMax = 5;
 
 /** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [pakbusDriver, campbellHttpDriver, modbusDriver, sdi12Driver, gpsdDriver, nmeaDriver];
+const drivers: readonly DeviceDriver<object>[] = [
+  pakbusDriver,
+  campbellHttpDriver,
+  modbusDriver,
+  sdi12Driver,
+  gpsdDriver,
+  nmeaDriver,
+  hobolinkDriver,
+];
 
 const neverAborted = new AbortController().signal;
 
