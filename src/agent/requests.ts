@@ -2,11 +2,10 @@ import * as v from 'valibot';
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifiers.ts';
-import type { Dot } from '../datasets/log.ts';
 import { type Duty, siteProfileShape } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { SiteProfile } from '../node/ingest.ts';
-import type { DatasetVersion, TagInfo, VersionRef } from '../node/version-service.ts';
+import type { DatasetVersion, RevisionRef, TagInfo, VersionRef } from '../node/version-service.ts';
 
 /**
  * What the agent can be asked: each request of `docs/agent.md` is one call of `FieldNode`, its parameters checked, its result plain JSON. Datasets are given by name or identifier.
@@ -144,7 +143,7 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
       waitMs: v.optional(v.pipe(v.number(), v.minValue(0))),
     }),
     (node, { dataset: name, version: of, directory, ...options }) => {
-      const wanted = typeof of === 'object' && 'author' in of ? (of as Dot) : versionOf(of);
+      const wanted = typeof of === 'object' && 'author' in of ? (of as RevisionRef) : versionOf(of);
       return node.versions.checkout(idOf(node, name), wanted, directory, withoutUndefined(options));
     },
   ),

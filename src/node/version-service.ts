@@ -26,6 +26,9 @@ export type DatasetVersion = Readonly<Record<string, number>>;
 /** A version, or the name of a tag. */
 export type VersionRef = DatasetVersion | string;
 
+/** One revision, by the log entry that brought it. */
+export type RevisionRef = Dot;
+
 /** A tag as people see it. */
 export interface TagInfo {
   readonly name: string;
@@ -132,7 +135,12 @@ export class VersionService {
    * @throws GodwitError `CONTENT_NOT_HELD` (retryable) when `options.path` names one file and nobody in reach has its bytes, `FILE_MISSING` when nothing stood there; `TAG_UNKNOWN`,
    * `VERSION_MALFORMED`, `VERSION_UNKNOWN`, `REVISION_UNKNOWN`; `DIRECTORY_MISSING`, `DIRECTORY_UNWRITABLE`, `DISK_FULL`; `ABORTED`, `NODE_CLOSED`
    */
-  async checkout(dataset: DatasetId, version: VersionRef | Dot, target: string, options: CheckoutOptions = {}): Promise<CheckoutReport> {
+  async checkout(
+    dataset: DatasetId,
+    version: VersionRef | RevisionRef,
+    target: string,
+    options: CheckoutOptions = {},
+  ): Promise<CheckoutReport> {
     const { access, index, platform, contents, search } = this.#parts;
     access.requireKind(dataset, 'files');
     const tree = platform.openTree(target);
@@ -217,7 +225,7 @@ function parseVersion(version: DatasetVersion): VersionVector {
   return VersionVector.of(entries.map(([author, length]) => [author as NodeId, length]));
 }
 
-function isDot(version: VersionRef | Dot): version is Dot {
+function isDot(version: VersionRef | RevisionRef): version is Dot {
   return typeof version === 'object' && 'author' in version && 'sequence' in version;
 }
 
