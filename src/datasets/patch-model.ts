@@ -10,6 +10,7 @@
  * change to it is a change of format.
  */
 
+import { RecalibratedNumbers } from './patch-line.ts';
 import type { BitCoder } from './patch-range-coder.ts';
 
 /** Contexts, each with its own table of histories. */
@@ -85,6 +86,7 @@ const rowBytesMax = 512;
 export class ByteModel {
   readonly #buffer: Uint8Array;
   readonly #recordBytes: number;
+  readonly #numbers: RecalibratedNumbers;
   /** Slots of 16 histories, the first of which is a check byte, for each context. */
   readonly #histories: Uint8Array;
   readonly #slotMask: number;
@@ -119,6 +121,7 @@ export class ByteModel {
   constructor(buffer: Uint8Array, sizeLog: number, recordBytes: number) {
     this.#buffer = buffer;
     this.#recordBytes = recordBytes;
+    this.#numbers = new RecalibratedNumbers(buffer);
     const slots = 2 ** Math.min(17, sizeLog + 2);
     this.#slotMask = slots - 1;
     this.#histories = new Uint8Array(contextCount * slots * 16);
@@ -138,13 +141,16 @@ export class ByteModel {
     this.#expectedPlace = expectedPlace;
     this.#expectedHits = 0;
     this.#matchLength = 0;
+    this.#numbers.begin(place, expectedPlace);
     this.#findRow(place);
   }
 
   /** Codes the byte at `place`; places of a run follow each other. Returns the byte, which the caller puts into the buffer before the next one. */
   code(coder: BitCoder, place: number, value: number): number {
-    const expected = this.#expectedPlace >= 0 ? (this.#buffer[this.#expectedPlace] as number) : 0;
-    const known = this.#expectedPlace >= 0 ? 1 + Math.min(2, this.#expectedHits) : 0;
+    const guessed = this.#numbers.byteAt(place);
+    const inBase = this.#expectedPlace >= 0 ? (this.#buffer[this.#expectedPlace] as number) : 0;
+    const expected = guessed >= 0 ? guessed : inBase;
+    const known = guessed >= 0 ? 4 + Math.min(1, this.#expectedHits) : this.#expectedPlace >= 0 ? 1 + Math.min(2, this.#expectedHits) : 0;
     this.#hashContexts(place, expected, known);
     const predicted = this.#matchLength > 0 ? (this.#buffer[this.#matchPlace] as number) : -1;
     let node = 1;

@@ -26,6 +26,8 @@ const primeLogMax = 18;
 /** Literals that one patch may have modelled, in bytes: with the training, it bounds the time to decode a patch, hostile or not, to a few seconds. */
 export const modelledBytesMax = 1024 * 1024;
 const contextsMax = 16;
+/** Mean length of the runs of literals, in bytes, up to which they may be numbers. */
+const numberBytes = 9;
 
 /** Codes the instructions. Written once for both directions. */
 class Instructions {
@@ -91,22 +93,27 @@ export function encodePatch(target: Uint8Array, base: Uint8Array, options: Patch
   const copies = findCopies(target, base);
   const literals = literalsOf(target, copies);
   const frame = options.compressor.compress(literals, { level: options.level });
-  // Very few literals never compress by themselves, but the model knows them from the base.
+  // Very few literals never compress by themselves, but the model knows them from the base; and many short runs may be numbers that only the base explains.
   const compressible = literals.length < 64 || frame.length < literals.length * 0.98;
-  const prime = compressible && literals.length <= options.modelledBytesMax ? primeFor(target, base, copies, literals.length) : undefined;
-
+  const worthModelling = (compressible || literals.length < copies.length * numberBytes) && literals.length <= options.modelledBytesMax;
+  const modelled = worthModelling ? modelledPatch(target, base, copies, primeFor(target, base, copies, literals.length)) : undefined;
+  if (modelled !== undefined && compressible) return modelled;
+  const compressed = frame.length < literals.length;
+  const body = compressed ? frame : literals;
   const writer = new ByteWriter();
-  if (prime !== undefined) {
-    writer.byte(prime.log);
-    writer.varint(prime.back);
-    writer.byte(prime.recordBytes);
-  } else {
-    const compressed = frame.length < literals.length;
-    const body = compressed ? frame : literals;
-    writer.byte(compressed ? modeCompressed : modePlain);
-    writer.varint(body.length);
-    writer.append(body);
-  }
+  writer.byte(compressed ? modeCompressed : modePlain);
+  writer.varint(body.length);
+  writer.append(body);
+  writer.append(encodeStream(target, base, copies, undefined));
+  const patch = writer.finish();
+  return modelled !== undefined && modelled.length < patch.length ? modelled : patch;
+}
+
+function modelledPatch(target: Uint8Array, base: Uint8Array, copies: readonly Copy[], prime: Prime): Uint8Array {
+  const writer = new ByteWriter();
+  writer.byte(prime.log);
+  writer.varint(prime.back);
+  writer.byte(prime.recordBytes);
   writer.append(encodeStream(target, base, copies, prime));
   return writer.finish();
 }

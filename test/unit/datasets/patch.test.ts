@@ -65,6 +65,35 @@ describe('patches', () => {
     expect(encodePatch(table(1.02), table(1), modelled).length).toBeLessThan(zstd.length * 0.8);
   });
 
+  it.each([
+    { kind: 'little-endian singles', bytes: 4, littleEndian: true },
+    { kind: 'big-endian singles', bytes: 4, littleEndian: false },
+    { kind: 'little-endian doubles', bytes: 8, littleEndian: true },
+    { kind: 'big-endian doubles', bytes: 8, littleEndian: false },
+  ])('learn how a column of numbers was recalibrated: $kind', ({ bytes, littleEndian }) => {
+    const records = 1000;
+    const recordBytes = 3 * bytes + 16;
+    const random = seededRandom(7);
+    const base = random.bytes(5 + records * recordBytes);
+    const target = base.slice();
+    const [old, fresh] = [new DataView(base.buffer), new DataView(target.buffer)];
+    const write = (view: DataView, place: number, value: number) =>
+      bytes === 4 ? view.setFloat32(place, value, littleEndian) : view.setFloat64(place, value, littleEndian);
+    for (let record = 0; record < records; record++) {
+      const place = 5 + record * recordBytes;
+      const value = 15 + random.float() * 10;
+      write(old, place, value);
+      const stored = bytes === 4 ? old.getFloat32(place, littleEndian) : old.getFloat64(place, littleEndian);
+      target.set(base.subarray(place, place + recordBytes), place);
+      // A broken sensor here and there does not end it.
+      write(fresh, place, record % 200 === 199 ? Number.NaN : stored * 1.013 + 0.27);
+    }
+    const patch = encodePatch(target, base, modelled);
+    expect(decodePatch(patch, base, target.length, compressor)).toEqual({ ok: true, value: target });
+    // The bytes that changed are three a number, or seven.
+    expect(patch.length).toBeLessThan(records * (bytes === 4 ? 1.5 : 3.3));
+  });
+
   it('hold literals as they are where they do not compress', () => {
     const patch = encodePatch(noise.subarray(0, 5000), noise.subarray(100_000), compressed);
     expect(patch[0]).toBe(1);
