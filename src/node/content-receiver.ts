@@ -63,6 +63,9 @@ const journalAfterMs = 1000;
 /** How much is stored between two progress messages; contents smaller than this need none. */
 const progressBytes = 8 * 1024 * 1024;
 
+/** Bytes of groups that are here already from which on a content is asked for anew without them. */
+const heldBytesMin = 256 * 1024;
+
 /** Groups that may arrive before the plan is understood; the sender has at most its window under way. */
 const objectsBeforePlanMax = 64;
 
@@ -96,6 +99,8 @@ export class ContentReceiver {
   readonly #crypto: Pick<Crypto, 'sha256'>;
   readonly #receivingByNumber = new Map<number, Receiving>();
   readonly #numberByRoot = new Map<string, number>();
+  /** Contents of which groups were found here already. */
+  readonly #skippedRoots = new Set<string>();
   readonly #tasks: ReceiverTask[] = [];
   readonly #outputs: ReceiverOutput[] = [];
   /** Numbers that we choose are even, those of contents that the peer sends unasked are odd. */
@@ -289,6 +294,7 @@ export class ContentReceiver {
       this.#ask(number, receiving, this.#resume(receiving, transfer));
     } else {
       this.#journal.begin(root, transfer.planObject, receiving.bases);
+      if (this.#skipHeld(number, receiving, transfer)) return;
     }
     for (const [object, bytes] of receiving.waiting) this.#objectComplete(number, receiving, object, bytes);
     receiving.waiting.clear();
@@ -384,6 +390,20 @@ export class ContentReceiver {
     this.#forget(number);
     this.#outputs.push({ type: 'withdraw', number });
     this.#start(wanted, bases, new Set([...withoutBase, group]));
+  }
+
+  /** Asks again, as if resuming, for what is not here, when that saves more than the asking costs. Once for a content in a session: a peer that plans anew each time would be asked for ever. */
+  #skipHeld(number: number, receiving: Receiving, { held = [], groups }: OpenedTransfer): boolean {
+    const { wanted, bases, withoutBase } = receiving;
+    const key = toHex(wanted.root);
+    const heldBytes = held.reduce((sum, { group }) => sum + (groups[group]?.targetBytes ?? 0), 0);
+    if (heldBytes < heldBytesMin || this.#skippedRoots.has(key)) return false;
+    this.#skippedRoots.add(key);
+    for (const { group, hashes } of held) this.#journal.addGroup(wanted.root, group, hashes);
+    this.#forget(number);
+    this.#outputs.push({ type: 'withdraw', number });
+    this.#start(wanted, bases, withoutBase);
+    return true;
   }
 
   #resume(receiving: Receiving, transfer: OpenedTransfer): WantResume {

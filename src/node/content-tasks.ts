@@ -55,6 +55,8 @@ export interface OpenedTransfer {
   /** What `base` are the references of; absent without a base. */
   readonly baseContent?: ContentRef;
   readonly copiedBytes: number;
+  /** Groups all of whose chunks are here already, with their hashes: of a content that lost a chunk, and of one that shares bytes with others. Absent when there are none. */
+  readonly held?: readonly { readonly group: number; readonly hashes: readonly Hash[] }[];
 }
 
 /** A group on its way to the peer: encoded, or waiting for the peer to tell what its base holds. */
@@ -197,6 +199,7 @@ export class ContentTasks {
       if (!verified.ok) return verified;
     }
     const groups = planGroups(plan.value, base);
+    const held = this.#heldGroups(plan.value, groups);
     return success({
       content,
       planObject,
@@ -205,6 +208,7 @@ export class ContentTasks {
       groups,
       base,
       ...(baseContent === undefined ? {} : { baseContent }),
+      ...(held.length === 0 ? {} : { held }),
       copiedBytes: copiedBytes(content, groups),
     });
   }
@@ -258,6 +262,18 @@ export class ContentTasks {
     if (!stored.ok) return stored;
     if (this.#contents.complete(content, chunks)) return success(undefined);
     return failure('CHUNK_LOST', 'local', 'a chunk that had arrived or lay in the base is not here any more');
+  }
+
+  #heldGroups(plan: TransferPlan, groups: readonly PlanGroup[]): { group: number; hashes: Hash[] }[] {
+    const fresh = freshChunks(plan);
+    return groups.flatMap(({ firstFresh, freshCount }, group) => {
+      const hashes: Hash[] = [];
+      for (const { hash } of fresh.slice(firstFresh, firstFresh + freshCount)) {
+        if (hash === undefined || !this.#contents.has(hash)) return [];
+        hashes.push(hash);
+      }
+      return [{ group, hashes }];
+    });
   }
 
   #planId(planObject: Uint8Array): Uint8Array {

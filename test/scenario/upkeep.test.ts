@@ -5,6 +5,8 @@ import { chain, day, expectConvergence, expectFile, folder, hour, minute, onDisk
 
 const bytesOf = (seed: number, length: number): Uint8Array => seededRandom(seed).bytes(length);
 
+const lan = { delayMs: 5, rateBytesPerSecond: 2_000_000, queueBytes: 1_000_000 };
+
 /** Damages every record of the packs of a computer. */
 async function rotPacks(node: SimulatedNode): Promise<number> {
   const rows = node.catalog.all<{ pack: number; offset: number; record_bytes: number }>('SELECT pack, offset, record_bytes FROM chunk');
@@ -53,7 +55,7 @@ test('a working file whose bits flipped is found by rehashing, is not published 
 });
 
 test('a large file that is its own only copy is fetched again where it was damaged, and put in its place', async () => {
-  const camp = await chain(303, ['camp', 'ridge'], { delayMs: 5, rateBytesPerSecond: 2_000_000, queueBytes: 1_000_000 });
+  const camp = await chain(303, ['camp', 'ridge'], lan, 'merge', 'udp', { baseCopiesBytesMax: 0 });
   const [a, b] = camp.nodes as Pair;
   const bytes = bytesOf(2, 5_000_000);
   await publish(camp, a, 'large.bin', bytes);
@@ -67,6 +69,20 @@ test('a large file that is its own only copy is fetched again where it was damag
   await expectFile(camp.world, a, 'large.bin', bytes, minute);
   expect((await camp.world.finish(a.node.verify(undefined, { rehash: true }))).damagedFiles).toEqual([]);
   expect(a.node.history(camp.dataset, 'large.bin')).toHaveLength(1);
+});
+
+test('of a large content that lost one chunk little more than the group around it is fetched', async () => {
+  const camp = await chain(307, ['camp', 'ridge'], lan, 'merge', 'udp', { baseCopiesBytesMax: 0 });
+  const [a, b] = camp.nodes as Pair;
+  const bytes = bytesOf(4, 24_000_000);
+  await publish(camp, a, 'large.bin', bytes);
+  await expectFile(camp.world, b, 'large.bin', bytes);
+  const receivedBytes = () => a.node.traffic().reduce((sum, { received }) => sum + (received.data ?? 0), 0);
+  const before = receivedBytes();
+  a.directory(folder).rot('large.bin');
+  expect(await camp.world.finish(a.node.repair(), hour)).toMatchObject({ repaired: 1, missing: [] });
+  expect(receivedBytes() - before).toBeLessThan(12_000_000);
+  await expectFile(camp.world, a, 'large.bin', bytes, minute);
 });
 
 test('what nobody in reach has is said to be missing, and is repaired when somebody comes who has it', async () => {
