@@ -74,14 +74,14 @@ test('a large file that is its own only copy is fetched again where it was damag
 test('of a large content that lost one chunk little more than the group around it is fetched', async () => {
   const camp = await chain(307, ['camp', 'ridge'], lan, 'merge', 'udp', { baseCopiesBytesMax: 0 });
   const [a, b] = camp.nodes as Pair;
-  const bytes = bytesOf(4, 24_000_000);
+  const bytes = bytesOf(4, 17_000_000);
   await publish(camp, a, 'large.bin', bytes);
   await expectFile(camp.world, b, 'large.bin', bytes);
   const receivedBytes = () => a.node.traffic().reduce((sum, { received }) => sum + (received.data ?? 0), 0);
   const before = receivedBytes();
   a.directory(folder).rot('large.bin');
   expect(await camp.world.finish(a.node.repair(), hour)).toMatchObject({ repaired: 1, missing: [] });
-  expect(receivedBytes() - before).toBeLessThan(12_000_000);
+  expect(receivedBytes() - before).toBeLessThan(11_000_000);
   await expectFile(camp.world, a, 'large.bin', bytes, minute);
 });
 
