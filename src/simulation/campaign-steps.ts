@@ -174,7 +174,9 @@ const performers: Performers = {
   'back up': (scene, { node }) => {
     if (worker(scene, node) !== undefined) scene.backupByName.set(node, scene.world.node(node).backup());
   },
-  restore: async (scene, { node: name, seed }) => {
+  restore: async (scene, { node: wanted, seed }) => {
+    // Whoever was backed up first will do where this one never was.
+    const [name = wanted] = scene.backupByName.has(wanted) ? [wanted] : scene.backupByName.keys();
     const backup = scene.backupByName.get(name);
     const node = scene.world.node(name);
     if (backup === undefined || scene.gone.has(name)) return;

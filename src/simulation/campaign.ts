@@ -191,7 +191,8 @@ class CampaignRun {
     if (!node.isRunning || hasStopped(node) || hasStopped(parent)) return false;
     if (node.node.team === undefined || node.node.datasets().length < 2) {
       if (!parent.isRunning || scene.restored.has(parent.name)) return false;
-      const invite = parent.node.createInvite({ role: 'coordinator', addresses: [addressOf(this.#planned(parent.name))] });
+      const invite = inviteFrom(parent, addressOf(this.#planned(parent.name)));
+      if (invite === undefined) return false;
       let isOver = false;
       node.node.join(invite, { timeoutMs: patienceMs }).then(
         () => (isOver = true),
@@ -205,12 +206,13 @@ class CampaignRun {
       if (!(await world.until(() => hasData() || !node.isRunning, patienceMs)) || !hasData()) return false;
     }
     this.#takeUpWork(node);
-    if (planned.isLate && parent.isRunning) this.#introduce(planned.name, parent.name);
+    if (!node.hasDirectory(campaignDirectory)) return false;
+    if (planned.isLate && parent.isRunning && !parent.catalogFaults.isFull) this.#introduce(planned.name, parent.name);
     return true;
   }
 
   #takeUpWork(node: SimulatedNode): void {
-    if (this.#files === undefined || hasStopped(node)) return;
+    if (this.#files === undefined || hasStopped(node) || node.catalogFaults.isFull) return;
     node.directory(campaignDirectory);
     node.node.attach(this.#files, campaignDirectory);
   }
@@ -242,6 +244,9 @@ class CampaignRun {
       if (!scene.gone.has(planned.name) && planned.isLate && !node.hasDirectory(campaignDirectory)) await this.#join(planned, 60 * minute);
     }
     if (scene.gone.size > 0) this.#bridge(left);
+    // A backup may be older than what its computer knew of others, and those with nothing to say never miss it.
+    if (scene.restored.size > 0)
+      for (const { a, b } of this.#plan.links) if (!scene.gone.has(a) && !scene.gone.has(b)) this.#introduce(a, b);
     for (const node of left) {
       node.node.hint();
       // What people saved and could not publish while their disk was full, or their computer off.
@@ -358,9 +363,12 @@ class CampaignRun {
     const has = (type: string): boolean => events.some((event) => event.type === type);
     this.#marks.sometimes('two sites changed one file', has('conflict'));
     this.#marks.sometimes('a session fell and came back', has('session-down') && has('session-up'));
+    const saved = this.#world.nodes
+      .flatMap((node) => (node.isRunning && !hasStopped(node) ? node.node.traffic() : []))
+      .map((each) => each.saved);
     this.#marks.sometimes(
       'a transfer was resumed or had a base',
-      events.some((event) => event.type === 'content-complete' && event.copiedBytes > 0),
+      saved.some(({ delta, resume }) => delta + resume > 0),
     );
     for (const { faults } of this.#world.links) {
       this.#marks.sometimes('a packet was corrupted', faults.corrupted > 0);
@@ -375,6 +383,16 @@ class CampaignRun {
 
   #note(what: string): void {
     this.#timeline.push(`${(this.#world.nowMs / second).toFixed(1).padStart(9)} s  ${what}`);
+  }
+}
+
+/** An invite code; none when the inviting computer cannot store that it has given one. */
+function inviteFrom(parent: SimulatedNode, address: string): string | undefined {
+  try {
+    return parent.node.createInvite({ role: 'coordinator', addresses: [address] });
+  } catch (error) {
+    if (error instanceof GodwitError) return undefined;
+    throw error;
   }
 }
 

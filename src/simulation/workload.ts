@@ -111,12 +111,15 @@ export class FileWork {
   async wrongOnDisk(node: SimulatedNode): Promise<string[]> {
     const found: string[] = [];
     const tree = node.directory(this.#directory);
-    const standing = new Set<string>();
+    // A path in conflict stands, too, where the first of its heads is a removal.
+    const standing = new Set(node.node.conflicts(this.#dataset, { open: true }).map(({ path }) => path));
     for (const { path, inConflict } of [...node.node.files(this.#dataset)]) {
       standing.add(path);
-      // While a conflict is open each computer goes on showing one of its heads.
-      const shown = inConflict ? node.node.history(this.#dataset, path).filter(({ head, kind }) => head && kind === 'file') : [{ path }];
+      // While a conflict is open each computer goes on showing one of its heads, which may be that the file is removed.
+      const heads = inConflict ? node.node.history(this.#dataset, path).filter(({ head }) => head) : [];
+      const shown = inConflict ? heads.filter(({ kind }) => kind === 'file') : [{ path }];
       const said = await Promise.all(shown.map((revision) => sha256Of(node, this.#dataset, revision)));
+      if (heads.some(({ kind }) => kind === 'removal') && (await tree.stat(path)) === undefined) continue;
       const onDisk = toHex(nodeCrypto.sha256(await bytesOf(tree, path)));
       if (!said.includes(onDisk))
         found.push(`${node.name} shows other bytes in ${path} than the dataset has: ${onDisk} against ${said.join(' or ')}`);

@@ -1,0 +1,3 @@
+import { campaignBatch } from './campaign-batch.ts';
+
+campaignBatch(1, 150);
