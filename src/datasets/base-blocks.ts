@@ -19,7 +19,7 @@ import { type ByteRange, decodeRanges, encodeRanges } from './byte-ranges.ts';
 
 /** A question about blocks of a base. */
 export interface BlockQuery {
-  /** Logarithm of the bytes of a block, `blockLogMin` to `blockLogMax`. */
+  /** Logarithm of the bytes of a block, 6 to 15. */
   readonly blockLog: number;
   /** Ascending; marked where rolling hashes are wanted. */
   readonly ranges: readonly ByteRange[];
@@ -33,9 +33,10 @@ export interface BaseBlock {
   readonly hashOffset: number;
 }
 
-export const blockLogMin = 6;
-export const blockLogMax = 15;
+const blockLogMin = 6;
+const blockLogMax = 15;
 const strongBytes = 3;
+/** Bytes of the rolling part of a hash. */
 export const rollingBytes = 3;
 const rollingStrongBytes = 2;
 /** Ranges in one question. */

@@ -47,6 +47,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant('wants' as const), wants: fc.array(want, { maxLength: 5 }) }),
   fc.record({ type: fc.constantFrom('lacks' as const, 'withdraws' as const), numbers: fc.array(count, { maxLength: 9 }) }),
   fc.record({ type: fc.constant('progress' as const), number: count, storedBytes: count }),
+  fc.record({ type: fc.constant('base-query' as const), number: count, group: fc.nat(2 ** 20), query: bytes(30) }),
+  fc.record({ type: fc.constant('base-blocks' as const), number: count, group: fc.nat(2 ** 20), answer: bytes(60) }),
   fc.record({ type: fc.constant('join' as const), node, name: fc.string({ maxLength: 40 }), binding: bytes(64), proof: bytes(64) }),
 );
 
