@@ -1,6 +1,9 @@
 /**
  * Godwit moves environmental data between field sites that are rarely, badly or never connected. This is the whole public interface; everything else is an implementation detail.
  */
+
+export type { LinkClass } from './bandwidth/link-class.ts';
+export type { Cost, Estimate, QuotedLink } from './bandwidth/quote.ts';
 export { GodwitError } from './core/errors.ts';
 export type { DatasetId, Hash, NodeId, TeamId } from './core/identifiers.ts';
 export type { Fault } from './core/outcome.ts';
@@ -28,14 +31,21 @@ export type { TopicMapping } from './instruments/mqtt/topic-mapping.ts';
 export { nmeaDriver, nmeaPositions } from './instruments/nmea/driver.ts';
 export { type PakbusConfiguration, pakbusDriver } from './instruments/pakbus/driver.ts';
 export { type Sdi12Configuration, type Sdi12Measurement, sdi12Driver } from './instruments/sdi12/driver.ts';
+export type { BandwidthService } from './node/bandwidth-service.ts';
 export type { CheckoutReport } from './node/checkout.ts';
+export type { CodecDecision } from './node/codec-selector.ts';
 export type { ConflictAnswer, ConflictResolver, ConflictSide, ConflictToResolve } from './node/conflict-policies.ts';
 export type { Duty } from './node/duties.ts';
 export type { PeerTraffic } from './node/engine.ts';
 export type { Delivery, FieldNode, FieldNodeEvent, FileInfo, RevisionInfo, ScanReport } from './node/field-node.ts';
 export type { IngestReport, SiteProfile } from './node/ingest.ts';
+export type { LinkUsage } from './node/link-accounts.ts';
+export type { BudgetState, LinkBudget } from './node/link-budgets.ts';
+export type { LinkReport, Waiting } from './node/link-report.ts';
 export type { ConflictPolicy, ConflictRule, DatasetDefinition, DatasetKind, Member, Role } from './node/membership.ts';
 export type { ExportFormat } from './node/platform.ts';
+export type { Quote, QuoteOptions } from './node/quote-service.ts';
+export type { RateCap } from './node/rate-caps.ts';
 export type { RepairReport, VerifyReport } from './node/upkeep.ts';
 export type { PathDifference } from './node/version-diff.ts';
 export type { CheckoutOptions, DatasetVersion, TagInfo, VersionRef, VersionService } from './node/version-service.ts';

@@ -5,7 +5,8 @@ import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifie
 import { type Duty, siteProfileShape } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { SiteProfile } from '../node/ingest.ts';
-import type { DatasetVersion, RevisionRef, TagInfo, VersionRef } from '../node/version-service.ts';
+import type { LinkBudget } from '../node/link-budgets.ts';
+import type { DatasetVersion, DatasetVersion, RevisionRef, TagInfo, TagInfo, VersionRef, VersionRef } from '../node/version-service.ts';
 
 /**
  * What the agent can be asked: each request of `docs/agent.md` is one call of `FieldNode`, its parameters checked, its result plain JSON. Datasets are given by name or identifier.
@@ -16,6 +17,8 @@ const text = v.string();
 const properName = v.pipe(text, v.minLength(1), v.maxLength(256));
 const nodeId = v.pipe(text, v.check(isIdentifierText, 'Expected 64 lower-case hexadecimal digits'));
 const positiveMs = v.pipe(v.number(), v.finite(), v.minValue(1));
+const positiveRate = v.pipe(v.number(), v.finite(), v.minValue(1));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const dataset = v.object({ dataset: text });
 const conflictPolicy = v.picklist(['merge', 'latest', 'keep-both', 'ask']);
 /** A revision by the log entry that brought it. */
@@ -193,6 +196,44 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
   duties: request(nothing, (node) => node.duties()),
   removeDuty: request(v.object({ id: v.number() }), (node, { id }) => node.removeDuty(id)),
   traffic: request(nothing, (node) => node.traffic()),
+  links: request(v.optional(v.object({ peer: v.optional(nodeId) }), {}), (node, { peer }) =>
+    node.bandwidth.links().filter((each) => peer === undefined || each.peer === peer),
+  ),
+  usage: request(v.optional(v.object({ fromMs: v.optional(v.number()), untilMs: v.optional(v.number()) }), {}), (node, options) =>
+    node.bandwidth.usage(withoutUndefined(options)),
+  ),
+  setBudget: request(v.object({ budget: v.record(text, v.unknown()) }), (node, { budget }) =>
+    node.bandwidth.setBudget(budget as object as LinkBudget),
+  ),
+  removeBudget: request(v.object({ name: text }), (node, { name }) => node.bandwidth.removeBudget(name)),
+  budgets: request(nothing, (node) => node.bandwidth.budgets()),
+  waiting: request(nothing, (node) => node.bandwidth.waiting()),
+  setRateCap: request(
+    v.object({ peer: v.optional(nodeId), dataset: v.optional(text), rateBytesPerSecond: v.number() }),
+    (node, { rateBytesPerSecond, ...subject }) => node.bandwidth.setRateCap({ ...cappedBy(node, subject), rateBytesPerSecond }),
+  ),
+  removeRateCap: request(v.object({ peer: v.optional(nodeId), dataset: v.optional(text) }), (node, subject) =>
+    node.bandwidth.removeRateCap(cappedBy(node, subject)),
+  ),
+  rateCaps: request(nothing, (node) => node.bandwidth.rateCaps()),
+  setWeight: request(v.object({ dataset: text, weight: v.number() }), (node, { dataset: name, weight }) =>
+    node.bandwidth.setWeight(idOf(node, name), weight),
+  ),
+  quote: request(
+    v.object({
+      dataset: text,
+      peer: v.optional(nodeId),
+      link: v.optional(
+        v.object({ rateBytesPerSecond: positiveRate, rttMs: positiveMs, lossRatio: v.optional(share), confidence: v.optional(share) }),
+      ),
+    }),
+    (node, { dataset: name, peer, link }) =>
+      node.bandwidth.quote(idOf(node, name), {
+        ...(peer === undefined ? {} : { peer: peer as NodeId }),
+        ...(link === undefined ? {} : { link: withoutUndefined(link) }),
+      }),
+  ),
+  codecDecisions: request(nothing, (node) => node.bandwidth.codecDecisions()),
   export: request(
     v.object({ dataset: text, format: v.picklist(['netcdf', 'geopackage']), path: text }),
     (node, { dataset: name, format, path }) => node.export(idOf(node, name), format, path),
@@ -235,6 +276,16 @@ function versionOf(given: unknown): VersionRef {
 
 function tagForJson(tag: TagInfo): object {
   return { ...tag, version: listed(tag.version) };
+}
+
+function cappedBy(
+  node: FieldNode,
+  subject: { readonly peer?: string | undefined; readonly dataset?: string | undefined },
+): { peer?: NodeId; dataset?: DatasetId } {
+  return {
+    ...(subject.peer === undefined ? {} : { peer: subject.peer as NodeId }),
+    ...(subject.dataset === undefined ? {} : { dataset: idOf(node, subject.dataset) }),
+  };
 }
 
 function withDatasetId(node: FieldNode, duty: Record<string, unknown>): Record<string, unknown> {

@@ -6,7 +6,7 @@ import type { CodecDecision } from './codec-selector.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { LinkUsage } from './link-accounts.ts';
 import type { BudgetState, LinkBudget } from './link-budgets.ts';
-import type { LinkReport, Waiting } from './link-supervision.ts';
+import type { LinkReport, Waiting } from './link-report.ts';
 import type { Membership } from './membership.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { Quote, QuoteOptions, QuoteService } from './quote-service.ts';

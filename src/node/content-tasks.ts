@@ -74,6 +74,7 @@ export interface BaseAnswer {
 const groupsWithoutHashesMax = 8;
 /** Where in a content samples are taken, as shares of its chunks, and how long each may be. */
 const sampledPlaces = [0, 0.3, 0.6, 0.9];
+const sampleBytesMin = 1024;
 const sampleBytesMax = 64 * 1024;
 /** Stands for a base in object 0. */
 const basesMax = 4;
@@ -160,7 +161,7 @@ export class ContentTasks {
     return success(answerQuery(decoded.value, concatBytes(...base), this.#crypto));
   }
 
-  /** How compressible the content is that has to travel: the length of a few chunks' beginnings, compressed at the lowest level, by their length. `undefined` when nothing can be read. */
+  /** How compressible the content is that has to travel: the length of a few chunks' beginnings, compressed at the lowest level, by their length. `undefined` when nothing can be read, or so little that a frame's own bytes would decide. */
   async sample(transfer: Pick<PreparedTransfer, 'fresh'>): Promise<number | undefined> {
     const { fresh } = transfer;
     let bytes = 0;
@@ -172,7 +173,7 @@ export class ContentTasks {
       bytes += part.length;
       compressedBytes += Math.min(part.length, this.#compressor.compress(part, { level: 1 }).length);
     }
-    return bytes === 0 ? undefined : compressedBytes / bytes;
+    return bytes < sampleBytesMin ? undefined : compressedBytes / bytes;
   }
 
   /**

@@ -18,7 +18,8 @@ import { decodeMessage, encodeMessage, type Message } from '../session/messages.
 import { Admission } from './admission.ts';
 import type { Invite } from './invite.ts';
 import { Joining } from './joining.ts';
-import { type LinkReport, LinkSupervision } from './link-supervision.ts';
+import type { LinkReport } from './link-report.ts';
+import { LinkSupervision } from './link-supervision.ts';
 import { type EntryDraft, LogKeeping, type LogKeepingParts } from './log-keeping.ts';
 import { encodeOperation, type MembershipOperation } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';

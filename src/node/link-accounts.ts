@@ -126,8 +126,10 @@ export class LinkAccounts implements LinkMeter {
     this.#now = now;
     const hour = hourOf(now.wallMs);
     if (hour === this.#hour) return;
+    const isNewDay = Math.floor(hour / 24) !== Math.floor(this.#hour / 24);
     this.#hour = hour;
     for (const row of this.#rowByKey.values()) this.#touched.add(row);
+    if (isNewDay) this.#fold();
   }
 
   flow(path: string, remoteStatic: Uint8Array | undefined): LinkFlow {
@@ -328,8 +330,8 @@ export class LinkAccounts implements LinkMeter {
     );
   }
 
-  /** Sums up what is too old to be told apart by hours. Called now and then. */
-  fold(): void {
+  /** Sums up what is too old to be told apart by hours. */
+  #fold(): void {
     const before = this.#hour - periodHoursMax;
     const summed = [...columns, 'unaccounted'];
     this.#catalog.run(

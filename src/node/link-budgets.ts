@@ -116,8 +116,7 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const within = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 const hour = v.optional(within(0, 23));
 
-/** The shape of a budget, for what comes as JSON. */
-export const linkBudgetShape = v.strictObject({
+const linkBudgetShape = v.strictObject({
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
   address: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(300))),
   linkClass: v.optional(v.picklist(linkClasses)),

@@ -6,6 +6,7 @@ import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { PathEstimate } from '../ports/rate-control.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { LinkAccounts, linkOfPath } from './link-accounts.ts';
+import type { LinkReport, Waiting } from './link-report.ts';
 import type { NodeEvent } from './node-event.ts';
 import { RateCaps } from './rate-caps.ts';
 
@@ -13,33 +14,6 @@ import { RateCaps } from './rate-caps.ts';
  * Watches over the links of a node, beside the sessions that use them: keeps the accounts and caps, recognises what kind of link each is, remembers what was learned of it, and says what has to wait for a
  * budget.
  */
-
-/** What is known of the link to a member. */
-export interface LinkReport {
-  readonly peer: NodeId;
-  /** Remote address without its port. */
-  readonly link: string;
-  /** True while a session stands there; otherwise this is what was known last. */
-  readonly isUp: boolean;
-  readonly linkClass: LinkClass;
-  /** Rate, round trips, loss, jitter, and how far they can be relied on. */
-  readonly estimate: PathEstimate;
-  /** When it was learned, by this node's clock. */
-  readonly learnedMs: WallMs;
-}
-
-/** Something that waits for a budget. */
-export interface Waiting {
-  readonly peer: NodeId;
-  /** The most urgent class that has to wait. */
-  readonly priority: PriorityClass;
-  /** The only reason so far. */
-  readonly reason: 'BUDGET_EXHAUSTED';
-  /** Name of the budget. */
-  readonly budget: string;
-  /** When it goes on; absent when the budget gives the class too little for a packet. */
-  readonly untilMs?: WallMs;
-}
 
 const schema: Schema = {
   component: 'link-reports',

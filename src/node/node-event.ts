@@ -1,6 +1,6 @@
 import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
-import type { LinkReport, Waiting } from './link-supervision.ts';
+import type { LinkReport, Waiting } from './link-report.ts';
 
 /** Something the node's owner may want to know. */
 export type NodeEvent =

@@ -14,7 +14,7 @@ import { VersionVector } from '../datasets/version-vector.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import type { ContentTasks } from './content-tasks.ts';
 import type { DatasetAccess } from './dataset-access.ts';
-import type { LinkReport } from './link-supervision.ts';
+import type { LinkReport } from './link-report.ts';
 import type { NodeDriver } from './node-driver.ts';
 
 /**
