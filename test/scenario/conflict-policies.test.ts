@@ -77,12 +77,15 @@ test('a function ends conflicts from both sides and what they grew from, and two
 test('a function may keep one side or leave it to a policy, and one node may have it while the others ask', async () => {
   const camp = await apart(503, 'ask', ['a.bin', 'b.bin', 'c.bin', 'd.bin'], ({ nodes, dataset }) => {
     const [a] = nodes as Pair;
+    // One that was taken back decides nothing.
+    const stop = a.node.resolveConflictsWith(dataset, '**', () => ({ bytes: utf8('taken back') }));
     a.node.resolveConflictsWith(dataset, '**', ({ path, sides }) => {
       if (path === 'a.bin') return { keep: sides.find(({ revision }) => revision.author === a.node.id)!.revision };
       if (path === 'b.bin') return { policy: 'latest' };
       if (path === 'c.bin') return { keep: { author: a.node.id, sequence: 999 } };
       throw new Error('no idea');
     });
+    stop();
   });
   const [a, b] = camp.nodes as Pair;
   expect([await textOnDisk(b, 'a.bin'), await textOnDisk(b, 'b.bin')]).toEqual(['left', 'right']);

@@ -257,3 +257,32 @@ test('two nodes that give one name apart keep both tags, and agree on which the 
   b.node.versions.untag(camp.dataset, 'v1');
   expect(await camp.world.until(() => a.node.versions.tags(camp.dataset).length === 0, hour)).toBe(true);
 });
+
+test('a diff tells touched files from changed ones, keeps to a directory, and says when bytes are not here', async () => {
+  const camp = await chain(407, ['camp']);
+  const [a] = camp.nodes as [SimulatedNode];
+  await publish(camp, a, 'dir/touched.txt', 'same');
+  await publish(camp, a, 'dir/edited.csv', 'id,v\n1,2\n');
+  await publish(camp, a, 'elsewhere.txt', 'x');
+  await a.directory(folder).link('dir/link', 'one');
+  await camp.world.finish(a.node.scan(camp.dataset, { settleMs: 0 }));
+  const from = a.node.versions.current(camp.dataset);
+  await camp.world.runFor(minute);
+  await publish(camp, a, 'dir/touched.txt', 'same');
+  await publish(camp, a, 'dir/edited.csv', 'id,v\n1,3\n');
+  await publish(camp, a, 'elsewhere.txt', 'y');
+  await a.directory(folder).link('dir/link', 'two');
+  await camp.world.finish(a.node.scan(camp.dataset, { settleMs: 0 }));
+  await camp.world.finish(a.node.collectGarbage({ quotaBytes: 0 }));
+  const to = a.node.versions.current(camp.dataset);
+  const found = await camp.world.finish(Array.fromAsync(a.node.versions.diff(camp.dataset, from, to, { path: 'dir', content: true })));
+  expect(found.map(({ path, kind, content }) => ({ path, kind, content }))).toEqual([
+    {
+      path: 'dir/edited.csv',
+      kind: 'changed',
+      content: { format: 'opaque', reason: expect.stringContaining('earlier version are not here') },
+    },
+    { path: 'dir/link', kind: 'changed', content: undefined },
+    { path: 'dir/touched.txt', kind: 'metadata', content: undefined },
+  ]);
+});
