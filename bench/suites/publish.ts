@@ -100,32 +100,42 @@ async function publishSeconds(reader: FileReader, stat: FileStat, cutter?: Segme
   }
 }
 
-/** A file whose bytes are made when they are read: no two blocks of it are equal. */
-function endlessFile(sizeBytes: number): { readonly stat: FileStat; readonly reader: FileReader } {
+/** A file whose bytes are made when they are read: no two blocks of it are equal. `onRead` is told how far it was read. */
+function endlessFile(sizeBytes: number, onRead: (offset: number) => void): { readonly stat: FileStat; readonly reader: FileReader } {
   const block = seededRandom(2).bytes(readBytes);
   const stat: FileStat = { path: 'huge.bin', kind: 'file', sizeBytes, mtimeNs: 0n, ctimeNs: 0n, inode: 1n, mode: 0o644 };
-  const read = async (offset: number, length: number) => {
-    const bytes = block.slice(0, length);
-    const view = new DataView(bytes.buffer);
+  const read = async (offset: number, length: number, into?: Uint8Array) => {
+    onRead(offset);
+    const bytes = into?.subarray(0, Math.min(length, readBytes)) ?? new Uint8Array(Math.min(length, readBytes));
+    bytes.set(block.subarray(0, bytes.length));
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = 0; at + 8 <= bytes.length; at += 4096) view.setFloat64(at, offset + at);
     return bytes;
   };
   return { stat, reader: { read, stat: async () => stat, close: async () => {} } };
 }
 
-/** What one process needs to publish a huge file: its greatest resident memory, and the bytes that stay of the file's own. */
-export async function publishHugeFile(): Promise<{ residentBytes: number; storedBytes: number }> {
+/** What one process needs to publish a huge file: its greatest resident memory, up to a quarter of the file and up to its end, and the bytes that stay of the file's own. */
+export async function publishHugeFile(): Promise<{ residentBytes: number; residentBytesAtQuarter: number; storedBytes: number }> {
   const directory = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
   try {
     const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
     const packs = await openPackStore(directory);
-    const { stat, reader } = endlessFile(hugeFileBytes);
+    // Sampled, because what the system calls the greatest of a process includes what its parent had when it was started.
+    let residentBytes = 0;
+    let residentBytesAtQuarter = 0;
+    const sample = (offset: number) => {
+      residentBytes = Math.max(residentBytes, process.memoryUsage.rss());
+      if (offset <= hugeFileBytes / 4) residentBytesAtQuarter = residentBytes;
+    };
+    const { stat, reader } = endlessFile(hugeFileBytes, sample);
     const workers = new WorkerPool();
     await new ContentStore(catalog, packs, nodeCrypto, workers).addFile('tree', reader, stat);
     await workers.close();
     await packs.close();
     catalog.close();
-    return { residentBytes: process.resourceUsage().maxRSS * 1024, storedBytes: bytesBelow(directory) };
+    sample(hugeFileBytes);
+    return { residentBytes, residentBytesAtQuarter, storedBytes: bytesBelow(directory) };
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -140,8 +150,9 @@ function bytesBelow(directory: string): number {
 function hugeFileFigures(): BenchResult[] {
   const script = `const { publishHugeFile } = await import(${JSON.stringify(import.meta.url)}); console.log(JSON.stringify(await publishHugeFile()));`;
   const output = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { encoding: 'utf8' });
-  const { residentBytes, storedBytes } = JSON.parse(output) as Awaited<ReturnType<typeof publishHugeFile>>;
+  const { residentBytes, residentBytesAtQuarter, storedBytes } = JSON.parse(output) as Awaited<ReturnType<typeof publishHugeFile>>;
   return [
+    figure('peak resident memory, its first GB', residentBytesAtQuarter / 1e6, 'MB'),
     atMost('peak resident memory, 4 GB file', residentBytes / 1e6, 'MB', residentMegabytesTarget),
     atMost('catalog and manifest / content, 4 GB file', storedBytes / hugeFileBytes, 'ratio', catalogShareTarget),
   ];
