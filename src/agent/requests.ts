@@ -6,7 +6,7 @@ import { type Duty, siteProfileShape } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { SiteProfile } from '../node/ingest.ts';
 import type { LinkBudget } from '../node/link-budgets.ts';
-import type { DatasetVersion, DatasetVersion, RevisionRef, TagInfo, TagInfo, VersionRef, VersionRef } from '../node/version-service.ts';
+import type { DatasetVersion, RevisionRef, TagInfo, VersionRef } from '../node/version-service.ts';
 
 /**
  * What the agent can be asked: each request of `docs/agent.md` is one call of `FieldNode`, its parameters checked, its result plain JSON. Datasets are given by name or identifier.
