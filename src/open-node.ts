@@ -69,7 +69,6 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       links: openSocketLinks(),
       cutter: work,
       power: linuxPower(systemClock),
-      cutter: work,
       openTree: (root: string) => openDiskFileTree(root, work),
       openTransport,
       instrumentTimer,
