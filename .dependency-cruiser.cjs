@@ -43,7 +43,7 @@ const packages = {
   mesh: ['valibot'],
   node: ['valibot'],
   agent: ['valibot'],
-  runtime: ['h5wasm', 'mqtt'],
+  runtime: ['h5wasm', 'mqtt', 'serialport'],
 };
 
 /** Folders and files that may import Node's own modules. */

@@ -83,12 +83,15 @@ export class ByteLine {
     }
   }
 
-  /** Drops what has arrived and waits until nothing has been sent or received for `silenceMs`, but not beyond `deadlineMs`. Says whether there was silence. Rejects like `write`. */
-  async silence(silenceMs: number, deadlineMs: number): Promise<boolean> {
+  /** Drops what has arrived and waits until nothing has been sent or received for `silenceMs`, but not beyond `deadlineMs`. Rejects like `write`. */
+  async silence(silenceMs: number, deadlineMs: number): Promise<void> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      this.#wakeReader?.();
       const quietAtMs = this.#lastByteMs + silenceMs;
-      if (this.#waiting.length === 0 && this.nowMs() >= quietAtMs) return true;
-      if (this.nowMs() >= deadlineMs) return false;
+      if (this.nowMs() >= Math.min(quietAtMs, deadlineMs)) return;
       await this.receive(Math.min(quietAtMs, deadlineMs));
     }
   }

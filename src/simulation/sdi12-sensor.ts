@@ -31,6 +31,8 @@ export interface Sdi12LineOptions {
   readonly random: Random;
   /** How often, 0 to 1, a command or an answer is lost. */
   readonly dropRatio?: number;
+  /** How often, 0 to 1, an answer comes 600 to 950 ms late, as over a slow adapter. */
+  readonly lateRatio?: number;
   /** How often, 0 to 1, a bit of an answer flips. Without checksums a flipped digit goes unnoticed. */
   readonly damageRatio?: number;
   /** The adapter gives commands back. */
@@ -120,7 +122,8 @@ export class Sdi12Line {
     if (sensor === undefined || this.#happens(this.#options.dropRatio)) return;
     this.commands.push(address + rest.join(''));
     const answer = this.#answer(sensor, rest.join(''), now);
-    if (answer !== undefined) this.#pending.push({ at: later(now.monotonicMs, answerMs), text: address + answer });
+    const lateMs = this.#happens(this.#options.lateRatio) ? 600 + this.#options.random.below(350) : 0;
+    if (answer !== undefined) this.#pending.push({ at: later(now.monotonicMs, answerMs + lateMs), text: address + answer });
   }
 
   #answer(sensor: Sdi12SensorOptions, command: string, now: Moment): string | undefined {

@@ -35,8 +35,8 @@ export interface ModbusConfiguration {
   /** What the device measures, and where it keeps it. */
   readonly tables: readonly ModbusTable[];
   /**
-   * Milliseconds to wait for an answer before asking again; default 1000. With `rtu` an answer that comes later than this after the question was repeated may be taken for that to the next question, as
-   * it does not say what it answers: give slow devices enough.
+   * Milliseconds to wait for an answer before asking again; default 1000. With `rtu` an answer that takes more than twice as long may be taken for that to the next question, as it does not say what it
+   * answers: give slow devices enough.
    */
   readonly responseTimeoutMs?: number;
   /** How often the same is asked at most, 1 to 10; default 3. */
@@ -100,8 +100,8 @@ class RtuExchange implements Exchange {
   readonly #line: ByteLine;
   readonly #settings: Settings;
   readonly #unit: number;
-  /** Something that was asked has not been answered yet, and may still be. */
-  #isOwed = false;
+  /** Until then an answer to a question that was repeated may still come. */
+  #owedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(line: ByteLine, settings: Settings, unit: number) {
     this.#line = line;
@@ -112,16 +112,15 @@ class RtuExchange implements Exchange {
   async once(request: ReadRequest, isFirstTry: boolean): Promise<Outcome<{ data: Uint8Array; frame: Uint8Array }>> {
     const { responseTimeoutMs, frameSilenceMs } = this.#settings;
     // An RTU answer does not say what it is the answer to. After a question that was asked twice, the second answer must not be taken for that to the next.
-    const silenceMs = isFirstTry && this.#isOwed ? responseTimeoutMs : frameSilenceMs;
-    await this.#line.silence(silenceMs, this.#line.nowMs() + silenceMs + silenceWaitMsMax);
-    if (isFirstTry) this.#isOwed = false;
+    if (isFirstTry) await this.#line.pause(Math.max(0, this.#owedUntilMs - this.#line.nowMs()));
+    else this.#owedUntilMs = this.#line.nowMs() + 2 * responseTimeoutMs;
+    await this.#line.silence(frameSilenceMs, this.#line.nowMs() + silenceWaitMsMax);
     await this.#line.write(rtuFrame(this.#unit, encodeRequest(request)));
     const deadlineMs = this.#line.nowMs() + responseTimeoutMs;
     let received: Uint8Array = new Uint8Array(0);
     for (;;) {
       const bytes = await this.#line.receive(deadlineMs);
       if (bytes === undefined) {
-        this.#isOwed = true;
         if (received.length === 0) return unanswered(request);
         return failure('MODBUS_MALFORMED', 'instrument', 'what the device sent has no frame with a right checksum');
       }

@@ -8,18 +8,18 @@ import { answerContent } from './messages.ts';
  * Commands and answers on an SDI-12 line, with the waking and repeating that the standard asks of a recorder.
  *
  * A line is 1200 bit/s with seven bits and even parity; a *transparent adapter* passes its characters on. Sensors sleep; a break of 12 ms and 8.33 ms of marking wake them. A command that stays
- * unanswered, or whose answer is damaged, is repeated; after a few times the sensors are woken again, and so on (V1.4, section 7.2). An adapter without a break of its own, on a transport that
+ * unanswered, or whose answer is damaged, is repeated (V1.4, section 7.2). An adapter without a break of its own, on a transport that
  * cannot make one either, is taken to send one before each command.
  */
 
 /** Length of the break, and of the marking behind it, in milliseconds: the standard's 12 and 8.33 with something to spare. */
 const breakMs = 13;
 const markingMs = 9;
-/** Repetitions after one break, and breaks, at least three each by the standard. */
-const triesPerBreak = 3;
-const breaksMax = 3;
-/** The line is left alone so long between two tries: longer than 16.67 ms, shorter than the 87 ms after which sensors fall asleep. */
-const repeatPauseMs = 20;
+/**
+ * Tries of one command: the standard's three times three. Its recorder repeats within the 87 ms after which sensors sleep again, and sends a break after each third; behind an adapter silence is certain only
+ * later than that, so every try has its break.
+ */
+const triesMax = 9;
 /** Characters that may stand in front of an answer's end: the answer, the echo of the command, and noise. */
 const lineBytesMax = 256;
 
@@ -43,6 +43,8 @@ export class Sdi12Bus {
   readonly #responseTimeoutMs: number;
   readonly #commandEnd: string;
   #held: Uint8Array = new Uint8Array(0);
+  /** Until then an answer to a command that was repeated may still come. */
+  #owedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(line: ByteLine, responseTimeoutMs: number, commandEnd: string) {
     this.#line = line;
@@ -72,19 +74,18 @@ export class Sdi12Bus {
     decode: (content: string) => Outcome<T>,
   ): Promise<{ readonly value: T; readonly raw: Uint8Array }> {
     let fault: Fault = silent(address, command);
-    for (let wakening = 0; wakening < breaksMax; wakening++) {
+    // After a command that was repeated, the second answer must not be taken for that to the next one: the values of D0 do not say that they are not those of D1.
+    await this.waitUntil(this.#owedUntilMs);
+    for (let attempt = 0; attempt < triesMax; attempt++) {
       await this.#line.sendBreak(breakMs);
       await this.#line.pause(markingMs);
-      for (let attempt = 0; attempt < triesPerBreak; attempt++) {
-        if (attempt > 0) await this.#line.pause(repeatPauseMs);
-        const answer = await this.#once(address, command, hasCrc);
-        if (!answer.ok) fault = answer.fault;
-        else {
-          const decoded = decode(answer.value.content);
-          if (decoded.ok) return { value: decoded.value, raw: answer.value.raw };
-          fault = decoded.fault;
-        }
-      }
+      if (attempt > 0) this.#owedUntilMs = this.#line.nowMs() + 2 * this.#responseTimeoutMs;
+      const answer = await this.#once(address, command, hasCrc);
+      if (answer.ok) {
+        const decoded = decode(answer.value.content);
+        if (decoded.ok) return { value: decoded.value, raw: answer.value.raw };
+        fault = decoded.fault;
+      } else fault = answer.fault;
     }
     throw GodwitError.from(fault, { retryable: true });
   }

@@ -29,7 +29,10 @@ import { decodeIdentity, decodePromise, decodeValues, isSensorAddress, type Meas
 /** How to reach and read the sensors of a line. Plain data. */
 export interface Sdi12Configuration {
   readonly measurements: readonly Sdi12Measurement[];
-  /** Milliseconds from a command to the first character of its answer, and between two characters, adapter and network included; default 500. A sensor itself answers within 15. */
+  /**
+   * Milliseconds from a command to the first character of its answer, and between two characters, adapter and network included; default 500. A sensor itself answers within 15. An answer that takes more than
+   * twice as long may be taken for that to the next command, as it does not say what it answers: give slow adapters enough.
+   */
   readonly responseTimeoutMs?: number;
   /** What the adapter wants behind the `!` of a command; nothing by default. */
   readonly commandEnd?: '' | '\r' | '\n' | '\r\n';

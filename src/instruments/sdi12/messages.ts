@@ -58,7 +58,8 @@ export function isSensorAddress(text: string): boolean {
 export function answerContent(address: string, line: string, hasCrc: boolean): Outcome<string> {
   if (line.length > answerCharactersMax) return malformed(address, 'a longer answer than there can be');
   if (!line.startsWith(address)) return malformed(address, 'an answer from another address, or a damaged one');
-  if (!hasCrc) return success(line.slice(1));
+  // The bare address is what a sensor says that has nothing to say, with a checksum or without.
+  if (!hasCrc || line === address) return success(line.slice(1));
   const text = line.slice(0, -3);
   if (text === '' || sdi12Crc(text) !== line.slice(-3)) return malformed(address, 'an answer with a wrong checksum');
   return success(text.slice(1));

@@ -145,11 +145,19 @@ describe('a session on a line of sensors', () => {
     }
   });
 
-  test('wakes sensors by a break, repeats three times, and that three times', async () => {
+  test('does not take a late answer for that to the next command', async () => {
+    for (let seed = 0; seed < 12; seed++) {
+      const { line } = lineOf({ lateRatio: 0.3, random: seededRandom(seed) });
+      const session = await open(line);
+      expect(await cellsOf(line, session, 'Thermistors')).toEqual(Array.from({ length: 20 }, (_, i) => `-${i}.25`));
+    }
+  });
+
+  test('wakes sensors by a break before each command, and repeats it nine times at most', async () => {
     const { line } = lineOf({ dropRatio: 1 });
     const session = await open(line);
     expect(await codeOf(drain(line, session.collect('Soil')))).toEqual(['INSTRUMENT_TIMEOUT', true]);
-    expect(line.breaks).toBe(3);
+    expect(line.breaks).toBe(9);
     expect(line.sent.map((bytes) => new TextDecoder().decode(bytes))).toEqual(new Array(9).fill('0I!'));
   });
 
