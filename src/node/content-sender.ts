@@ -308,7 +308,8 @@ export class ContentSender {
     while (
       !sending.exhausted &&
       sending.encoding + sending.ready.length < sending.groupsAhead &&
-      sending.searchByGroup.size < limits.baseSearchesMax &&
+      // Each group that is being encoded may turn into a question, and a peer takes no more of them.
+      sending.encoding + sending.searchByGroup.size < limits.baseSearchesMax &&
       sending.begunBytes - sending.storedBytes < windowBytes
     ) {
       const next = sending.groups.next();
