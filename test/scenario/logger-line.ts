@@ -3,18 +3,21 @@ import type { PakbusLogger } from '../../src/simulation/pakbus-logger.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
 import type { World } from '../../src/simulation/world.ts';
 
+/** Any simulated instrument. */
+type SimulatedInstrument = Pick<PakbusLogger, 'handle' | 'poll' | 'nextDeadline'>;
+
 const latencyMs = 40;
 
-/** A cable from a simulated computer to a simulated logger, in the world's time. */
+/** A cable from a simulated computer to a simulated instrument, in the world's time. */
 export class LoggerLine implements InstrumentTransport {
   readonly #world: World;
   readonly #node: SimulatedNode;
-  readonly #logger: PakbusLogger;
+  readonly #logger: SimulatedInstrument;
   #arrived: Uint8Array[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
 
-  constructor(world: World, node: SimulatedNode, logger: PakbusLogger) {
+  constructor(world: World, node: SimulatedNode, logger: SimulatedInstrument) {
     this.#world = world;
     this.#node = node;
     this.#logger = logger;
