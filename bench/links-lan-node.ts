@@ -27,6 +27,6 @@ if (invite === undefined) {
 process.on('message', async (message: 'publish' | 'close') => {
   if (message === 'close') {
     await node.close();
-    process.disconnect();
+    process.disconnect?.();
   } else await node.scan(node.dataset('field').id, { settleMs: 0 });
 });

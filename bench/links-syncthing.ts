@@ -44,9 +44,10 @@ class Instance {
   }
 
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    // A connection of its own for every call: the program closes idle ones at times, and all of them when its configuration changes.
     const response = await fetch(`http://127.0.0.1:${this.#guiPort}/rest/${path}`, {
       method,
-      headers: { 'X-API-Key': apiKey },
+      headers: { 'X-API-Key': apiKey, Connection: 'close' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

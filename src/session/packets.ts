@@ -11,7 +11,7 @@ import { WireReader } from './wire-bytes.ts';
  *
  * **Transport packet**: everything after the handshake.
  *
- *     0 0 0 0 0 0 L L   first byte; LL + 1 is the length of the packet number
+ *     0 0 0 0 0 P L L   first byte; LL + 1 is the length of the packet number; P says that nothing follows for now: the acknowledgement may wait for an answer to ride on
  *     connection id     3 bytes
  *     packet number     1-4 bytes: the low bytes of the number, which the receiver completes to the number nearest to the one it expects next (RFC 9000 appendix A.3)
  *     sealed frames     the rest; 16 bytes longer than the frames. All bytes before it are authenticated with it.
@@ -83,12 +83,15 @@ export interface TransportPacket {
   readonly shortNumber: number;
   /** How many bytes of the number were sent: 1 to 4. */
   readonly numberBytes: number;
+  /** Nothing follows for now: the acknowledgement may wait. Believed only when the packet is authentic. */
+  readonly isPatient: boolean;
   /** Everything before the sealed part. */
   readonly header: Uint8Array;
   readonly sealed: Uint8Array;
 }
 
 const longForm = 0x80;
+const patientBit = 0x04;
 
 function hasAttempt(type: HandshakeType): boolean {
   return handshakeTypes[type] <= handshakeTypes.joinReply;
@@ -138,7 +141,7 @@ export function decodePacket(bytes: Uint8Array): Outcome<HandshakePacket | Trans
   const connectionId = reader.uint(connectionIdBytes);
   if (first === undefined || connectionId === undefined) return malformed('shorter than any header');
   if ((first & longForm) === 0) {
-    if ((first & 0x7c) !== 0) return malformed('reserved bits are set');
+    if ((first & 0x78) !== 0) return malformed('reserved bits are set');
     const numberBytes = (first & 3) + 1;
     const shortNumber = reader.uint(numberBytes);
     if (shortNumber === undefined) return malformed('ends within the packet number');
@@ -147,6 +150,7 @@ export function decodePacket(bytes: Uint8Array): Outcome<HandshakePacket | Trans
       connectionId,
       shortNumber,
       numberBytes,
+      isPatient: (first & patientBit) !== 0,
       header: bytes.subarray(0, reader.offset),
       sealed: reader.rest(),
     });
@@ -178,8 +182,14 @@ export function packetNumberBytes(packetNumber: number, newestAcknowledged: numb
 }
 
 /** Writes the header of a transport packet in front of a packet body and returns its length. */
-export function writeTransportHeader(bytes: Uint8Array, connectionId: ConnectionId, packetNumber: number, numberBytes: number): number {
-  bytes[0] = numberBytes - 1;
+export function writeTransportHeader(
+  bytes: Uint8Array,
+  connectionId: ConnectionId,
+  packetNumber: number,
+  numberBytes: number,
+  isPatient = false,
+): number {
+  bytes[0] = (numberBytes - 1) | (isPatient ? patientBit : 0);
   writeConnectionId(bytes, connectionId);
   let rest = packetNumber;
   for (let i = connectionIdBytes + numberBytes; i > connectionIdBytes; i--) {

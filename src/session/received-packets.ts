@@ -6,7 +6,8 @@ import { RangeSet } from './range-set.ts';
  * What has arrived and is still to be acknowledged.
  *
  * Acknowledgements travel on a way back that may be slow and is never free, so one speaks for many packets: it waits for a sixth of the round trip (never more than a quarter of a second) and
- * rides along with whatever is sent meanwhile. The first packets of a path are answered sooner, two by two: their spacing is the first thing the sender learns about the link.
+ * rides along with whatever is sent meanwhile. After a single packet behind which the sender has nothing more (it says so) there is no hurry: an answer is probably on its way, once a disk has written what came, and takes
+ * the acknowledgement along. The first packets of a path are answered sooner, two by two: their spacing is the first thing the sender learns about the link.
  */
 
 /** Ranges of packet numbers that are remembered; older ones have been reported often enough. */
@@ -18,6 +19,8 @@ const quickPackets = 9;
 const delayShareOfRtt = 1 / 6;
 const delayMsMin = 1;
 const delayMsMax = 250;
+/** How long the acknowledgement of a single packet waits at least when nothing follows it. The sender counts on it. */
+export const patientMs = 100;
 /** Round trip that is assumed before one is known: acknowledgements wait 16 ms then. */
 const rttMsAssumed = 100;
 
@@ -35,8 +38,8 @@ export class ReceivedPackets {
     this.#arrivedOnPath = 0;
   }
 
-  /** A packet arrived that asks for an acknowledgement. `rttMs` is the smoothed round trip, if known; `packetsMax` says how many large packets may wait. */
-  record(packetNumber: number, rttMs: number | undefined, packetsMax: number, now: MonotonicMs): void {
+  /** A packet arrived that asks for an acknowledgement. `rttMs` is the smoothed round trip, if known; `packetsMax` says how many large packets may wait; `isPatient`, that nothing follows the packet for now. */
+  record(packetNumber: number, rttMs: number | undefined, packetsMax: number, now: MonotonicMs, isPatient = false): void {
     this.#numbers.add(packetNumber, packetNumber + 1);
     const surplus = this.#numbers.count - rangesMax;
     if (surplus > 0) this.#numbers.removeBelow(this.#numbers.ranges[surplus]?.start ?? 0);
@@ -46,12 +49,14 @@ export class ReceivedPackets {
     }
     this.#waiting++;
     this.#arrivedOnPath++;
+    const delay = Math.min(delayMsMax, Math.max(delayMsMin, (rttMs ?? rttMsAssumed) * delayShareOfRtt));
+    if (isPatient && this.#waiting === 1) {
+      this.#deadline = later(now, Math.max(patientMs, delay));
+      return;
+    }
     const quick = this.#arrivedOnPath <= quickPackets && this.#arrivedOnPath % 2 === 1;
     if (quick || this.#waiting >= Math.min(packetsMax, packetsWaitingMax)) this.#deadline = now;
-    else if (this.#deadline === undefined) {
-      const delay = Math.min(delayMsMax, Math.max(delayMsMin, (rttMs ?? rttMsAssumed) * delayShareOfRtt));
-      this.#deadline = later(now, delay);
-    }
+    else if (this.#deadline === undefined || this.#deadline > now + delay) this.#deadline = later(now, delay);
   }
 
   /** True when there is something to acknowledge, due or not. */

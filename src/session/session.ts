@@ -96,6 +96,8 @@ export class Session {
   #farewell: { readonly code: number; readonly reason: string } | undefined;
   #suspended = false;
   #pingWanted = false;
+  /** The packet sent last had nothing behind it. */
+  #isPatient = false;
   #acksWithoutPing = 0;
   /** Emergency bytes are under way, in either direction: what keeps them going may use what is held back for them. */
   #emergency = false;
@@ -291,7 +293,7 @@ export class Session {
       this.close(closeCodes.violation, frames.fault.message, frames.fault);
       return true;
     }
-    this.#takeFrames(frames.value, packetNumber, onLink, flow, now);
+    this.#takeFrames(frames.value, packetNumber, packet.isPatient, onLink, flow, now);
     if (this.#suspended && !this.#closed && this.#path !== undefined) {
       this.#suspended = false;
       this.#events.push({ type: 'resumed' });
@@ -460,7 +462,8 @@ export class Session {
     const filling: Filling = least !== undefined ? this.#queue.fill(writer, least) : emptyFilling;
     const elicits = what.ping || filling.pieces.length > 0;
     const length = headerBytes + writer.length + tagBytes;
-    const bytes = this.#wrap(path.kind, packetNumber, numberBytes, writer.written);
+    this.#isPatient = filling.pieces.length > 0 && !what.ping && this.#queue.mostUrgent === undefined;
+    const bytes = this.#wrap(path.kind, packetNumber, numberBytes, writer.written, this.#isPatient);
     const onLink = packetLinkBytes(path.kind, length);
     const isSizeProbe = length > path.packetBytes;
     if (isSizeProbe) path.sizeProbeSent();
@@ -504,14 +507,14 @@ export class Session {
     this.#farewell = undefined;
     const length = 1 + connectionIdBytes + numberBytes + writer.length + tagBytes;
     this.account.sent(packetLinkBytes(path.kind, length), 0, 0, path.flow);
-    return this.#wrap(path.kind, packetNumber, numberBytes, writer.written);
+    return this.#wrap(path.kind, packetNumber, numberBytes, writer.written, false);
   }
 
   /** Header and seal around a packet's frames, and its length before it on a stream: in one array, as large packets are copied no more than they must be. */
-  #wrap(kind: PathKind, packetNumber: number, numberBytes: number, frames: Uint8Array): Uint8Array {
+  #wrap(kind: PathKind, packetNumber: number, numberBytes: number, frames: Uint8Array, isPatient: boolean): Uint8Array {
     const headerBytes = 1 + connectionIdBytes + numberBytes;
     const { whole, packet } = allocatePacket(kind, headerBytes + frames.length + tagBytes);
-    writeTransportHeader(packet, this.#remoteConnectionId, packetNumber, numberBytes);
+    writeTransportHeader(packet, this.#remoteConnectionId, packetNumber, numberBytes, isPatient);
     this.#protection.seal(packetNumber, packet.subarray(0, headerBytes), frames, packet.subarray(headerBytes));
     return whole;
   }
@@ -529,7 +532,7 @@ export class Session {
 
   // How packets are taken apart.
 
-  #takeFrames(frames: readonly Frame[], packetNumber: number, onLink: number, flow: LinkFlow, now: MonotonicMs): void {
+  #takeFrames(frames: readonly Frame[], packetNumber: number, isPatient: boolean, onLink: number, flow: LinkFlow, now: MonotonicMs): void {
     let elicits = false;
     let refused = false;
     let newBytes = 0;
@@ -565,7 +568,7 @@ export class Session {
     this.account.received(onLink, newBytes, repeatedBytes, flow);
     if (!elicits || refused) return;
     const path = this.#path;
-    this.#received.record(packetNumber, path?.roundTrip.quickMs, packetsPerAck[path?.kind ?? 'datagram'], now);
+    this.#received.record(packetNumber, path?.roundTrip.quickMs, packetsPerAck[path?.kind ?? 'datagram'], now, isPatient);
   }
 
   #takeAck(frame: AckFrame, now: MonotonicMs): void {
@@ -668,7 +671,12 @@ export class Session {
     const path = this.#path;
     if (path === undefined || path.kind === 'stream' || this.#sent.count === 0 || this.#probeWanted) return undefined;
     const { rateBytesPerSecond } = path.rate.estimate();
-    return this.#silence.probeAt({ roundTrip: path.roundTrip, rateBytesPerSecond, bytesInFlight: this.#sent.bytesInFlight });
+    return this.#silence.probeAt({
+      roundTrip: path.roundTrip,
+      rateBytesPerSecond,
+      bytesInFlight: this.#sent.bytesInFlight,
+      isPatient: this.#isPatient,
+    });
   }
 
   get #suspendDeadline(): MonotonicMs | undefined {

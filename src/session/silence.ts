@@ -1,4 +1,5 @@
 import { later, type MonotonicMs } from '../core/time.ts';
+import { patientMs } from './received-packets.ts';
 import type { RoundTrip } from './round-trip.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface SilentPath {
   /** Bytes a second, if known. */
   readonly rateBytesPerSecond: number | undefined;
   readonly bytesInFlight: number;
+  /** The acknowledgement of what is under way was allowed to wait for an answer. */
+  readonly isPatient: boolean;
 }
 
 /** How long the peer of one session has been silent, and what follows from it. */
@@ -90,10 +93,10 @@ export class Silence {
   }
 
   /** When the next probe leaves. */
-  probeAt({ roundTrip, rateBytesPerSecond, bytesInFlight }: SilentPath): MonotonicMs {
+  probeAt({ roundTrip, rateBytesPerSecond, bytesInFlight, isPatient }: SilentPath): MonotonicMs {
     if (this.#probes === 0) {
       const drainMs = rateBytesPerSecond === undefined ? 0 : (Math.min(bytesInFlight, drainBytesMax) / rateBytesPerSecond) * 1000;
-      const answerMs = Math.min(answerMsMax, (roundTrip.smoothedMs ?? 0) / 4);
+      const answerMs = Math.max(isPatient ? patientMs : 0, Math.min(answerMsMax, (roundTrip.smoothedMs ?? 0) / 4));
       return later(this.#owedSince, roundTrip.timeoutMs + drainMs + answerMs + timerMs);
     }
     const backOff = this.#heardAt > this.#probedAt || roundTrip.minMs === undefined;

@@ -89,6 +89,17 @@ describe('received packets', () => {
     expect(table.deadline).toBe(3);
   });
 
+  it('wait longer when a single one came and nothing follows it, but not once another has come', () => {
+    const table = new ReceivedPackets();
+    table.record(0, 60, 64, at(0), true);
+    expect(table.deadline).toBe(100);
+    table.record(1, 60, 64, at(20));
+    expect(table.deadline).toBe(30);
+    table.take(at(30));
+    table.record(2, 1200, 64, at(40), true);
+    expect(table.deadline).toBe(40 + 200);
+  });
+
   it('are listed from the newest down, with its arrival and age', () => {
     const table = new ReceivedPackets();
     for (const number of [5, 1, 2, 9]) table.record(number, undefined, 64, at(20 + number));

@@ -20,10 +20,18 @@ describe('packets', () => {
         connectionId: 0x0a0b0c,
         shortNumber: 0x1234,
         numberBytes: 2,
+        isPatient: false,
         header: fromHex('010a0b0c1234'),
         sealed: new Uint8Array(4),
       },
     });
+  });
+
+  it('say when nothing follows them for now', () => {
+    const bytes = new Uint8Array(10);
+    writeTransportHeader(bytes, 1, 2, 1, true);
+    expect(bytes[0]).toBe(4);
+    expect(decodePacket(bytes)).toMatchObject({ ok: true, value: { form: 'transport', numberBytes: 1, isPatient: true } });
   });
 
   it('of a handshake carry type, version, connection id and attempt', () => {
@@ -53,7 +61,7 @@ describe('packets', () => {
     ['', 'nothing'],
     ['010203', 'less than a connection id'],
     ['0301020304', 'less than the packet number'],
-    ['04010203ff', 'reserved bits'],
+    ['08010203ff', 'reserved bits'],
     ['d1000000', 'an unknown kind of handshake'],
     [`8100000000${'00'.repeat(31)}`, 'less than a key'],
     ['81000000', 'no attempt'],

@@ -15,7 +15,7 @@ function measured(rttMs: number): RoundTrip {
 function probes(silence: Silence, roundTrip: RoundTrip, rateBytesPerSecond: number | undefined, untilMs: number): number[] {
   const instants: number[] = [];
   for (;;) {
-    const next = silence.probeAt({ roundTrip, rateBytesPerSecond, bytesInFlight: 0 });
+    const next = silence.probeAt({ roundTrip, rateBytesPerSecond, bytesInFlight: 0, isPatient: false });
     if (next > untilMs) return instants;
     instants.push(next);
     silence.probed(next);
@@ -48,11 +48,13 @@ describe('a silence', () => {
     const silence = new Silence(at(0));
     silence.probed(at(500));
     silence.heard(at(600));
-    expect(silence.probeAt({ roundTrip: measured(100), rateBytesPerSecond: 1e6, bytesInFlight: 0 })).toBe(500 + 2 * 300);
+    expect(silence.probeAt({ roundTrip: measured(100), rateBytesPerSecond: 1e6, bytesInFlight: 0, isPatient: false })).toBe(500 + 2 * 300);
   });
 
   it('waits for what is still being transmitted', () => {
-    expect(new Silence(at(0)).probeAt({ roundTrip: measured(100), rateBytesPerSecond: 1000, bytesInFlight: 5000 })).toBe(335 + 5000);
+    expect(new Silence(at(0)).probeAt({ roundTrip: measured(100), rateBytesPerSecond: 1000, bytesInFlight: 5000, isPatient: false })).toBe(
+      335 + 5000,
+    );
   });
 
   it('becomes long after two unanswered probes, and ends with an answer', () => {
