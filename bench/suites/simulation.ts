@@ -7,10 +7,10 @@ import { converged, FileWork, SeriesWork, type SimulatedNode, World } from '../.
 import { atLeast, atMost, type BenchResult, figure } from '../result.ts';
 
 /**
- * How fast virtual time passes.
+ * How fast virtual time passes. All of it in processor time, of which a world uses one core: other work on the machine would make wall time say nothing.
  *
  * A camp: twenty computers in a tree of three to four hops, links of a radio with some loss. Six stations measure every ten minutes and are read every half an hour; somebody somewhere saves and publishes a file
- * of up to 20 kB every twenty minutes. The day is measured in processor time of this one process, because other work on the machine makes wall time say nothing; joining is not part of it.
+ * of up to 20 kB every twenty minutes. Joining is not part of it.
  *
  * A region: a thousand computers in forty teams of twenty-five. For a day every computer meets its team's vehicle every two to six hours for ten minutes, over a link of its own, and has brought rows and files
  * to tell meanwhile. It runs in a process of its own, so that its memory is its own; joining is part of it.
@@ -76,11 +76,10 @@ async function campDay(): Promise<BenchResult[]> {
 }
 
 async function regionDay(): Promise<void> {
-  const beganMs = performance.now();
   const world = new World({ seed: 2 });
   const teams: Camp[] = [];
   for (let team = 0; team < 40; team++) teams.push(await found(world, `t${team}n`, 25, 25));
-  const joinedMs = performance.now() - beganMs;
+  const joinedMs = cpuMs();
   const beganAtMs = world.nowMs;
   for (const link of world.links) {
     const meetings = [];
@@ -101,7 +100,7 @@ async function regionDay(): Promise<void> {
   const entries = teams
     .flatMap(({ nodes }) => nodes)
     .reduce((sum, { events }) => sum + events.filter(({ type }) => type === 'entries').length, 0);
-  console.log(JSON.stringify({ minutes: (performance.now() - beganMs) / minute, joinedMs, bytes: process.memoryUsage().rss, entries }));
+  console.log(JSON.stringify({ minutes: cpuMs() / minute, joinedMs, bytes: process.resourceUsage().maxRSS * 1024, entries }));
 }
 
 function region(): BenchResult[] {

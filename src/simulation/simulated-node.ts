@@ -9,7 +9,7 @@ import type { PushAnswer, PushRequest } from '../instruments/http-push/push-requ
 import { FieldNode, type FieldNodeEvent, type FieldNodeOptions } from '../node/field-node.ts';
 import type { Platform, SeriesExporter } from '../node/platform.ts';
 import type { Catalog } from '../ports/catalog.ts';
-import { nodeCrypto } from '../runtime/node-crypto.ts';
+import type { Crypto } from '../ports/crypto.ts';
 import { zstdCompressor } from '../runtime/zstd-compressor.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemoryChunkStore } from './memory-chunk-store.ts';
@@ -37,6 +37,13 @@ export interface SimulatedNodeOptions extends FieldNodeOptions {
   readonly manner?: 'polite' | 'fair';
   /** Put between the node and its platform in every run: to plant a bug, or to make a member that misbehaves. */
   readonly platform?: (platform: Platform) => Platform;
+}
+
+/** What the computers of one world have in common. */
+export interface Surroundings {
+  readonly network: SimulatedNetwork;
+  readonly trace: Trace;
+  readonly crypto: Crypto;
 }
 
 /** Everything a computer's disk held at one time. */
@@ -80,6 +87,7 @@ export class SimulatedNode {
   readonly #network: SimulatedNetwork;
   readonly #random: Random;
   readonly #trace: Trace;
+  readonly #crypto: Crypto;
   readonly #options: SimulatedNodeOptions;
   readonly #catalog = new SimulatedCatalog();
   readonly #treeByDirectory = new Map<string, MemoryFileTree>();
@@ -95,18 +103,20 @@ export class SimulatedNode {
   #killsAtWrite = 0;
   readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
 
-  constructor(name: string, network: SimulatedNetwork, random: Random, trace: Trace, options: SimulatedNodeOptions) {
+  constructor(name: string, surroundings: Surroundings, random: Random, options: SimulatedNodeOptions) {
+    const { network, trace, crypto } = surroundings;
     this.name = name;
     this.#network = network;
     this.#random = random;
     this.#trace = trace;
+    this.#crypto = crypto;
     this.#options = options;
     this.clock = new SimulatedClock(network.agenda);
     this.disk = new DiskFaults(random.fork());
     const { agenda } = network;
     this.syncMs = options.syncMs ?? 5;
     this.disk.settle = () => new Promise((resolve) => void agenda.at((agenda.now.monotonicMs + this.syncMs) as MonotonicMs, resolve));
-    this.#chunks = new MemoryChunkStore({ sha256: nodeCrypto.sha256, faults: this.disk });
+    this.#chunks = new MemoryChunkStore({ sha256: crypto.sha256, faults: this.disk });
   }
 
   /** The running node. */
@@ -195,7 +205,7 @@ export class SimulatedNode {
       clock: this.clock,
       timers: process.timers,
       entropy,
-      crypto: nodeCrypto,
+      crypto: this.#crypto,
       compressor: zstdCompressor,
       catalog: process.catalog,
       chunks: this.#chunks,

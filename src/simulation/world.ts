@@ -3,6 +3,7 @@ import { type Random, seededRandom } from '../core/random.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import { nodeCrypto } from '../runtime/node-crypto.ts';
 import { endOfTurn } from './end-of-turn.ts';
+import { sharedCrypto } from './shared-crypto.ts';
 import type { SimulatedLink } from './simulated-link.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedNode, type SimulatedNodeOptions } from './simulated-node.ts';
@@ -46,6 +47,7 @@ export class World {
   readonly #agenda = new VirtualAgenda();
   readonly #network: SimulatedNetwork;
   readonly #nodeRandom: Random;
+  readonly #crypto = sharedCrypto();
   readonly #nodeByName = new Map<string, SimulatedNode>();
   #instantMs = 0;
   #actionsAtInstant = 0;
@@ -75,7 +77,12 @@ export class World {
   /** A new computer with a node that has begun to run. Its name is also its host name. */
   async add(name: string, options: SimulatedNodeOptions = {}): Promise<SimulatedNode> {
     invariant(!this.#nodeByName.has(name), `there is a node ${name} already`);
-    const node = new SimulatedNode(name, this.#network, this.#nodeRandom.fork(), this.trace, options);
+    const node = new SimulatedNode(
+      name,
+      { network: this.#network, trace: this.trace, crypto: this.#crypto },
+      this.#nodeRandom.fork(),
+      options,
+    );
     this.#nodeByName.set(name, node);
     await this.finish(node.start());
     return node;
