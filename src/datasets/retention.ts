@@ -61,9 +61,11 @@ export interface OtherNeeds {
   readonly reason: (root: Hash) => 'raw' | 'in-use' | undefined;
   /** A revision that stands in a tagged version. */
   readonly isTagged: (dataset: DatasetId, path: string, dot: Dot) => boolean;
+  /** False for a head of a dataset that this node only passed on, once that is done: it counts as superseded. */
+  readonly keepsHead: (dataset: DatasetId, dot: Dot) => boolean;
 }
 
-const noOtherNeeds: OtherNeeds = { reason: () => undefined, isTagged: () => false };
+const noOtherNeeds: OtherNeeds = { reason: () => undefined, isTagged: () => false, keepsHead: () => true };
 
 /** Whether a content must stay and why, or the wall clock (milliseconds) of the newest revision that has it. */
 export type RetentionVerdict =
@@ -171,7 +173,7 @@ export class RetentionView {
     const revisions = this.#index.revisionsWithRoot(root);
     const [newest] = revisions;
     if (newest === undefined) return { stays: true, reason: 'unnamed' };
-    if (revisions.some(({ head }) => head)) return { stays: true, reason: 'head' };
+    if (revisions.some((each) => each.head && this.#others.keepsHead(each.dataset, each))) return { stays: true, reason: 'head' };
     if (this.#catalog.get('SELECT 1 FROM retention_pin WHERE root = ?', root) !== undefined) return { stays: true, reason: 'pinned' };
     if (revisions.some((each) => this.#others.isTagged(each.dataset, each.path, each))) return { stays: true, reason: 'tagged' };
     const key = toHex(root);

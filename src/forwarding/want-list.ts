@@ -104,6 +104,11 @@ export class WantList {
     this.#catalog.run('DELETE FROM want WHERE dataset = ?', identifierToBytes(dataset));
   }
 
+  /** What is wanted of a dataset. */
+  of(dataset: DatasetId): WantedContent[] {
+    return this.#catalog.all<WantRow>('SELECT * FROM want WHERE dataset = ?', identifierToBytes(dataset)).map(wantFromRow);
+  }
+
   /** What is wanted because of one log entry. */
   ofEntry(dataset: DatasetId, author: NodeId, sequence: number): WantedContent[] {
     return this.#catalog

@@ -170,6 +170,7 @@ export class FieldNode {
     this.#search = new ContentSearch({ ...shared, membership: this.#membership, onEvent: (handler) => this.onEvent(handler) });
     const retention = new Retention(catalog, this.#index, (root) => this.#contents.holds(root), journal, {
       reason: (root) => (this.#ledger.isRaw(root) ? 'raw' : this.#search.isInUse(root) ? 'in-use' : undefined),
+      keepsHead: (dataset, dot) => this.#interests.keeps(dataset, dot),
       isTagged: (dataset, path, dot) => this.#tags.tags(dataset).some(({ version }) => this.#index.stoodIn(dataset, path, dot, version)),
     });
     this.#upkeep = new Upkeep({

@@ -1,4 +1,5 @@
 import { type DatasetId, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import type { Dot } from '../datasets/log.ts';
 import type { ReceiptBook } from '../datasets/receipts.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Membership, Role } from './membership.ts';
@@ -6,7 +7,8 @@ import type { Membership, Role } from './membership.ts';
 /**
  * Who is interested in what. A member subscribes to every dataset of its team until it says otherwise; a carrier subscribes to none until it says so. What others have chosen stands in their receipts.
  *
- * A node without a subscription may still take part in moving a dataset: as a relay on the way to somebody who has one (`relay`).
+ * A node without a subscription still takes part in moving a dataset when it is a relay: when the route from it to some subscriber goes through another neighbour than the one it would take the dataset from. It brings here
+ * what some subscriber is not known to hold, and may forget it once all are.
  */
 
 /** The tables of this node's own choices. */
@@ -20,8 +22,13 @@ export const interestSchema: Schema = {
   ],
 };
 
-/** Says whether this node moves a dataset for others although it does not want it itself: for anybody, or, with `from`, for anybody who is not better reached through that neighbour. */
-export type Relaying = (dataset: DatasetId, from: NodeId | undefined) => boolean;
+/** The way to other nodes, as far as there is one now. */
+export interface Routes {
+  /** The neighbour through which a node is reached; the node itself when it is a neighbour. */
+  nextHop(node: NodeId): NodeId | undefined;
+}
+
+const noRoutes: Routes = { nextHop: () => undefined };
 
 /** This node's subscriptions, in the catalog, and what is known of those of others. Synchronous; part of the caller's transaction. */
 export class Interests {
@@ -29,14 +36,14 @@ export class Interests {
   readonly #self: NodeId;
   readonly #membership: Membership;
   readonly #receipts: ReceiptBook;
-  readonly #relay: Relaying;
+  readonly #routes: Routes;
 
-  constructor(catalog: Catalog, self: NodeId, membership: Membership, receipts: ReceiptBook, relay: Relaying = () => false) {
+  constructor(catalog: Catalog, self: NodeId, membership: Membership, receipts: ReceiptBook, routes: Routes = noRoutes) {
     this.#catalog = catalog;
     this.#self = self;
     this.#membership = membership;
     this.#receipts = receipts;
-    this.#relay = relay;
+    this.#routes = routes;
     catalog.migrate(interestSchema);
   }
 
@@ -66,12 +73,41 @@ export class Interests {
 
   /** Whether contents of a dataset are to be brought here: for this node, or to be passed on. */
   moves(dataset: DatasetId): boolean {
-    return this.subscribed(dataset) || this.#relay(dataset, undefined);
+    return this.subscribed(dataset) || this.#relays(dataset, undefined);
   }
 
   /** Whether this node takes a dataset from a neighbour: for itself, or to pass it on. The log of the team everybody takes. */
   takes(dataset: DatasetId, from: NodeId): boolean {
-    return dataset === this.#membership.logDataset || this.subscribed(dataset) || this.#relay(dataset, from);
+    return dataset === this.#membership.logDataset || this.subscribed(dataset) || this.#relays(dataset, from);
+  }
+
+  /** Whether somebody waits for an entry, and for what it brought: this node itself, or, as far as receipts say, another subscriber. */
+  owed(dataset: DatasetId, dot: Dot): boolean {
+    return this.subscribed(dataset) || this.#others(dataset).some((node) => node !== dot.author && !this.#holds(node, dataset, dot));
+  }
+
+  /**
+   * Whether a head has to stay here: this node subscribes or wrote it, or somebody waits for it, or nobody else is known to hold it. Everything else of a dataset that was only relayed may go.
+   */
+  keeps(dataset: DatasetId, dot: Dot): boolean {
+    if (dot.author === this.#self || this.owed(dataset, dot)) return true;
+    return !this.#others(dataset).some((node) => this.#holds(node, dataset, dot));
+  }
+
+  #relays(dataset: DatasetId, from: NodeId | undefined): boolean {
+    return this.#others(dataset).some((node) => {
+      const hop = this.#routes.nextHop(node);
+      return hop !== undefined && hop !== from;
+    });
+  }
+
+  #holds(node: NodeId, dataset: DatasetId, dot: Dot): boolean {
+    return this.#receipts.of(node, dataset)?.vector.contains(dot) ?? false;
+  }
+
+  /** Other members that subscribe. */
+  #others(dataset: DatasetId): NodeId[] {
+    return this.#membership.members().flatMap(({ node }) => (node !== this.#self && this.subscribes(node, dataset) ? [node] : []));
   }
 }
 

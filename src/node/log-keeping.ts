@@ -126,6 +126,16 @@ export class LogKeeping {
     }
   }
 
+  /** Receipts came that may say that nobody waits any more for what was to be passed on. */
+  receiptsArrived(datasets: Iterable<DatasetId>): void {
+    const { interests, wants } = this.#parts;
+    for (const dataset of datasets) {
+      if (interests.subscribed(dataset)) continue;
+      for (const want of wants.of(dataset))
+        if (!interests.owed(dataset, want)) wants.removeRevision(dataset, want.author, want.sequence, want.path);
+    }
+  }
+
   /** A content is complete here. */
   contentArrived(root: Hash): void {
     for (const { dataset, path } of this.#parts.index.headsWithRoot(root)) {
@@ -213,9 +223,9 @@ export class LogKeeping {
 
   /** Wants a content, unless it is here. */
   #want(dataset: DatasetId, path: string, { author, sequence }: Dot, content: ContentRef): void {
-    const { contents, wants, membership } = this.#parts;
+    const { contents, wants, membership, interests } = this.#parts;
     if (content.sizeBytes === 0) contents.complete(content, []);
-    else if (!contents.holds(content.root)) {
+    else if (!contents.holds(content.root) && interests.owed(dataset, { author, sequence })) {
       this.#listener.contentsWanted();
       wants.add({ ...content, priority: membership.dataset(dataset)?.priority ?? 'normal', dataset, path, author, sequence });
     }

@@ -307,6 +307,7 @@ export class Replication {
     const { fresh, faults } = talk.encounter.handleReceipts(message);
     for (const fault of faults) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
     for (const { node, dataset } of fresh) this.#parts.report({ type: 'receipt', node, dataset });
+    this.#parts.keeping.receiptsArrived(new Set(fresh.map(({ dataset }) => dataset)));
     this.sendReceipts(fresh, talk.session);
   }
 

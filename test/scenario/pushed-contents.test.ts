@@ -44,7 +44,7 @@ test('a change that two neighbours send at once arrives, and is not asked for a 
 });
 
 test('changes that are sent along survive loss, and a link that is cut in the middle of them', async () => {
-  const camp = await chain(313, ['camp', 'ridge'], { ...radio, rateBytesPerSecond: 2000, loss: 0.2 });
+  const camp = await chain(313, ['camp', 'ridge'], { ...radio, rateBytesPerSecond: 2000, lossRatio: 0.2 });
   const [a, b] = camp.nodes as Pair;
   const base = seededRandom(5).bytes(60_000);
   await publish(camp, a, 'image.raw', base);

@@ -58,11 +58,23 @@ describe('a content stays', () => {
     const others = {
       reason: (each: Hash) => (each[0] === 1 ? ('raw' as const) : each[0] === 2 ? ('in-use' as const) : undefined),
       isTagged: (of: DatasetId, path: string, { sequence }: Dot) => of === dataset && path === 'p' && sequence === 3,
+      keepsHead: () => true,
     };
     const retention = new Retention(subject.catalog, subject.index, () => true, subject.transfers, others);
     expect([1, 2, 3].map((each) => retention.view().verdict(root(each)))).toEqual(
       ['raw', 'in-use', 'tagged'].map((reason) => ({ stays: true, reason })),
     );
+  });
+
+  it('while it is a head, unless that was only passed on and nobody waits for it any more', () => {
+    const subject = new Subject();
+    subject.grow(2);
+    let waited = true;
+    const others = { reason: () => undefined, isTagged: () => false, keepsHead: () => waited };
+    const retention = new Retention(subject.catalog, subject.index, () => true, subject.transfers, others);
+    expect(retention.view().verdict(root(2))).toEqual({ stays: true, reason: 'head' });
+    waited = false;
+    expect(retention.view().verdict(root(2))).toMatchObject({ stays: false });
   });
 
   it('while it is a head of any path, and may go when it is one nowhere', () => {
