@@ -8,6 +8,7 @@ import { varintBytes, WireReader, type WireWriter } from './wire-bytes.ts';
  *
  *     0x01         PING      asks for an acknowledgement
  *     0x02         ACK       newest packet number (varint), delay (varint), arrival (3 bytes), count (varint), first length (varint), then count times: gap, length (varints)
+ *     0x04         ACK       the same for numbers without gaps: count and all behind first length are left out
  *     0x03         CLOSE     code (varint), reason (UTF-8, at most 256 bytes, to the end of the packet)
  *     0x10 | E | c MESSAGE   offset in the stream of messages of class c (varint), length (varint) unless E, bytes
  *     0x20 | E | l DATA      position (4 bytes), transfer (varint), offset (varint), length (varint) unless E, bytes
@@ -86,7 +87,7 @@ export type Frame =
   | MessageFrame
   | DataFrame;
 
-const tag = { ping: 0x01, ack: 0x02, close: 0x03, message: 0x10, data: 0x20 } as const;
+const tag = { ping: 0x01, ack: 0x02, close: 0x03, ackOne: 0x04, message: 0x10, data: 0x20 } as const;
 const toTheEnd = 0x04;
 
 /** Bytes in front of a message piece that goes on to the end of its packet. */
@@ -108,6 +109,7 @@ export function writePing(writer: WireWriter): void {
 export function writeAck(writer: WireWriter, ack: AckFrame, bytesMax: number): void {
   const [first, ...others] = ack.ranges as [PacketRange, ...PacketRange[]];
   const delay = Math.round(ack.delayMs * delayTicksPerMs);
+  // The count of the further ranges takes a byte, as there are fewer than 64.
   let used = 1 + varintBytes(first.high) + varintBytes(delay) + 3 + 1 + varintBytes(first.high - first.low);
   const pairs: number[] = [];
   let previousLow = first.low;
@@ -119,11 +121,11 @@ export function writeAck(writer: WireWriter, ack: AckFrame, bytesMax: number): v
     pairs.push(gap, length);
     previousLow = range.low;
   }
-  writer.uint(tag.ack, 1);
+  writer.uint(pairs.length === 0 ? tag.ackOne : tag.ack, 1);
   writer.varint(first.high);
   writer.varint(delay);
   writer.uint(Math.round(ack.arrivalMs * arrivalTicksPerMs) % 2 ** 24, 3);
-  writer.varint(pairs.length / 2);
+  if (pairs.length > 0) writer.varint(pairs.length / 2);
   writer.varint(first.high - first.low);
   for (const value of pairs) writer.varint(value);
 }
@@ -166,7 +168,7 @@ export function decodeFrames(plaintext: Uint8Array): Outcome<Frame[]> {
     const type = reader.uint(1) as number;
     let frame: Frame | undefined;
     if (type === tag.ping) frame = { type: 'ping' };
-    else if (type === tag.ack) frame = readAck(reader);
+    else if (type === tag.ack || type === tag.ackOne) frame = readAck(reader, type === tag.ack);
     else if (type === tag.close) frame = readClose(reader);
     else if ((type & ~(toTheEnd | 3)) === tag.message) frame = readMessage(reader, type);
     else if ((type & ~(toTheEnd | 1)) === tag.data) frame = readData(reader, type);
@@ -177,11 +179,11 @@ export function decodeFrames(plaintext: Uint8Array): Outcome<Frame[]> {
   return frames.length > 0 ? success(frames) : malformed('none in the packet');
 }
 
-function readAck(reader: WireReader): AckFrame | undefined {
+function readAck(reader: WireReader, hasGaps: boolean): AckFrame | undefined {
   const newest = reader.varint();
   const delay = reader.varint();
   const arrival = reader.uint(3);
-  const count = reader.varint();
+  const count = hasGaps ? reader.varint() : 0;
   const firstLength = reader.varint();
   if (newest === undefined || delay === undefined || arrival === undefined || count === undefined || firstLength === undefined) {
     return undefined;

@@ -60,6 +60,7 @@ describe('frames', () => {
     expect(toHex(packet(writePing))).toBe('01');
     // Newest 100, delay 49/4 ms, arrival 19,752/16 ms, two more ranges, 10 below the newest; gap 18 length 0; gap 18 length 47.
     expect(toHex(packet((writer) => writeAck(writer, ack, 100)))).toBe('02406431004d28020a1200122f');
+    expect(toHex(packet((writer) => writeAck(writer, { ...ack, ranges: [{ low: 90, high: 100 }] }, 100)))).toBe('04406431004d280a');
     expect(toHex(packet((writer) => writeClose(writer, 2, 'no')))).toBe('03026e6f');
     expect(toHex(packet((writer) => writeMessage(writer, { priority: 'bulk', offset: 1, bytes: Uint8Array.of(9) }, false)))).toBe(
       '13010109',
@@ -93,6 +94,8 @@ describe('frames', () => {
     ['00', 'an unknown type'],
     ['40', 'an unknown type'],
     ['0240', 'an ACK cut short'],
+    ['0440643100', 'an ACK without gaps cut short'],
+    ['0405000000000006', 'an ACK without gaps with more below the newest than there are numbers'],
     ['020500000000000006', 'an ACK with more below the newest than there are numbers'],
     ['0205000000000101000300', 'an ACK whose gap reaches below zero'],
     ['03', 'a CLOSE without a code'],
