@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArrivalWindows } from '../../../src/bandwidth/arrival-windows.ts';
+import { DeliveryWatch } from '../../../src/bandwidth/delivery-watch.ts';
 import { LossWatch } from '../../../src/bandwidth/loss-watch.ts';
 import { QueueDelay } from '../../../src/bandwidth/queue-delay.ts';
 import { seededRandom } from '../../../src/core/random.ts';
@@ -78,6 +79,19 @@ describe('queueing delay', () => {
     expect(delay.takeLeast(1)).toBe(0);
   });
 
+  it('tells by how much a packet lies below the base, and takes the base anew when told', () => {
+    const delay = new QueueDelay();
+    expect(delay.take(100, 1000, 10, 1e6, at(0))).toBe(0);
+    expect(delay.take(20, 1000, 10, 1e6, at(1))).toBe(80);
+    delay.take(300, 1000, 10, 1e6, at(2));
+    delay.takeLeast(10);
+    delay.take(290, 1000, 10, 1e6, at(3));
+    expect(delay.takeLeast(10)).toBe(270);
+    delay.rebase(1e6, at(4));
+    delay.take(295, 1000, 10, 1e6, at(5));
+    expect(delay.takeLeast(10)).toBe(5);
+  });
+
   it('knows how much delays jump', () => {
     const delay = new QueueDelay();
     for (let i = 0; i < 200; i++) delay.take(i % 2 === 0 ? 0 : 20, 0, 1, 1e6, at(i));
@@ -119,8 +133,46 @@ describe('the watch over losses', () => {
     expect(watch.share).toBeGreaterThan(0.1);
   });
 
+  it('forgets what the link was, once it has become a slower one', () => {
+    const watch = new LossWatch();
+    watch.restrain(at(0), at(1000));
+    run(watch, 1000, 0.5);
+    expect(watch.baseShare).toBeGreaterThan(0.4);
+    watch.startAnew(at(1000));
+    run(watch, 500, 1, 400);
+    expect([watch.share, watch.baseShare, watch.knowsBase, watch.overflows]).toEqual([0, 0, false, false]);
+    run(watch, 100, 1, 1000);
+    expect(watch.overflows).toBe(true);
+  });
+
   it('has nothing to say without packets', () => {
     const watch = new LossWatch();
     expect([watch.share, watch.baseShare, watch.overflows, watch.knowsBase, watch.withinBase]).toEqual([0, 0, false, false, false]);
+  });
+});
+
+describe('the watch over delivery', () => {
+  const many = (count: number, sentAt: number) => Array.from({ length: count }, () => fate(sentAt));
+
+  it('takes what arrives for all that the link carries, where three times as many packets are lost', () => {
+    const watch = new DeliveryWatch(at(0));
+    expect(watch.take(many(60, 10), true, 20, at(30))).toBeUndefined();
+    expect(watch.take(many(4, 10), false, 20, at(80))).toBe(4000 / 80);
+  });
+
+  it('does not judge by a few packets, before a round trip, or by the loss of a bad radio', () => {
+    const watch = new DeliveryWatch(at(0));
+    expect(watch.take(many(11, 0), true, 20, at(100))).toBeUndefined();
+    expect(watch.take(many(60, 0), true, 500, at(200))).toBeUndefined();
+    expect(watch.take(many(25, 0), false, 500, at(700))).toBeUndefined();
+  });
+
+  it('ignores what was sent before the rate was lowered', () => {
+    const watch = new DeliveryWatch(at(0));
+    expect(watch.take(many(60, 10), true, 20, at(60))).toBe(0);
+    expect(watch.take(many(60, 50), true, 20, at(120))).toBeUndefined();
+    watch.startAnew(at(200));
+    expect(watch.take(many(60, 190), true, 20, at(300))).toBeUndefined();
+    expect(watch.take(many(60, 210), true, 20, at(400))).toBe(0);
   });
 });
