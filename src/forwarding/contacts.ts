@@ -5,7 +5,7 @@ import type { Catalog, Schema } from '../ports/catalog.ts';
 
 /**
  * When to try to reach whom: every known address of a peer is tried in turn, with capped exponential back-off and jitter between rounds, for as long as there is no session. A hint that something
- * changed (an interface came up, a window opened, the peer was seen) starts over at once.
+ * changed (an interface came up, a window opened, the peer was seen) starts over at once. A peer with declared windows is left alone outside of them, without a timer before the next one opens.
  */
 
 const contactSchema: Schema = {
@@ -27,27 +27,36 @@ interface Target {
   pauseMs: number;
   /** When to try next; absent while an attempt is under way or a session stands. */
   dueAt?: MonotonicMs;
+  /** It is not tried before that because its window is shut. */
+  shut: boolean;
+}
+
+/** Says when to try a peer, going by what people declared: milliseconds from now, 0 inside a window, `undefined` when none will open any more. */
+export interface OpeningTimes {
+  opensInMs(peer: NodeId): number | undefined;
 }
 
 /** The peers to reach and the state of trying. */
 export class Contacts {
   readonly #catalog: Catalog;
   readonly #random: Random;
+  readonly #windows: OpeningTimes | undefined;
   readonly #targetByPeer = new Map<NodeId, Target>();
 
-  /** Peers that were known before are tried at once. */
-  constructor(catalog: Catalog, random: Random, now: MonotonicMs) {
+  /** Peers that were known before are tried at once. `windows`: when a peer can be reached at all; absent: always. */
+  constructor(catalog: Catalog, random: Random, now: MonotonicMs, windows?: OpeningTimes) {
+    this.#windows = windows;
     this.#catalog = catalog;
     this.#random = random;
     catalog.migrate(contactSchema);
     for (const row of catalog.all<{ node: Uint8Array; addresses: string }>('SELECT node, addresses FROM contact')) {
       const addresses = JSON.parse(row.addresses) as string[];
-      this.#targetByPeer.set(identifier<NodeId>(row.node), { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+      this.#targetByPeer.set(identifier<NodeId>(row.node), { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now, shut: false });
     }
     for (const row of catalog.all<{ node: Uint8Array; address: string }>('SELECT node, address FROM contact_heard')) {
       const peer = identifier<NodeId>(row.node);
       const addresses = [...this.addresses(peer).filter((each) => each !== row.address), row.address];
-      this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+      this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now, shut: false });
     }
   }
 
@@ -55,7 +64,7 @@ export class Contacts {
   add(peer: NodeId, addresses: readonly string[], now: MonotonicMs): void {
     if (addresses.length === 0) return;
     this.#catalog.run('INSERT OR REPLACE INTO contact (node, addresses) VALUES (?, ?)', identifierToBytes(peer), JSON.stringify(addresses));
-    this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now });
+    this.#targetByPeer.set(peer, { addresses, nextAddress: 0, pauseMs: firstPauseMs, dueAt: now, shut: false });
   }
 
   /** Forgets a peer and its addresses for good. */
@@ -77,7 +86,7 @@ export class Contacts {
     const known = this.addresses(peer).filter((each) => each !== before);
     if (before === address || known.length > 0) return;
     this.#catalog.run('INSERT OR REPLACE INTO contact_heard (node, address) VALUES (?, ?)', identifierToBytes(peer), address);
-    this.#targetByPeer.set(peer, { addresses: [address], nextAddress: 0, pauseMs: firstPauseMs });
+    this.#targetByPeer.set(peer, { addresses: [address], nextAddress: 0, pauseMs: firstPauseMs, shut: false });
   }
 
   /** The addresses known of a peer. */
@@ -110,7 +119,16 @@ export class Contacts {
   failed(peer: NodeId, now: MonotonicMs): void {
     const target = this.#targetByPeer.get(peer);
     if (target === undefined || target.dueAt !== undefined) return;
-    target.dueAt = later(now, target.pauseMs * (0.75 + this.#random.float() / 2));
+    const pauseMs = target.pauseMs * (0.75 + this.#random.float() / 2);
+    const opensInMs = this.#windows === undefined ? 0 : this.#windows.opensInMs(peer);
+    target.shut = opensInMs !== 0;
+    if (opensInMs === undefined) return;
+    if (opensInMs > 0) {
+      target.dueAt = later(now, opensInMs);
+      target.pauseMs = firstPauseMs;
+      return;
+    }
+    target.dueAt = later(now, pauseMs);
     // The pause grows once a round over all addresses, so that a second address is not made to wait for the first.
     if (target.nextAddress === 0) target.pauseMs = Math.min(target.pauseMs * 2, longestPauseMs);
   }
@@ -121,13 +139,24 @@ export class Contacts {
       if (connectedPeers.has(peer)) continue;
       target.pauseMs = firstPauseMs;
       target.dueAt = now;
+      target.shut = false;
     }
+  }
+
+  /** The windows of a peer are others than before: it is tried when the next one opens, at once inside of one. `isConnected`: a session stands, and it is left alone. */
+  windowsChanged(peer: NodeId, isConnected: boolean, now: MonotonicMs): void {
+    const target = this.#targetByPeer.get(peer);
+    if (target === undefined || isConnected) return;
+    delete target.dueAt;
+    target.pauseMs = firstPauseMs;
+    this.failed(peer, now);
   }
 
   nextDeadline(): Deadline | undefined {
     let next: Deadline | undefined;
-    for (const target of this.#targetByPeer.values()) {
-      if (target.dueAt !== undefined) next = earliest(next, { at: target.dueAt, reason: 'try to reach a peer again' });
+    for (const { dueAt, shut } of this.#targetByPeer.values()) {
+      if (dueAt !== undefined)
+        next = earliest(next, { at: dueAt, reason: shut ? 'the window of a peer opens' : 'try to reach a peer again' });
     }
     return next;
   }

@@ -120,4 +120,26 @@ describe('reaching a peer', () => {
     contacts.failed(bob, at(1));
     expect(contacts.nextDeadline()).toBeUndefined();
   });
+
+  it('leaves a peer alone until its window opens, and says so', () => {
+    let opensInMs: number | undefined = 600_000;
+    contacts = new Contacts(catalog, seededRandom(1), at(0), { opensInMs: () => opensInMs });
+    contacts.add(alice, ['udp:a'], at(0));
+    expect(contacts.due(at(0))).toHaveLength(1);
+    contacts.failed(alice, at(0));
+    expect(contacts.nextDeadline()).toEqual({ at: 600_000, reason: 'the window of a peer opens' });
+    contacts.hint(new Set(), at(5));
+    expect(contacts.due(at(5))).toHaveLength(1);
+    opensInMs = 0;
+    contacts.failed(alice, at(600_000));
+    expect(contacts.nextDeadline()).toMatchObject({ reason: 'try to reach a peer again' });
+    expect(contacts.nextDeadline()!.at).toBeLessThanOrEqual(600_625);
+    opensInMs = undefined;
+    contacts.windowsChanged(alice, true, at(600_001));
+    expect(contacts.nextDeadline()).toBeDefined();
+    contacts.windowsChanged(alice, false, at(600_001));
+    expect(contacts.nextDeadline()).toBeUndefined();
+    contacts.windowsChanged(bob, false, at(600_001));
+    expect(contacts.nextDeadline()).toBeUndefined();
+  });
 });
