@@ -1,0 +1,605 @@
+import type { ShortName } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
+import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
+import { roundMetric, unreachable } from './link-metric.ts';
+import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
+
+/**
+ * Routes to every node of the team, by Babel's algorithm (RFC 8966) over sessions.
+ *
+ * Every node is the source of one destination, itself. For each destination a node keeps its *feasible distance*: the best (sequence number, metric) that it has ever advertised. A neighbour's route is *feasible* when it is
+ * better than that (section 3.5.1); only feasible routes are selected, which keeps the network free of loops at every instant, however old, late or lost the advertisements are.
+ *
+ * What differs from the RFC, because sessions are reliable and ordered:
+ * - A neighbour's table is what it said, until it says otherwise. Nothing is repeated, nothing times out; what a neighbour was told is remembered, and only differences are said. They are worked out when there is room on the
+ *   link, so what changed twice meanwhile is said once.
+ * - A new sequence number that changes no metric is said to those who asked for it, and to nobody else.
+ * - The neighbour that a route leads through is not told of it (split horizon), and hears a retraction if it had been told before.
+ *
+ * *Starvation*: all routes of a destination are unfeasible, as after it moved. Then its source is asked for a new sequence number through the neighbour with the best of them, and through all of them 1, 2 and 4 seconds
+ * later (section 3.8.2.1). While the next hop itself advertises a worse, unfeasible metric, the route stands as it was and the request goes out (section 3.5.3 allows to ignore such an update).
+ *
+ * *Neighbours that lie* are members with a valid key, and what they can do is bounded: a metric is never taken for less than 1 plus the cost of the link to its teller, so a lie draws traffic only from those for
+ * whom the liar is nearer than the truth; whatever a destination says of itself is believed over everything else; a sequence number more than 64 ahead of what is known of a destination is not believed, and a source
+ * that hears a higher one than its own goes beyond it, so that it cannot be shut out for longer than the lie needs to reach it. A liar that attracts traffic can drop it; content is sealed end to end, and delivery is
+ * known by signed receipts alone.
+ */
+
+/** What was said of a destination. An infinite metric retracts it. */
+export interface Advertisement {
+  readonly seqno: number;
+  readonly metric: number;
+}
+
+/** The route in use to a destination. */
+export interface Route {
+  readonly destination: ShortName;
+  readonly nextHop: ShortName;
+  /** Expected milliseconds for 16 KiB, and what else costs count. */
+  readonly metric: number;
+  readonly seqno: number;
+  /** What its next hop advertised, and what the link there costs: the sum is the metric. */
+  readonly advertised: number;
+  readonly linkCost: number;
+  readonly feasibleDistance: Advertisement | undefined;
+  /** Why it is this one. */
+  readonly reason: 'only' | 'best' | 'kept';
+  /** The others that were to choose from, best first, feasible or not. */
+  readonly alternatives: readonly { readonly nextHop: ShortName; readonly metric: number; readonly feasible: boolean }[];
+}
+
+/** A change of a route. `nextHop` is absent when there is none any more. */
+export interface RouteChange {
+  readonly destination: ShortName;
+  readonly nextHop: ShortName | undefined;
+  readonly metric: number;
+}
+
+/** A route through another neighbour is taken at once when its metric is below this share of the present one. */
+const switchRatio = 0.8;
+/** And when it has been better for this long. */
+const switchMs = 5000;
+/** A metric is said again when it differs by this share. */
+const newsRatio = 1 / 16;
+/** The cost of a link is for its other end to know, and said again when it is this many times more or less. */
+const costNewsRatio = 4;
+/** Differences wait so long for others. */
+const coalesceMs = 40;
+/** When a request for a sequence number is repeated, after the one before. */
+const requestRepeatMs = [1000, 2000, 4000] as const;
+/** Requests of others are remembered for this long. */
+const requestMemoryMs = 8000;
+/** A request that was passed on is not passed on again for this long. */
+const requestQuietMs = 500;
+/** Nobody is this many sequence numbers ahead of what everybody knows. */
+const seqnoLeadMax = 64;
+
+interface Entry {
+  said: Advertisement;
+  /** A later advertisement that is not feasible, of the route that is selected. */
+  held: Advertisement | undefined;
+}
+
+interface Neighbour {
+  readonly name: ShortName;
+  /** Infinite while it is not heard. */
+  cost: number;
+  readonly entries: Map<ShortName, Entry>;
+  /** What it was told, as it was rounded. */
+  readonly told: Map<ShortName, Advertisement>;
+  readonly toldWatches: Set<ShortName>;
+  /** Destinations that it watches by way of this node. */
+  readonly watches: Set<ShortName>;
+  /** Destinations of which something may have to be said. */
+  readonly dirty: Set<ShortName>;
+  /** Destinations that are said even if nothing changed. */
+  readonly owed: Set<ShortName>;
+  readonly requests: Map<ShortName, { readonly seqno: number; readonly hops: number }>;
+  dueAt: MonotonicMs | undefined;
+  /** What it was told of the cost of the link to it. */
+  costSaid: number | undefined;
+}
+
+interface Destination {
+  readonly name: ShortName;
+  feasible: Advertisement | undefined;
+  nextHop: Neighbour | undefined;
+  metric: number;
+  kept: boolean;
+  /** Since when there has been a better next hop. */
+  betterSince: MonotonicMs | undefined;
+  /** The sequence number that is asked for, and when it is asked for again. */
+  asking: { readonly seqno: number; repeats: number; at: MonotonicMs | undefined } | undefined;
+  readonly askers: Map<ShortName, { readonly seqno: number; readonly until: MonotonicMs }>;
+  passedOn: { readonly seqno: number; readonly at: MonotonicMs } | undefined;
+}
+
+/** The route table of one node. Say what happened, then take what is to be said to each neighbour when there is room for it. */
+export class RouteTable {
+  readonly #self: ShortName;
+  /** Whether a destination is a member of the team. */
+  readonly #knows: (name: ShortName) => boolean;
+  readonly #neighbours = new Map<ShortName, Neighbour>();
+  readonly #destinations = new Map<ShortName, Destination>();
+  readonly #changes: RouteChange[] = [];
+  readonly #waiting = new Set<Destination>();
+  #demand: ReadonlySet<ShortName> = new Set();
+  #seqno: number;
+
+  constructor(self: ShortName, seqno: number, knows: (name: ShortName) => boolean) {
+    this.#self = self;
+    this.#seqno = seqno;
+    this.#knows = knows;
+  }
+
+  /** This node's own sequence number. It must never be lower than it was, also after a restart. */
+  get seqno(): number {
+    return this.#seqno;
+  }
+
+  // What happens.
+
+  /** A session with a neighbour began: neither knows anything of the other. `cost` is that of the link, infinite while it is not heard. */
+  begin(name: ShortName, cost: number, now: MonotonicMs): void {
+    this.end(name, now);
+    const neighbour: Neighbour = {
+      name,
+      cost,
+      entries: new Map(),
+      told: new Map(),
+      toldWatches: new Set(),
+      watches: new Set(),
+      dirty: new Set([this.#self, ...this.#destinations.keys()]),
+      owed: new Set(),
+      requests: new Map(),
+      dueAt: now,
+      costSaid: undefined,
+    };
+    this.#neighbours.set(name, neighbour);
+  }
+
+  /** A session ended, and with it all that was known through it. */
+  end(name: ShortName, now: MonotonicMs): void {
+    const neighbour = this.#neighbours.get(name);
+    if (neighbour === undefined) return;
+    this.#neighbours.delete(name);
+    neighbour.cost = unreachable;
+    for (const destination of this.#destinations.values()) destination.askers.delete(name);
+    this.#selectAll(now);
+    for (const watched of neighbour.watches) this.#watchChanged(watched, now);
+  }
+
+  /** The cost of the link to a neighbour is another one; infinite: it is not heard. Its table is kept. */
+  setCost(name: ShortName, cost: number, now: MonotonicMs): void {
+    const neighbour = this.#neighbours.get(name);
+    if (neighbour === undefined || neighbour.cost === cost) return;
+    neighbour.cost = cost;
+    const said = neighbour.costSaid;
+    if (said !== undefined && cost !== unreachable && Math.max(cost / said, said / cost) >= costNewsRatio)
+      this.#soil(neighbour, this.#self, now);
+    this.#selectAll(now);
+  }
+
+  /** What a neighbour said. Gives the destinations that it can reach less well than before: perhaps it lost them. */
+  receive(name: ShortName, items: readonly RouteItem[], now: MonotonicMs): ShortName[] {
+    const neighbour = this.#neighbours.get(name);
+    const worse: ShortName[] = [];
+    if (neighbour === undefined) return worse;
+    for (const item of items) {
+      if (item.type === 'update') {
+        if (this.#update(neighbour, item, now)) worse.push(item.destination);
+      } else if (item.type === 'request') this.#request(neighbour, item, now);
+      else {
+        if (item.type === 'unwatch') neighbour.watches.delete(item.destination);
+        else if (this.#knows(item.destination)) neighbour.watches.add(item.destination);
+        this.#watchChanged(item.destination, now);
+      }
+    }
+    return worse;
+  }
+
+  /** Something is owed to these destinations, and to no others. */
+  setDemand(demand: ReadonlySet<ShortName>, now: MonotonicMs): void {
+    const before = this.#demand;
+    this.#demand = demand;
+    for (const name of new Set([...before, ...demand])) if (before.has(name) !== demand.has(name)) this.#watchChanged(name, now);
+  }
+
+  /** The members of the team are others than before. */
+  membersChanged(now: MonotonicMs): void {
+    for (const { entries } of this.#neighbours.values()) for (const name of entries.keys()) this.#destination(name);
+    this.#selectAll(now);
+  }
+
+  /** The time has come. */
+  wake(now: MonotonicMs): void {
+    for (const destination of [...this.#waiting]) {
+      if (destination.asking?.at !== undefined && destination.asking.at <= now) this.#askAgain(destination, now);
+      this.#select(destination, now);
+    }
+  }
+
+  // What follows.
+
+  /** The next change of a route. */
+  nextChange(): RouteChange | undefined {
+    return this.#changes.shift();
+  }
+
+  /** When `wake` is due. */
+  nextDeadline(): Deadline | undefined {
+    let next: Deadline | undefined;
+    for (const { asking, betterSince } of this.#waiting) {
+      if (asking?.at !== undefined) next = earliest(next, { at: asking.at, reason: 'ask for a sequence number' });
+      if (betterSince !== undefined) next = earliest(next, { at: later(betterSince, switchMs), reason: 'better route' });
+    }
+    return next;
+  }
+
+  /** From when on there may be something to say to a neighbour. */
+  dueAt(name: ShortName): MonotonicMs | undefined {
+    const neighbour = this.#neighbours.get(name);
+    return neighbour === undefined || neighbour.cost === unreachable ? undefined : neighbour.dueAt;
+  }
+
+  /** Takes what is to be said to a neighbour, so many items at most, the most urgent first. What is taken counts as said. */
+  take(name: ShortName, itemsMax: number): RouteItem[] {
+    const neighbour = this.#neighbours.get(name);
+    const items: RouteItem[] = [];
+    if (neighbour === undefined) return items;
+    for (const [destination, request] of neighbour.requests) {
+      if (items.length >= itemsMax) return items;
+      items.push({ type: 'request', destination, ...request });
+      neighbour.requests.delete(destination);
+    }
+    for (const urgent of [true, false]) {
+      for (const each of neighbour.dirty) {
+        if (items.length >= itemsMax) return items;
+        const gone = (this.#destinations.get(each)?.metric ?? 0) === unreachable;
+        if (urgent && !gone && !neighbour.owed.has(each) && each !== this.#self) continue;
+        neighbour.dirty.delete(each);
+        items.push(...this.#sayings(neighbour, each));
+      }
+    }
+    neighbour.dueAt = undefined;
+    return items;
+  }
+
+  /** Who takes what is for this destination; `undefined` when there is no way. */
+  nextHop(name: ShortName): ShortName | undefined {
+    return this.#destinations.get(name)?.nextHop?.name;
+  }
+
+  /** Neighbours through which something that is owed goes now, for this node or for others. */
+  hopsInUse(): Set<ShortName> {
+    const hops = new Set<ShortName>();
+    const use = (name: ShortName, from: Neighbour | undefined) => {
+      const hop = this.#destinations.get(name)?.nextHop;
+      if (hop !== undefined && hop !== from) hops.add(hop.name);
+    };
+    for (const name of this.#demand) use(name, undefined);
+    for (const neighbour of this.#neighbours.values()) for (const name of neighbour.watches) use(name, neighbour);
+    return hops;
+  }
+
+  /** All routes, and why each was chosen. */
+  routes(): Route[] {
+    const routes: Route[] = [];
+    for (const destination of this.#destinations.values()) {
+      const { name, nextHop, metric, feasible, kept } = destination;
+      const entry = nextHop?.entries.get(name);
+      if (nextHop === undefined || entry === undefined) continue;
+      const alternatives = this.#candidates(destination).filter((each) => each.neighbour !== nextHop);
+      routes.push({
+        destination: name,
+        nextHop: nextHop.name,
+        metric,
+        seqno: entry.said.seqno,
+        advertised: entry.said.metric,
+        linkCost: nextHop.cost,
+        feasibleDistance: feasible,
+        reason: alternatives.some((each) => each.feasible) ? (kept ? 'kept' : 'best') : 'only',
+        alternatives: alternatives
+          .map((each) => ({ nextHop: each.neighbour.name, metric: each.metric, feasible: each.feasible }))
+          .sort((a, b) => a.metric - b.metric),
+      });
+    }
+    return routes;
+  }
+
+  /** What a neighbour says that the link costs in its direction, if it has said so. */
+  costBack(name: ShortName): number | undefined {
+    const back = this.#neighbours.get(name)?.entries.get(name)?.said.metric;
+    return back === unreachable ? undefined : back;
+  }
+
+  // Routes.
+
+  #destination(name: ShortName): Destination | undefined {
+    const known = this.#destinations.get(name);
+    if (known !== undefined) return known;
+    if (name === this.#self || !this.#knows(name) || this.#destinations.size >= limits.membersPerTeamMax) return undefined;
+    const destination: Destination = {
+      name,
+      feasible: undefined,
+      nextHop: undefined,
+      metric: unreachable,
+      kept: false,
+      betterSince: undefined,
+      asking: undefined,
+      askers: new Map(),
+      passedOn: undefined,
+    };
+    this.#destinations.set(name, destination);
+    return destination;
+  }
+
+  /** True when the neighbour can reach the destination less well than before. */
+  #update(neighbour: Neighbour, item: Extract<RouteItem, { type: 'update' }>, now: MonotonicMs): boolean {
+    const { destination: name, seqno, metric } = item;
+    if (name === this.#self) {
+      // Somebody has a number of ours that we never gave out: ours must be beyond it, or we would be unreachable.
+      if (seqno > this.#seqno && seqno < seqnoMax - 1) this.#raise(seqno + 1, now);
+      return false;
+    }
+    const before = neighbour.entries.get(name);
+    if (before === undefined && neighbour.entries.size >= limits.membersPerTeamMax) return false;
+    const destination = this.#destination(name);
+    if (name !== neighbour.name && destination !== undefined && !this.#believable(destination, seqno)) return false;
+    const said = { seqno, metric };
+    const metricBefore = before?.held?.metric ?? before?.said.metric ?? unreachable;
+    const entry = before ?? { said, held: undefined };
+    if (before === undefined) neighbour.entries.set(name, entry);
+    if (destination === undefined) {
+      entry.said = said;
+      return false;
+    }
+    const keeps =
+      destination.nextHop === neighbour && metric !== unreachable && name !== neighbour.name && !isFeasible(said, destination.feasible);
+    if (keeps) entry.held = said;
+    else {
+      entry.said = said;
+      entry.held = undefined;
+    }
+    // What became of an unanswered request may be another matter now.
+    if (metric !== unreachable && destination.asking?.at === undefined) destination.asking = undefined;
+    this.#select(destination, now);
+    return name !== neighbour.name && metric > metricBefore;
+  }
+
+  /** Nobody can know a number far beyond those that others know, least of all beyond what the destination itself says to us. */
+  #believable(destination: Destination, seqno: number): boolean {
+    const own = this.#neighbours.get(destination.name)?.entries.get(destination.name)?.said.seqno;
+    const known = own ?? destination.feasible?.seqno;
+    return known === undefined || seqno <= known + seqnoLeadMax;
+  }
+
+  #candidates(destination: Destination): { neighbour: Neighbour; entry: Entry; metric: number; feasible: boolean }[] {
+    const candidates: { neighbour: Neighbour; entry: Entry; metric: number; feasible: boolean }[] = [];
+    for (const neighbour of this.#neighbours.values()) {
+      const entry = neighbour.entries.get(destination.name);
+      if (entry === undefined || neighbour.cost === unreachable || entry.said.metric === unreachable) continue;
+      // A destination cannot be behind itself, so what it says itself is always feasible.
+      const direct = neighbour.name === destination.name;
+      const metric = roundMetric(neighbour.cost + (direct ? 0 : Math.max(1, entry.said.metric)));
+      if (metric === unreachable) continue;
+      candidates.push({ neighbour, entry, metric, feasible: direct || isFeasible(entry.said, destination.feasible) });
+    }
+    return candidates;
+  }
+
+  #selectAll(now: MonotonicMs): void {
+    for (const destination of this.#destinations.values()) this.#select(destination, now);
+  }
+
+  /** RFC 8966 section 3.6, with hysteresis. */
+  #select(destination: Destination, now: MonotonicMs): void {
+    const candidates = this.#knows(destination.name) ? this.#candidates(destination) : [];
+    let best: (typeof candidates)[number] | undefined;
+    let present: (typeof candidates)[number] | undefined;
+    for (const each of candidates) {
+      if (!each.feasible) continue;
+      if (each.neighbour === destination.nextHop) present = each;
+      if (best === undefined || each.metric < best.metric) best = each;
+    }
+    let chosen = best;
+    destination.kept = false;
+    if (best !== undefined && present !== undefined && best !== present) {
+      if (best.metric < present.metric) destination.betterSince ??= now;
+      else destination.betterSince = undefined;
+      const overdue = destination.betterSince !== undefined && now >= later(destination.betterSince, switchMs);
+      if (best.metric >= present.metric * switchRatio && !overdue) {
+        chosen = present;
+        destination.kept = true;
+      }
+    }
+    if (chosen === undefined || !destination.kept) destination.betterSince = undefined;
+    this.#install(destination, chosen?.neighbour, chosen?.metric ?? unreachable, now);
+    this.#starve(destination, candidates, now);
+    this.#answer(destination, now);
+    if (destination.asking?.at !== undefined || destination.betterSince !== undefined) this.#waiting.add(destination);
+    else this.#waiting.delete(destination);
+  }
+
+  #install(destination: Destination, nextHop: Neighbour | undefined, metric: number, now: MonotonicMs): void {
+    const { nextHop: before, name } = destination;
+    if (before === nextHop && destination.metric === metric) return;
+    destination.nextHop = nextHop;
+    destination.metric = metric;
+    if (before !== nextHop) {
+      const left = before?.entries.get(name);
+      if (left?.held !== undefined) {
+        left.said = left.held;
+        left.held = undefined;
+      }
+      this.#changes.push({ destination: name, nextHop: nextHop?.name, metric });
+    }
+    for (const neighbour of this.#neighbours.values()) this.#soil(neighbour, name, now, metric === unreachable);
+  }
+
+  #soil(neighbour: Neighbour, name: ShortName, now: MonotonicMs, urgent = false): void {
+    neighbour.dirty.add(name);
+    const at = urgent ? now : later(now, coalesceMs);
+    if (neighbour.dueAt === undefined || at < neighbour.dueAt) neighbour.dueAt = at;
+  }
+
+  // Sequence numbers.
+
+  #raise(seqno: number, now: MonotonicMs): void {
+    this.#seqno = seqno;
+    // Neighbours hear of it when they ask, or now if somebody has been misled.
+    for (const neighbour of this.#neighbours.values()) this.#oweTo(neighbour, this.#self, now);
+  }
+
+  #oweTo(neighbour: Neighbour, name: ShortName, now: MonotonicMs): void {
+    neighbour.owed.add(name);
+    this.#soil(neighbour, name, now, true);
+  }
+
+  /** Asks for a new sequence number where only that can help, and stops asking where it is not needed. */
+  #starve(destination: Destination, candidates: readonly { neighbour: Neighbour; entry: Entry; metric: number }[], now: MonotonicMs): void {
+    const { nextHop, name, feasible } = destination;
+    const held = nextHop?.entries.get(name)?.held !== undefined;
+    const starved = nextHop === undefined && candidates.length > 0;
+    if (feasible === undefined || (!held && !starved)) {
+      destination.asking = undefined;
+      return;
+    }
+    const seqno = feasible.seqno + 1;
+    if (destination.asking?.seqno === seqno) return;
+    destination.asking = { seqno, repeats: 0, at: later(now, requestRepeatMs[0]) };
+    const best = candidates.reduce((a, b) => (b.metric < a.metric ? b : a));
+    this.#sendRequest((held ? nextHop : undefined) ?? best.neighbour, name, seqno, requestHopsMax, now);
+  }
+
+  /** The answer has not come: all who seem to have a route are asked. After the last time, what was put off is taken for true. */
+  #askAgain(destination: Destination, now: MonotonicMs): void {
+    const { asking, name, nextHop } = destination;
+    if (asking === undefined) return;
+    asking.repeats++;
+    const pauseMs = requestRepeatMs[asking.repeats];
+    if (asking.repeats > requestRepeatMs.length) {
+      asking.at = undefined;
+      const entry = nextHop?.entries.get(name);
+      if (entry?.held === undefined) return;
+      entry.said = entry.held;
+      entry.held = undefined;
+      return;
+    }
+    asking.at = later(now, pauseMs ?? requestMemoryMs);
+    for (const { neighbour } of this.#candidates(destination)) this.#sendRequest(neighbour, name, asking.seqno, requestHopsMax, now);
+  }
+
+  #sendRequest(neighbour: Neighbour, name: ShortName, seqno: number, hops: number, now: MonotonicMs): void {
+    const waiting = neighbour.requests.get(name);
+    if (waiting !== undefined && waiting.seqno >= seqno) return;
+    neighbour.requests.set(name, { seqno, hops });
+    neighbour.dueAt = now;
+  }
+
+  /** RFC 8966 section 3.8.1.2. */
+  #request(from: Neighbour, { destination: name, seqno, hops }: Extract<RouteItem, { type: 'request' }>, now: MonotonicMs): void {
+    if (name === this.#self) {
+      // Only by one, whatever is asked for: a number runs ahead no faster than requests come.
+      if (seqno > this.#seqno && this.#seqno < seqnoMax - 1) this.#seqno++;
+      this.#oweTo(from, name, now);
+      return;
+    }
+    const destination = this.#destinations.get(name);
+    if (destination === undefined) return;
+    const { nextHop } = destination;
+    if (nextHop !== undefined && nextHop !== from && this.#satisfies(destination, seqno)) {
+      this.#oweTo(from, name, now);
+      return;
+    }
+    destination.askers.set(from.name, { seqno, until: later(now, requestMemoryMs) });
+    const { passedOn } = destination;
+    if (hops <= 1 || (passedOn !== undefined && passedOn.seqno >= seqno && now < later(passedOn.at, requestQuietMs))) return;
+    const to = nextHop !== undefined && nextHop !== from ? nextHop : this.#bestBeside(destination, from);
+    if (to === undefined) return;
+    destination.passedOn = { seqno, at: now };
+    this.#sendRequest(to, name, seqno, hops - 1, now);
+  }
+
+  #bestBeside(destination: Destination, from: Neighbour): Neighbour | undefined {
+    const others = this.#candidates(destination).filter(({ neighbour }) => neighbour !== from);
+    return others.length === 0 ? undefined : others.reduce((a, b) => (b.metric < a.metric ? b : a)).neighbour;
+  }
+
+  #satisfies(destination: Destination, seqno: number): boolean {
+    return (destination.nextHop?.entries.get(destination.name)?.said.seqno ?? -1) >= seqno;
+  }
+
+  /** Passes a sequence number on to those who asked for it. */
+  #answer(destination: Destination, now: MonotonicMs): void {
+    for (const [name, { seqno, until }] of destination.askers) {
+      const asker = this.#neighbours.get(name);
+      if (asker === undefined || until <= now) destination.askers.delete(name);
+      else if (destination.nextHop !== asker && this.#satisfies(destination, seqno)) {
+        destination.askers.delete(name);
+        this.#oweTo(asker, destination.name, now);
+      }
+    }
+  }
+
+  // What is said.
+
+  #watchChanged(name: ShortName, now: MonotonicMs): void {
+    const hop = this.#destinations.get(name)?.nextHop;
+    for (const neighbour of this.#neighbours.values())
+      if (neighbour === hop || neighbour.toldWatches.has(name)) this.#soil(neighbour, name, now, true);
+  }
+
+  #sayings(neighbour: Neighbour, name: ShortName): RouteItem[] {
+    const items: RouteItem[] = [];
+    const owed = neighbour.owed.delete(name);
+    if (name === this.#self) {
+      neighbour.costSaid = neighbour.cost;
+      items.push({ type: 'update', destination: name, seqno: this.#seqno, metric: neighbour.cost });
+      return items;
+    }
+    const destination = this.#destinations.get(name);
+    if (destination === undefined || name === neighbour.name) return items;
+    const news = this.#news(neighbour, destination, owed);
+    if (news !== undefined) {
+      neighbour.told.set(name, news);
+      if (news.metric !== unreachable) destination.feasible = better(news, destination.feasible);
+      items.push({ type: 'update', destination: name, ...news });
+    }
+    const watches = destination.nextHop === neighbour && this.#isWatched(name, neighbour);
+    if (watches === neighbour.toldWatches.has(name)) return items;
+    if (watches) neighbour.toldWatches.add(name);
+    else neighbour.toldWatches.delete(name);
+    items.push({ type: watches ? 'watch' : 'unwatch', destination: name });
+    return items;
+  }
+
+  /** Something for this destination is here, or comes by way of here from others than this neighbour. */
+  #isWatched(name: ShortName, except: Neighbour): boolean {
+    if (this.#demand.has(name)) return true;
+    for (const neighbour of this.#neighbours.values()) if (neighbour !== except && neighbour.watches.has(name)) return true;
+    return false;
+  }
+
+  /** What is new to a neighbour about a destination. */
+  #news(neighbour: Neighbour, destination: Destination, owed: boolean): Advertisement | undefined {
+    const { name, nextHop, metric } = destination;
+    const told = neighbour.told.get(name);
+    const hasTold = told !== undefined && told.metric !== unreachable;
+    const seqno = nextHop?.entries.get(name)?.said.seqno;
+    if (nextHop === undefined || nextHop === neighbour || seqno === undefined)
+      return hasTold ? { seqno: told.seqno, metric: unreachable } : undefined;
+    const now = { seqno, metric };
+    return owed || !hasTold || Math.abs(metric - told.metric) > told.metric * newsRatio ? now : undefined;
+  }
+}
+
+/** RFC 8966 section 3.5.1. */
+function isFeasible(said: Advertisement, feasible: Advertisement | undefined): boolean {
+  return feasible === undefined || said.seqno > feasible.seqno || (said.seqno === feasible.seqno && said.metric < feasible.metric);
+}
+
+/** The feasible distance after something was advertised (section 3.7.3). */
+function better(said: Advertisement, feasible: Advertisement | undefined): Advertisement {
+  return isFeasible(said, feasible) ? said : (feasible as Advertisement);
+}

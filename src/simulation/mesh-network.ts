@@ -1,0 +1,487 @@
+import { invariant } from '../core/assert.ts';
+import type { ShortName } from '../core/identifiers.ts';
+import { type Random, seededRandom } from '../core/random.ts';
+import type { MonotonicMs } from '../core/time.ts';
+import type { LinkQuality } from '../mesh/link-metric.ts';
+import { Mesh } from '../mesh/mesh.ts';
+import type { TopologyEvent } from '../mesh/topology.ts';
+
+/**
+ * Many mesh machines over modelled sessions: what is measured and proven of routing without the rest of a node.
+ *
+ * A session delivers messages whole and in order, repeats what was not acknowledged, and lives on when the radio falls silent, as real ones do; packets and acknowledgements are lost and counted one by one. After every single
+ * event the next hops of all nodes are followed: a loop, even for an instant, is counted. What is reachable is decided by the links as they are, not as anybody believes them to be.
+ */
+
+/** What a link is like, the same both ways. */
+export interface MeshLinkModel {
+  readonly delayMs: number;
+  readonly rateBytesPerSecond: number;
+  /** Share of packets lost. */
+  readonly lossRatio: number;
+}
+
+/** Bytes of an empty packet of a session on the link: IP, UDP, and the session's own. */
+const packetBytes = 54;
+const handshakeBytes = 262;
+/** How long two nodes in range take to find each other and shake hands. */
+const contactMsMin = 200;
+const contactMsMax = 700;
+/** A packet that was not acknowledged is repeated after this, and then ever more rarely. */
+const repeatMsMin = 200;
+const repeatMsMax = 30_000;
+
+interface Half {
+  nextNumber: number;
+  awaited: number;
+  readonly early: Map<number, Uint8Array>;
+}
+
+interface Session {
+  readonly halves: readonly [Half, Half];
+  /** Whether each end knows of it. */
+  readonly known: [boolean, boolean];
+}
+
+interface Link {
+  readonly ends: readonly [number, number];
+  model: MeshLinkModel;
+  isUp: boolean;
+  session: Session | undefined;
+}
+
+interface Event {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+/** A network of `size` nodes, all switched on, none in range of another. */
+export class MeshNetwork {
+  readonly size: number;
+  /** Bytes sent by each node, headers and acknowledgements counted. */
+  readonly bytesSent: number[];
+  /** Instants at which following next hops led in a circle. */
+  loops = 0;
+  /** News by node, since they were last taken. */
+  readonly news: { readonly node: number; readonly event: TopologyEvent }[] = [];
+  readonly #random: Random;
+  readonly #meshes: Mesh[] = [];
+  readonly #alive: boolean[];
+  readonly #seqnos: number[];
+  readonly #wakeAt: (number | undefined)[];
+  readonly #links = new Map<number, Link>();
+  readonly #linksOf: Set<Link>[];
+  readonly #heap: Event[] = [];
+  #order = 0;
+  #nowMs = 0;
+
+  constructor(size: number, seed: number) {
+    this.size = size;
+    this.#random = seededRandom(seed);
+    this.bytesSent = new Array<number>(size).fill(0);
+    this.#alive = new Array<boolean>(size).fill(true);
+    this.#seqnos = new Array<number>(size).fill(1);
+    this.#wakeAt = new Array<number | undefined>(size).fill(undefined);
+    this.#linksOf = Array.from({ length: size }, () => new Set<Link>());
+    for (let node = 0; node < size; node++) this.#meshes.push(this.#newMesh(node));
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  mesh(node: number): Mesh {
+    return this.#meshes[node] as Mesh;
+  }
+
+  // What happens to the network.
+
+  /** Two nodes come into range, or go on with another quality of link; they find each other by themselves. */
+  connect(a: number, b: number, model: MeshLinkModel): void {
+    const link = this.#link(a, b, model);
+    link.model = model;
+    if (link.isUp) {
+      this.#measure(link);
+      return;
+    }
+    link.isUp = true;
+    this.#find(link);
+  }
+
+  /** The radio between two nodes falls silent. Nobody is told. */
+  cut(a: number, b: number): void {
+    const link = this.#links.get(this.#key(a, b));
+    if (link !== undefined) link.isUp = false;
+  }
+
+  /** Cuts everything around a node. */
+  isolate(node: number): void {
+    for (const link of this.#linksOf[node] as Set<Link>) link.isUp = false;
+  }
+
+  /** A node is switched off, without a word. */
+  kill(node: number): void {
+    this.#alive[node] = false;
+    this.#wakeAt[node] = undefined;
+    for (const link of this.#linksOf[node] as Set<Link>)
+      link.session?.known.fill(false, this.#side(link, node), this.#side(link, node) + 1);
+  }
+
+  /** A node is switched on again. It remembers its sequence number. */
+  revive(node: number): void {
+    if (this.#alive[node]) return;
+    this.#alive[node] = true;
+    this.#meshes[node] = this.#newMesh(node);
+    for (const link of this.#linksOf[node] as Set<Link>) {
+      link.session = undefined;
+      if (link.isUp) this.#find(link);
+    }
+  }
+
+  /** Something is owed by a node to these, and to no others. */
+  demand(node: number, destinations: readonly number[]): void {
+    if (!this.#alive[node]) return;
+    this.mesh(node).handle({ type: 'demand', nodes: new Set(destinations.map(nameOf)) }, this.#nowMs as MonotonicMs);
+    this.#after(node);
+  }
+
+  /** Everybody owes something to everybody, or nobody to anybody. */
+  demandAll(owed: boolean): void {
+    for (let node = 0; node < this.size; node++) this.demand(node, owed ? [...this.#meshes.keys()].filter((each) => each !== node) : []);
+  }
+
+  /** What arrives at a node as if a neighbour had said it. */
+  inject(from: number, to: number, bytes: Uint8Array): void {
+    this.mesh(to).receive(nameOf(from), bytes, this.#nowMs as MonotonicMs);
+    this.#after(to);
+  }
+
+  // Time.
+
+  /** Lets time pass. */
+  run(durationMs: number): void {
+    const until = this.#nowMs + durationMs;
+    for (let next = this.#heap[0]; next !== undefined && next.at <= until; next = this.#heap[0]) {
+      this.#pop();
+      this.#nowMs = Math.max(this.#nowMs, next.at);
+      next.run();
+    }
+    this.#nowMs = until;
+  }
+
+  /** Lets time pass until every two nodes that are connected have a working route. Gives how long that took, or `undefined` after `patienceMs`. */
+  repair(patienceMs: number, stepMs = 25): number | undefined {
+    const begun = this.#nowMs;
+    while (this.brokenPairs() > 0) {
+      if (this.#nowMs - begun >= patienceMs) return undefined;
+      this.run(stepMs);
+    }
+    return this.#nowMs - begun;
+  }
+
+  // What is true.
+
+  /** Pairs of live nodes that some path connects. */
+  connectedPairs(): number {
+    let pairs = 0;
+    for (let node = 0; node < this.size; node++) if (this.#alive[node]) pairs += this.#distancesFrom(node).size - 1;
+    return pairs;
+  }
+
+  /** Pairs of nodes that some path connects and whose next hops do not lead there over living links. */
+  brokenPairs(): number {
+    let broken = 0;
+    for (let to = 0; to < this.size; to++) {
+      if (!this.#alive[to]) continue;
+      for (const from of this.#distancesFrom(to).keys()) if (from !== to && this.follow(from, to) === undefined) broken++;
+    }
+    return broken;
+  }
+
+  /** Routes to nodes that no path connects. */
+  ghostRoutes(): number {
+    let ghosts = 0;
+    for (let to = 0; to < this.size; to++) {
+      const reachable = this.#alive[to] ? this.#distancesFrom(to) : new Map<number, number>();
+      for (let from = 0; from < this.size; from++)
+        if (from !== to && this.#alive[from] && !reachable.has(from) && this.mesh(from).nextHop(nameOf(to)) !== undefined) ghosts++;
+    }
+    return ghosts;
+  }
+
+  /** Milliseconds for 16 KiB along the next hops, by the model, or `undefined` where they do not lead there. */
+  follow(from: number, to: number): number | undefined {
+    let cost = 0;
+    let node = from;
+    for (let hops = 0; node !== to; hops++) {
+      const hop = this.mesh(node).nextHop(nameOf(to));
+      const next = hop === undefined ? undefined : numberOf(hop);
+      const link = next === undefined ? undefined : this.#links.get(this.#key(node, next));
+      if (next === undefined || link === undefined || !link.isUp || !this.#alive[next] || hops > this.size) return undefined;
+      cost += costOf(link.model);
+      node = next;
+    }
+    return cost;
+  }
+
+  /** Milliseconds for 16 KiB on the best path there is, by Dijkstra's algorithm. */
+  bestCost(from: number, to: number): number | undefined {
+    return this.#distancesFrom(from).get(to);
+  }
+
+  // Inside.
+
+  #newMesh(node: number): Mesh {
+    const seqno = (this.#seqnos[node] ?? 0) + 1;
+    this.#seqnos[node] = seqno;
+    return new Mesh(nameOf(node), seqno, this.#random.fork(), () => true);
+  }
+
+  #key(a: number, b: number): number {
+    return Math.min(a, b) * this.size + Math.max(a, b);
+  }
+
+  #link(a: number, b: number, model: MeshLinkModel): Link {
+    const key = this.#key(a, b);
+    const known = this.#links.get(key);
+    if (known !== undefined) return known;
+    const link: Link = { ends: [Math.min(a, b), Math.max(a, b)], model, isUp: false, session: undefined };
+    this.#links.set(key, link);
+    for (const end of link.ends) this.#linksOf[end]?.add(link);
+    return link;
+  }
+
+  #side(link: Link, node: number): 0 | 1 {
+    return link.ends[0] === node ? 0 : 1;
+  }
+
+  /** Two nodes in range find each other: their session goes on, or a new one begins. */
+  #find(link: Link): void {
+    const contactMs = contactMsMin + this.#random.float() * (contactMsMax - contactMsMin);
+    this.#at(this.#nowMs + contactMs, () => {
+      const [a, b] = link.ends;
+      if (!link.isUp || !this.#alive[a] || !this.#alive[b]) return;
+      const { session } = link;
+      if (session?.known[0] && session.known[1]) {
+        for (const side of [0, 1] as const) this.#ping(link, session, side);
+        return;
+      }
+      const begun: Session = { halves: [newHalf(), newHalf()], known: [false, false] };
+      link.session = begun;
+      this.bytesSent[a] = (this.bytesSent[a] as number) + handshakeBytes / 2;
+      this.bytesSent[b] = (this.bytesSent[b] as number) + handshakeBytes / 2;
+      this.#begin(link, begun, 0);
+      this.#at(this.#nowMs + link.model.delayMs, () => this.#begin(link, begun, 1));
+    });
+  }
+
+  #begin(link: Link, session: Session, side: 0 | 1): void {
+    const node = link.ends[side];
+    if (link.session !== session || !this.#alive[node]) return;
+    session.known[side] = true;
+    this.mesh(node).handle({ type: 'begin', neighbour: nameOf(link.ends[1 - side] as number), quality: qualityOf(link.model) }, this.#now);
+    this.#after(node);
+  }
+
+  #measure(link: Link): void {
+    for (const side of [0, 1] as const) {
+      const node = link.ends[side];
+      if (!this.#alive[node] || !link.session?.known[side]) continue;
+      const neighbour = nameOf(link.ends[1 - side] as number);
+      this.mesh(node).handle({ type: 'measured', neighbour, quality: qualityOf(link.model) }, this.#now);
+      this.#after(node);
+    }
+  }
+
+  get #now(): MonotonicMs {
+    return this.#nowMs as MonotonicMs;
+  }
+
+  /** Takes what a node's machine has to say after anything happened to it. */
+  #after(node: number): void {
+    const mesh = this.mesh(node);
+    for (let output = mesh.poll(); output !== undefined; output = mesh.poll()) {
+      if (output.type === 'seqno') this.#seqnos[node] = output.seqno;
+      else if (output.type === 'news') {
+        this.news.push({ node, event: output.event });
+        if (output.event.type === 'route-changed') this.#checkLoop(node, output.event.node);
+      } else {
+        const link = this.#links.get(this.#key(node, numberOf(output.neighbour)));
+        const session = link?.session;
+        if (link === undefined || session === undefined) continue;
+        const side = this.#side(link, node);
+        if (output.type === 'probe') this.#ping(link, session, side);
+        else {
+          const half = session.halves[side];
+          this.#transmit(link, session, side, half.nextNumber++, output.bytes, 0, this.#nowMs);
+        }
+      }
+    }
+    const at = mesh.nextDeadline()?.at;
+    if (at === undefined || at === this.#wakeAt[node]) return;
+    this.#wakeAt[node] = at;
+    this.#at(Math.max(at, this.#nowMs), () => {
+      if (this.#wakeAt[node] !== at || !this.#alive[node]) return;
+      this.#wakeAt[node] = undefined;
+      this.mesh(node).wake(this.#now);
+      this.#after(node);
+    });
+  }
+
+  /** Sends a packet; `arrived` runs at the other end if it gets there. */
+  #packet(link: Link, session: Session, side: 0 | 1, bytes: number, arrived: () => void): void {
+    const [from, to] = [link.ends[side], link.ends[1 - side] as number];
+    this.bytesSent[from] = (this.bytesSent[from] as number) + bytes;
+    const { delayMs, rateBytesPerSecond, lossRatio } = link.model;
+    if (!link.isUp || this.#random.float() < lossRatio) return;
+    this.#at(this.#nowMs + delayMs + (bytes * 1000) / rateBytesPerSecond, () => {
+      if (!link.isUp || link.session !== session || !this.#alive[to] || !session.known[1 - side]) return;
+      arrived();
+    });
+  }
+
+  #ping(link: Link, session: Session, side: 0 | 1): void {
+    if (!session.known[side]) return;
+    this.#packet(link, session, side, packetBytes, () => {
+      this.#heard(link, (1 - side) as 0 | 1);
+      this.#acknowledge(link, session, (1 - side) as 0 | 1, () => undefined);
+    });
+  }
+
+  #acknowledge(link: Link, session: Session, side: 0 | 1, arrived: () => void): void {
+    this.#packet(link, session, side, packetBytes, () => {
+      arrived();
+      this.#heard(link, (1 - side) as 0 | 1);
+    });
+  }
+
+  #heard(link: Link, side: 0 | 1): void {
+    const node = link.ends[side];
+    this.mesh(node).handle({ type: 'heard', neighbour: nameOf(link.ends[1 - side] as number), at: this.#now }, this.#now);
+    this.#after(node);
+  }
+
+  #transmit(link: Link, session: Session, side: 0 | 1, number: number, bytes: Uint8Array, attempt: number, since: number): void {
+    if (link.session !== session || !session.known[side]) return;
+    let done = false;
+    const half = session.halves[side];
+    const [from, to] = [link.ends[side], link.ends[1 - side] as number];
+    this.#packet(link, session, side, packetBytes + bytes.length, () => {
+      this.#acknowledge(link, session, (1 - side) as 0 | 1, () => {
+        done = true;
+      });
+      if (number >= half.awaited) half.early.set(number, bytes);
+      for (let next = half.early.get(half.awaited); next !== undefined; next = half.early.get(half.awaited)) {
+        half.early.delete(half.awaited++);
+        const outcome = this.mesh(to).receive(nameOf(from), next, this.#now);
+        invariant(outcome.ok, 'an honest node keeps to the format');
+        this.#after(to);
+      }
+    });
+    const rttMs = 2 * link.model.delayMs;
+    const silentMs = this.#nowMs - since;
+    const pauseMs = attempt < 2 ? (repeatMsMin + 2 * rttMs) * 2 ** attempt : Math.min(repeatMsMax, Math.max(400, silentMs / 10));
+    this.#at(this.#nowMs + pauseMs, () => {
+      if (!done) this.#transmit(link, session, side, number, bytes, attempt + 1, since);
+    });
+  }
+
+  /** A loop that came into being just now leads through the node whose route changed. */
+  #checkLoop(node: number, destination: ShortName): void {
+    let at = node;
+    for (let hops = 0; hops <= this.size; hops++) {
+      const hop = this.mesh(at).nextHop(destination);
+      if (hop === undefined || hop === destination) return;
+      const next = numberOf(hop);
+      const link = this.#links.get(this.#key(at, next));
+      // What only one end takes for a session carries nothing.
+      if (!this.#alive[next] || !link?.session?.known[0] || !link.session.known[1]) return;
+      at = next;
+      if (at === node) {
+        this.loops++;
+        return;
+      }
+    }
+  }
+
+  #distancesFrom(source: number): Map<number, number> {
+    const settled = new Map<number, number>();
+    const open = new Map<number, number>([[source, 0]]);
+    while (open.size > 0) {
+      let node = -1;
+      let cost = Number.POSITIVE_INFINITY;
+      for (const [each, distance] of open)
+        if (distance < cost) {
+          node = each;
+          cost = distance;
+        }
+      open.delete(node);
+      settled.set(node, cost);
+      for (const link of this.#linksOf[node] as Set<Link>) {
+        const next = link.ends[0] === node ? link.ends[1] : link.ends[0];
+        if (!link.isUp || !this.#alive[next] || settled.has(next)) continue;
+        const through = cost + costOf(link.model);
+        if (through < (open.get(next) ?? Number.POSITIVE_INFINITY)) open.set(next, through);
+      }
+    }
+    return settled;
+  }
+
+  // The agenda: a binary heap by time, and by order of entry at one instant.
+
+  #at(at: number, run: () => void): void {
+    const event = { at, order: this.#order++, run };
+    const heap = this.#heap;
+    let place = heap.push(event) - 1;
+    while (place > 0) {
+      const parent = (place - 1) >> 1;
+      if (!isBefore(event, heap[parent] as Event)) break;
+      heap[place] = heap[parent] as Event;
+      place = parent;
+    }
+    heap[place] = event;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let place = 0;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) child++;
+      if (!isBefore(heap[child] as Event, last)) break;
+      heap[place] = heap[child] as Event;
+      place = child;
+    }
+    heap[place] = last;
+  }
+}
+
+function isBefore(a: Event, b: Event): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+function newHalf(): Half {
+  return { nextNumber: 0, awaited: 0, early: new Map() };
+}
+
+/** The short name of a node of the network. */
+export function nameOf(node: number): ShortName {
+  return node.toString(16).padStart(16, '0') as string as ShortName;
+}
+
+/** The node of this short name. */
+export function numberOf(name: ShortName): number {
+  return Number.parseInt(name, 16);
+}
+
+function qualityOf({ delayMs, rateBytesPerSecond, lossRatio }: MeshLinkModel): LinkQuality {
+  return { rateBytesPerSecond, rttMs: 2 * delayMs, lossRatio };
+}
+
+function costOf({ delayMs, rateBytesPerSecond, lossRatio }: MeshLinkModel): number {
+  return (16_384_000 / rateBytesPerSecond + delayMs) / (1 - lossRatio);
+}
