@@ -180,6 +180,9 @@ const performers: Performers = {
     const backup = scene.backupByName.get(name);
     const node = scene.world.node(name);
     if (backup === undefined || scene.gone.has(name)) return;
+    // Its last work before it broke, which others may have got.
+    if (seed !== undefined) await performers.edit(scene, { do: 'edit', node: name, seed: seed ^ 1 });
+    if (seed !== undefined) await scene.world.runFor(patienceMs);
     node.kill();
     node.restore(backup);
     scene.restored.add(name);

@@ -16,7 +16,7 @@ async function traceElsewhere(seed: number): Promise<string | undefined> {
 }
 
 test('a seed has the same trace again, in another order of seeds, and in other processes at the same time', async () => {
-  const seeds = [3, 11, 17];
+  const seeds = [31, 40, 50];
   const first = new Map<number, string>();
   for (const seed of seeds) first.set(seed, (await runCampaign(drawPlan(seed))).digest);
   const elsewhere = Promise.all(seeds.map(traceElsewhere));
