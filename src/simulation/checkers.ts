@@ -137,7 +137,7 @@ export function unfetched(nodes: readonly SimulatedNode[]): string[] {
   );
 }
 
-/** Logs that forked, found by comparing what the nodes hold. */
+/** Logs that forked, found by comparing what the nodes hold; and those that a node has refused since it saw two branches, even if one of them is gone now. */
 export function forkedLogs(nodes: readonly SimulatedNode[]): ForkedLogs {
   const forks = new Map<string, Set<NodeId>>();
   const seen = new Map<string, string>();
@@ -150,6 +150,10 @@ export function forkedLogs(nodes: readonly SimulatedNode[]): ForkedLogs {
       const signature = toHex(row.signature);
       if ((seen.get(place) ?? signature) !== signature) forks.set(dataset, (forks.get(dataset) ?? new Set()).add(author));
       seen.set(place, signature);
+    }
+    for (const row of node.catalog.all<{ dataset: Uint8Array; author: Uint8Array }>('SELECT dataset, author FROM log WHERE forked = 1')) {
+      const dataset = toHex(row.dataset);
+      forks.set(dataset, (forks.get(dataset) ?? new Set()).add(toHex(row.author) as NodeId));
     }
   }
   return forks;

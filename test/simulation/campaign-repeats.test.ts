@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { runCampaign } from '../../src/simulation/campaign.ts';
 import { drawPlan, partsOf, without } from '../../src/simulation/campaign-plan.ts';
-import { shrink } from '../../src/simulation/shrinking.ts';
+import { planOfCase, report, shrink } from '../../src/simulation/shrinking.ts';
 import { plantedBugs } from './planted-bugs.ts';
 
 const soak = fileURLToPath(new URL('../../tools/soak.ts', import.meta.url));
@@ -45,5 +45,9 @@ test('a failing run shrinks to little, which still fails', async () => {
   expect(verdict.problems.length).toBeGreaterThan(0);
   expect(verdict.plan.nodes).toHaveLength(2);
   expect(verdict.plan.steps.length).toBeLessThanOrEqual(2);
-  expect(without(drawPlan(7), new Set(removed)).steps).toEqual(verdict.plan.steps);
+  expect(planOfCase(7, removed)).toEqual(verdict.plan);
+  const text = report({ verdict, without: removed });
+  expect(text).toMatch(/^Seed 7 fails:\n {2}.* shows other bytes/);
+  expect(text).toContain('everything heals');
+  expect(text).toContain(`npm run soak -- --seed 7 --without ${removed.join(',')}`);
 });
