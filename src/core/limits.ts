@@ -17,6 +17,8 @@ export const limits = {
   /** Bytes of one question about the blocks of a lost base, and of its answer. */
   baseQueryBytesMax: 64 * 1024,
   baseAnswerBytesMax: 256 * 1024,
+  /** Bytes of one message about routes. */
+  routesBytesMax: 16 * 1024,
   /** Groups of one wanted content whose lost base is being asked about at a time. */
   baseSearchesMax: 8,
   /** How far ahead of our own wall clock another node's instants are followed, in milliseconds (one day). */

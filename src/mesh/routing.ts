@@ -270,15 +270,23 @@ export class RouteTable {
     return this.#destinations.get(name)?.nextHop?.name;
   }
 
-  /** Neighbours through which something that is owed goes now, for this node or for others. */
+  /**
+   * Neighbours through which something that is owed goes now, for others, or for this node where there is another way: where there is none, it makes no difference to know early that the only one is broken.
+   */
   hopsInUse(): Set<ShortName> {
     const hops = new Set<ShortName>();
-    const use = (name: ShortName, from: Neighbour | undefined) => {
-      const hop = this.#destinations.get(name)?.nextHop;
-      if (hop !== undefined && hop !== from) hops.add(hop.name);
-    };
-    for (const name of this.#demand) use(name, undefined);
-    for (const neighbour of this.#neighbours.values()) for (const name of neighbour.watches) use(name, neighbour);
+    for (const name of this.#demand) {
+      const destination = this.#destinations.get(name);
+      const hop = destination?.nextHop;
+      if (destination === undefined || hop === undefined || hops.has(hop.name)) continue;
+      if (this.#bestBeside(destination, hop) !== undefined) hops.add(hop.name);
+    }
+    for (const neighbour of this.#neighbours.values()) {
+      for (const name of neighbour.watches) {
+        const hop = this.#destinations.get(name)?.nextHop;
+        if (hop !== undefined && hop !== neighbour) hops.add(hop.name);
+      }
+    }
     return hops;
   }
 

@@ -6,6 +6,7 @@ import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, type Moment } from '../core/time.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Dot } from '../datasets/log.ts';
+import type { ContactWindow } from '../forwarding/contact-windows.ts';
 import { Contacts } from '../forwarding/contacts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
@@ -22,6 +23,7 @@ import type { LinkReport } from './link-report.ts';
 import { LinkSupervision } from './link-supervision.ts';
 import { type EntryDraft, LogKeeping, type LogKeepingParts } from './log-keeping.ts';
 import { encodeOperation, type MembershipOperation } from './membership.ts';
+import { MeshRouting } from './mesh-routing.ts';
 import type { NodeEvent } from './node-event.ts';
 import { type PeerTraffic, type SessionTraffic, TrafficBook } from './peer-traffic.ts';
 import { Peers } from './peers.ts';
@@ -75,6 +77,8 @@ const noBytes = new Uint8Array(0);
 export class Engine {
   /** The accounts, budgets and caps of links. Changed within turns only. */
   readonly links: LinkSupervision;
+  /** Neighbours, and routes to members. */
+  readonly mesh: MeshRouting;
   readonly #parts: EngineParts;
   readonly #endpoint: SessionEndpoint;
   readonly #peers: Peers;
@@ -94,7 +98,10 @@ export class Engine {
     const { identity, crypto, membership, catalog, entropy, random, rateControl } = parts;
     const report = (event: NodeEvent): void => this.#report(event);
     this.links = new LinkSupervision({ catalog, peerByKey: (key) => membership.memberByKey(key)?.node, report }, now);
-    const contacts = new Contacts(catalog, random.fork(), now.monotonicMs);
+    const contacts = new Contacts(catalog, random.fork(), now.monotonicMs, {
+      opensInMs: (peer) => parts.deliveries.opensInMs(peer, this.#now.wallMs),
+    });
+    parts.deliveries.recover(now);
     this.#endpoint = new SessionEndpoint({
       localStatic: identity.channelKey,
       crypto,
@@ -120,10 +127,12 @@ export class Engine {
         teamChanged: () => {
           this.#replication.membershipChanged();
           this.#joining.teamChanged();
+          this.mesh.membersChanged(this.#now);
         },
       },
       now,
     );
+    this.mesh = new MeshRouting({ ...parts, self: identity.node, random: random.fork(), endpoint: this.#endpoint, report });
     this.#replication = new Replication({
       ...parts,
       endpoint: this.#endpoint,
@@ -178,7 +187,9 @@ export class Engine {
     let next = earliest(this.#endpoint.nextDeadline(), this.#peers.nextDeadline());
     next = earliest(next, this.#replication.nextDeadline());
     next = earliest(next, this.links.nextDeadline());
+    next = earliest(next, this.mesh.nextDeadline());
     next = earliest(next, this.#joining.nextDeadline());
+    next = earliest(next, this.#parts.deliveries.nextDeadline(this.#now));
     return earliest(next, this.#keeping.nextDeadline(this.#now.monotonicMs));
   }
 
@@ -205,6 +216,14 @@ export class Engine {
       if (!this.#parts.interests.choose(dataset, subscribed)) return;
       this.#keeping.interestChanged(dataset);
       this.#replication.interestsChanged();
+    });
+  }
+
+  /** Declares when a peer can be reached, or, with no windows, that it can be at any time. */
+  setContactWindows(peer: NodeId, windows: readonly ContactWindow[], now: Moment): void {
+    this.#turn(now, () => {
+      this.#parts.deliveries.declareWindows(peer, windows);
+      this.#peers.windowsChanged(peer, now.monotonicMs);
     });
   }
 
@@ -235,7 +254,7 @@ export class Engine {
   /** Writes an entry of another kind. */
   appendPayload(
     dataset: DatasetId,
-    kind: 'table' | 'segment' | 'gap' | 'tag',
+    kind: 'table' | 'segment' | 'gap' | 'tag' | 'order',
     payload: CborValue,
     header: Omit<EntryHeader, 'instant'>,
     now: Moment,
@@ -278,6 +297,11 @@ export class Engine {
     this.#turn(now, () => undefined);
   }
 
+  /** How much of a content has moved to peers in the present sessions. */
+  movedTo(root: Hash): { readonly peer: NodeId; readonly bytes: number }[] {
+    return this.#replication.movedTo(root);
+  }
+
   /** Peers with which a session stands. */
   connectedPeers(): NodeId[] {
     return [...this.#peers.sessions.keys()];
@@ -314,12 +338,17 @@ export class Engine {
     this.#drainJoining();
     this.#peers.attemptDue(now);
     this.#keeping.wantLost();
-    this.#replication.sendReceipts(this.#keeping.issueReceipts(now));
+    const receipts = this.#keeping.issueReceipts(now);
+    this.#parts.deliveries.receipts(receipts, now);
+    this.#replication.sendReceipts(receipts);
+    this.#parts.deliveries.wake(now);
+    this.mesh.settle(now);
     do {
       this.#again = false;
       this.#replication.pump(now);
       this.#drainEndpoint();
     } while (this.#again);
+    for (const change of this.#parts.deliveries.takeChanges()) this.#report({ type: 'delivery', ...change });
   }
 
   #drainEndpoint(): void {
@@ -394,6 +423,7 @@ export class Engine {
   }
 
   #report(event: NodeEvent): void {
+    if (event.type === 'entries' || event.type === 'receipt') this.mesh.demandChanged();
     this.#outputs.push({ type: 'report', event });
   }
 
@@ -422,6 +452,7 @@ export class Engine {
   #begin(session: SessionId, peer: NodeId): void {
     this.#again = true;
     const { address, previous } = this.#peers.begin(session, peer);
+    this.mesh.begin(peer, session, this.#now);
     if (previous !== undefined) {
       this.#end(previous);
       this.#endpoint.close(previous, 'replaced', this.#now);
@@ -429,6 +460,7 @@ export class Engine {
     this.links.accounts.introduce(this.#endpoint.remoteStatic(session) ?? noBytes, peer);
     this.#endpoint.refreshAccount(session);
     this.#replication.begin(session, peer);
+    this.#parts.deliveries.sessionBegan(peer, this.#now);
     this.#report({ type: 'session-up', peer, address: address ?? 'inbound' });
   }
 
@@ -438,9 +470,12 @@ export class Engine {
     this.#again = true;
     if (change === 'suspended') {
       this.#replication.handleSuspended(session);
+      this.#parts.deliveries.sessionEnded(peer, this.#now);
+      this.mesh.silent(peer, this.#now);
       this.#peers.handleSuspended(peer, this.#now);
     } else {
       this.#replication.handleResumed(session);
+      this.#parts.deliveries.sessionBegan(peer, this.#now);
       this.#peers.handleResumed(peer);
     }
   }
@@ -451,7 +486,9 @@ export class Engine {
     this.#drainJoining();
     const peer = this.#peers.handleClosed(session, this.#now);
     this.#end(session);
-    if (peer !== undefined) this.#report({ type: 'session-down', peer, fault });
+    if (peer === undefined) return;
+    this.#parts.deliveries.sessionEnded(peer, this.#now);
+    this.#report({ type: 'session-down', peer, fault });
   }
 
   /** Forgets a session's conversation, keeping what arrived and what was counted. */
@@ -459,6 +496,7 @@ export class Engine {
     const peer = this.#replication.peerOf(session);
     if (peer === undefined) return;
     this.#again = true;
+    this.mesh.end(peer, session, this.#now);
     this.#traffic.add(peer, this.#trafficOf(session));
     this.#replication.end(session);
   }
@@ -479,7 +517,8 @@ export class Engine {
     }
     const message = decoded.value;
     if (this.#replication.carriesRows(message)) this.#endpoint.receivedData(session, bytes.length);
-    if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
+    if (peer !== undefined && message.type === 'routes') this.mesh.receive(peer, message.bytes, this.#now);
+    else if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
     else if (message.type === 'join') this.#admit(session, message);
     else if (message.type === 'welcome') this.#joining.handleWelcome(session, message);
     else if (message.type === 'refused') this.#joining.handleRefused(session, message);

@@ -34,6 +34,7 @@ import { type Identity, openIdentity } from './identity.ts';
 import type { IngestReport } from './ingest.ts';
 import { Interests } from './interests.ts';
 import { type ConflictRule, type DatasetDefinition, type Member, Membership } from './membership.ts';
+import { MeshService } from './mesh-service.ts';
 import { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent, NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
@@ -82,6 +83,8 @@ export class FieldNode {
   readonly #duties: Duties;
   /** What links can do, what goes over them, and how much may. */
   readonly bandwidth: BandwidthService;
+  /** Neighbours and routes. */
+  readonly mesh: MeshService;
   readonly #listeners: Listener[] = [];
   #position: Position | undefined;
   readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
@@ -187,6 +190,7 @@ export class FieldNode {
     this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
     this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
     const replicated = { logs: this.#logs, index: this.#index, receipts: this.#receipts, wants: this.#wants };
+    this.mesh = new MeshService(this.#driver);
     this.bandwidth = new BandwidthService({
       ...shared,
       membership: this.#membership,

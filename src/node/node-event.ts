@@ -1,5 +1,6 @@
 import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
+import type { DeliveryChange } from '../forwarding/delivery-queue.ts';
 import type { LinkReport, Waiting } from './link-report.ts';
 
 /** Something the node's owner may want to know. */
@@ -17,11 +18,22 @@ export type NodeEvent =
   | { readonly type: 'conflict'; readonly dataset: DatasetId; readonly path: string }
   | { readonly type: 'content-complete'; readonly root: string; readonly sizeBytes: number; readonly copiedBytes: number }
   | { readonly type: 'receipt'; readonly node: NodeId; readonly dataset: DatasetId }
+  /** Deliveries of one order, or of a dataset to one of its subscribers, came into another state. */
+  | ({ readonly type: 'delivery' } & DeliveryChange)
   /** The link to a member turned out to be of another class, or half as fast or slow again. */
   | { readonly type: 'link-changed'; readonly report: LinkReport }
   /** Something that could be sent or asked for waits for a budget; said again when what it waits for changes, and ended by `waiting-over`. */
   | { readonly type: 'waiting'; readonly waiting: Waiting }
   | { readonly type: 'waiting-over'; readonly peer: NodeId }
+  /** There is a route to a member, for the first time since this node began or since the member was lost. `metric` is in milliseconds for 16 KiB. */
+  | { readonly type: 'node-seen'; readonly node: NodeId; readonly nextHop: NodeId; readonly metric: number }
+  /** There has been no route to a member for three seconds. */
+  | { readonly type: 'node-lost'; readonly node: NodeId }
+  /** A member became a neighbour that had been reached by way of others, or the reverse. */
+  | { readonly type: 'node-moved'; readonly node: NodeId; readonly nextHop: NodeId; readonly isNeighbour: boolean }
+  | { readonly type: 'route-changed'; readonly node: NodeId; readonly nextHop: NodeId | undefined; readonly metric: number }
+  /** Several members were lost together; and the first of them is reached again. */
+  | { readonly type: 'partition-suspected' | 'partition-healed'; readonly nodes: readonly NodeId[] }
   /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
   | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };
 

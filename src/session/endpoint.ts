@@ -251,6 +251,11 @@ export class SessionEndpoint {
     if (session?.flow !== undefined) session.account.receivedData(bytes, session.flow);
   }
 
+  /** Makes the peer of a session answer, so that it is known whether it is there. */
+  ping(id: SessionId, now: Moment): void {
+    this.#touch(id, now)?.session?.ping();
+  }
+
   /** Who the peer of a session is has become known to the meter. */
   refreshAccount(id: SessionId): void {
     this.#entryById.get(id)?.session?.refreshAccount();
@@ -280,6 +285,11 @@ export class SessionEndpoint {
   /** What is known of the session's present path. */
   estimate(id: SessionId): PathEstimate {
     return this.#entryById.get(id)?.session?.estimate ?? noEstimate;
+  }
+
+  /** When the peer of a session was last heard. */
+  heardAt(id: SessionId): MonotonicMs | undefined {
+    return this.#entryById.get(id)?.session?.heardAt;
   }
 
   /** The X25519 key of a session's peer. */

@@ -32,6 +32,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     11 progress   [11, number, bytes of the content stored since it was asked for]   every few MiB: opens the sender's window
  *     12 base-query  [12, number, group, question]                                   the sender lost what the group's base held, and asks for hashes of its blocks
  *     13 base-blocks [13, number, group, answer]                                     an empty answer: encode the group without a base
+ *     14 routes      [14, bytes]                                                     who can be reached, in the form of mesh/route-wire.ts
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8); what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
@@ -98,6 +99,7 @@ export type Message =
   | { readonly type: 'progress'; readonly number: number; readonly storedBytes: number }
   | { readonly type: 'base-query'; readonly number: number; readonly group: number; readonly query: Uint8Array }
   | { readonly type: 'base-blocks'; readonly number: number; readonly group: number; readonly answer: Uint8Array }
+  | { readonly type: 'routes'; readonly bytes: Uint8Array }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
 const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -163,6 +165,7 @@ const progressShape = v.strictTuple([v.literal(11), uint, uint]);
 const groupNumber = v.pipe(uint, v.maxValue(objectsPerWantMax));
 const baseQueryShape = v.strictTuple([v.literal(12), uint, groupNumber, bytesUpTo(limits.baseQueryBytesMax)]);
 const baseBlocksShape = v.strictTuple([v.literal(13), uint, groupNumber, bytesUpTo(limits.baseAnswerBytesMax)]);
+const routesShape = v.strictTuple([v.literal(14), bytesUpTo(limits.routesBytesMax)]);
 const refusedShape = v.strictTuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
 /** Bytes of a message. */
@@ -203,6 +206,8 @@ function toCbor(message: Message): CborValue {
       return [12, message.number, message.group, message.query];
     case 'base-blocks':
       return [13, message.number, message.group, message.answer];
+    case 'routes':
+      return [14, message.bytes];
     case 'refused':
       return [10, message.code, message.message];
   }
@@ -284,6 +289,7 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   11: reader(progressShape, ([, number, storedBytes]) => ({ type: 'progress', number, storedBytes })),
   12: reader(baseQueryShape, ([, number, group, query]) => ({ type: 'base-query', number, group, query })),
   13: reader(baseBlocksShape, ([, number, group, answer]) => ({ type: 'base-blocks', number, group, answer })),
+  14: reader(routesShape, ([, encoded]) => ({ type: 'routes', bytes: encoded })),
 };
 
 function wantFrom(fields: v.InferOutput<typeof wantShape>): Want {
