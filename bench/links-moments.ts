@@ -84,7 +84,7 @@ export async function outage(
       if (output.type === 'data' && performance.now() > restoredAt) flowsAt = Math.min(flowsAt, performance.now());
     };
     pair.a.react = (output) => {
-      if (output.type === 'suspended') suspendedAt = performance.now();
+      if (output.type === 'suspended') suspendedAt = Math.min(suspendedAt, performance.now());
     };
     pair.a.saturate();
     await pair.establish();
