@@ -98,6 +98,8 @@ describe('a quote', () => {
     const [ridge, base] = camp.nodes as Pair;
     await publish(camp, ridge, 'photo.jpg', seededRandom(1).bytes(60_000));
     await expectConvergence(camp.world, hour);
+    // The receipt, too.
+    await camp.world.runFor(5 * second);
     const changed = ridge.events.find((event) => event.type === 'link-changed');
     expect(changed).toMatchObject({ report: { peer: base.node.id, link: 'udp://camp', isUp: true } });
     camp.world.linkBetween('ridge', 'camp').cut();
