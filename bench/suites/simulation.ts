@@ -12,8 +12,8 @@ import { atLeast, atMost, type BenchResult, figure } from '../result.ts';
  * A camp: twenty computers in a tree of three to four hops, links of a radio with some loss. Six stations measure every ten minutes and are read every half an hour; somebody somewhere saves and publishes a file
  * of up to 20 kB every twenty minutes. Joining is not part of it.
  *
- * A region: a thousand computers in forty teams of twenty-five. For a day every computer meets its team's vehicle every two to six hours for ten minutes, over a link of its own, and has brought rows and files
- * to tell meanwhile. It runs in a process of its own, so that its memory is its own; joining is part of it.
+ * A region: a thousand computers in forty teams of twenty-five, each team a tree. For a day each link is up for ten minutes every two to six hours, which its ends do not know beforehand, and every team reads a
+ * station and publishes a file each hour. It runs in a process of its own, so that its memory is its own; joining is part of it.
  */
 
 const minute = 60_000;
@@ -78,7 +78,7 @@ async function campDay(): Promise<BenchResult[]> {
 async function regionDay(): Promise<void> {
   const world = new World({ seed: 2 });
   const teams: Camp[] = [];
-  for (let team = 0; team < 40; team++) teams.push(await found(world, `t${team}n`, 25, 25));
+  for (let team = 0; team < 40; team++) teams.push(await found(world, `t${team}n`, 25, 3));
   const joinedMs = cpuMs();
   const beganAtMs = world.nowMs;
   for (const link of world.links) {
