@@ -17,7 +17,7 @@ import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
  * - The neighbour that a route leads through is not told of it (split horizon), and hears a retraction if it had been told before.
  *
  * *Starvation*: all routes of a destination are unfeasible, as after it moved. Then its source is asked for a new sequence number through the neighbour with the best of them, and through all of them 1, 2 and 4 seconds
- * later (section 3.8.2.1). While the next hop itself advertises a worse, unfeasible metric, the route stands as it was and the request goes out (section 3.5.3 allows to ignore such an update).
+ * later (section 3.8.2.1); and so where an unfeasible route would be better by a fifth. While the next hop itself advertises a worse, unfeasible metric, the route stands as it was and the request goes out (section 3.5.3 allows to ignore such an update).
  *
  * *Neighbours that lie* are members with a valid key, and what they can do is bounded: a metric is never taken for less than 1 plus the cost of the link to its teller, so a lie draws traffic only from those for
  * whom the liar is nearer than the truth; whatever a destination says of itself is believed over everything else; a sequence number more than 64 ahead of what is known of a destination is not believed, and a source
@@ -112,6 +112,14 @@ interface Destination {
   asking: { readonly seqno: number; repeats: number; at: MonotonicMs | undefined } | undefined;
   readonly askers: Map<ShortName, { readonly seqno: number; readonly until: MonotonicMs }>;
   passedOn: { readonly seqno: number; readonly at: MonotonicMs } | undefined;
+}
+
+/** A way to a destination. */
+interface Candidate {
+  readonly neighbour: Neighbour;
+  readonly entry: Entry;
+  readonly metric: number;
+  readonly feasible: boolean;
 }
 
 /** The route table of one node. Say what happened, then take what is to be said to each neighbour when there is room for it. */
@@ -382,8 +390,8 @@ export class RouteTable {
     return known === undefined || seqno <= known + seqnoLeadMax;
   }
 
-  #candidates(destination: Destination): { neighbour: Neighbour; entry: Entry; metric: number; feasible: boolean }[] {
-    const candidates: { neighbour: Neighbour; entry: Entry; metric: number; feasible: boolean }[] = [];
+  #candidates(destination: Destination): Candidate[] {
+    const candidates: Candidate[] = [];
     for (const neighbour of this.#neighbours.values()) {
       const entry = neighbour.entries.get(destination.name);
       if (entry === undefined || neighbour.cost === unreachable || entry.said.metric === unreachable) continue;
@@ -403,8 +411,8 @@ export class RouteTable {
   /** RFC 8966 section 3.6, with hysteresis. */
   #select(destination: Destination, now: MonotonicMs): void {
     const candidates = this.#knows(destination.name) ? this.#candidates(destination) : [];
-    let best: (typeof candidates)[number] | undefined;
-    let present: (typeof candidates)[number] | undefined;
+    let best: Candidate | undefined;
+    let present: Candidate | undefined;
     for (const each of candidates) {
       if (!each.feasible) continue;
       if (each.neighbour === destination.nextHop) present = each;
@@ -464,20 +472,26 @@ export class RouteTable {
     this.#soil(neighbour, name, now, true);
   }
 
-  /** Asks for a new sequence number where only that can help, and stops asking where it is not needed. */
-  #starve(destination: Destination, candidates: readonly { neighbour: Neighbour; entry: Entry; metric: number }[], now: MonotonicMs): void {
-    const { nextHop, name, feasible } = destination;
-    const held = nextHop?.entries.get(name)?.held !== undefined;
-    const starved = nextHop === undefined && candidates.length > 0;
-    if (feasible === undefined || (!held && !starved)) {
+  /** Asks for a new sequence number where only that can help, or would make a route much better, and stops asking where it is not needed (RFC 8966 sections 3.8.2.1 and 3.8.2.2). */
+  #starve(destination: Destination, candidates: readonly Candidate[], now: MonotonicMs): void {
+    const { nextHop, name, feasible, metric } = destination;
+    let barred = nextHop?.entries.get(name)?.held === undefined ? undefined : nextHop;
+    let barredMetric = metric * switchRatio;
+    if (barred === undefined) {
+      for (const each of candidates) {
+        if (each.feasible || each.metric >= barredMetric) continue;
+        barred = each.neighbour;
+        barredMetric = each.metric;
+      }
+    }
+    if (feasible === undefined || barred === undefined) {
       destination.asking = undefined;
       return;
     }
     const seqno = feasible.seqno + 1;
     if (destination.asking?.seqno === seqno) return;
     destination.asking = { seqno, repeats: 0, at: later(now, requestRepeatMs[0]) };
-    const best = candidates.reduce((a, b) => (b.metric < a.metric ? b : a));
-    this.#sendRequest((held ? nextHop : undefined) ?? best.neighbour, name, seqno, requestHopsMax, now);
+    this.#sendRequest(barred, name, seqno, requestHopsMax, now);
   }
 
   /** The answer has not come: all who seem to have a route are asked. After the last time, what was put off is taken for true. */

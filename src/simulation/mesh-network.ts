@@ -227,7 +227,7 @@ export class MeshNetwork {
 
   /** Milliseconds for 16 KiB on the best path there is, by Dijkstra's algorithm. */
   bestCost(from: number, to: number): number | undefined {
-    return this.#distancesFrom(from).get(to);
+    return this.#alive[from] ? this.#distancesFrom(from).get(to) : undefined;
   }
 
   // Inside.
