@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import type { CborValue } from '../core/cbor.ts';
-import { identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
+import { type DatasetId, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
 
 /**
  * Rules that give contents a class: by path, author, kind, size and age. They stand in a dataset's log, so every node that moves the dataset goes by the same ones; the first rule that matches counts,
@@ -109,4 +110,55 @@ export function classByRules(
 
 function isWithin(value: number, least = 0, greatest = Infinity): boolean {
   return value >= least && value <= greatest;
+}
+
+/** The tables of rules. */
+export const priorityRuleSchema: Schema = {
+  component: 'priority-rules',
+  steps: [
+    `CREATE TABLE priority_rules (
+       dataset BLOB PRIMARY KEY,
+       wall_ms INTEGER NOT NULL,
+       counter INTEGER NOT NULL,
+       author BLOB NOT NULL,
+       rules BLOB NOT NULL
+     ) STRICT, WITHOUT ROWID;`,
+  ],
+};
+
+/** The rules of every dataset, in the catalog. Synchronous; part of the caller's transaction. */
+export class PriorityRuleBook {
+  readonly #catalog: Catalog;
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+    catalog.migrate(priorityRuleSchema);
+  }
+
+  /** Takes rules that an entry brought. The latest by the authors' clocks stand, of equal ones those of the greater author: on every node the same, in whatever order they arrive. */
+  apply(
+    dataset: DatasetId,
+    author: NodeId,
+    instant: { readonly wallMs: number; readonly counter: number },
+    rules: readonly PriorityRule[],
+  ): void {
+    this.#catalog.run(
+      `INSERT INTO priority_rules (dataset, wall_ms, counter, author, rules) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (dataset) DO UPDATE SET wall_ms = excluded.wall_ms, counter = excluded.counter, author = excluded.author, rules = excluded.rules
+       WHERE (excluded.wall_ms, excluded.counter, excluded.author) > (wall_ms, counter, author)`,
+      identifierToBytes(dataset),
+      instant.wallMs,
+      instant.counter,
+      identifierToBytes(author),
+      encodeCbor(rulesToCbor(rules)),
+    );
+  }
+
+  /** The rules of a dataset. */
+  of(dataset: DatasetId): PriorityRule[] {
+    const row = this.#catalog.get<{ rules: Uint8Array }>('SELECT rules FROM priority_rules WHERE dataset = ?', identifierToBytes(dataset));
+    const decoded = row && decodeCbor(row.rules);
+    const shaped = decoded?.ok ? v.safeParse(rulesShape, decoded.value) : undefined;
+    return shaped?.success ? rulesFromCbor(shaped.output) : [];
+  }
 }

@@ -127,18 +127,20 @@ function compare(a: number, b: number): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Fewer places than this are left to the most urgent. */
+const sharedPlacesMin = 8;
+
 /**
- * The first `limit` of what is in order, with one place kept for every less urgent class that waits: or a class with more large objects than there are places would keep the others from being asked for at all, and
- * the session's own floor for the last class would have nothing to send.
+ * The first `limit` of what is in order, beside what is `coming` already, with one place kept for every less urgent class that waits: or a class with more large objects than there are places would keep the
+ * others from being asked for at all, and the session's own floor for the last class would have nothing to send.
  */
-export function withPlaces<T extends Candidate>(ordered: readonly T[], limit: number): T[] {
+export function withPlaces<T extends Candidate>(ordered: readonly T[], limit: number, coming: readonly PriorityClass[] = []): T[] {
   const taken = ordered.slice(0, limit);
-  const rest = ordered.slice(limit);
+  if (limit + coming.length < sharedPlacesMin) return taken;
+  const present = new Set([...coming, ...taken.map(({ priority }) => priority)]);
   const missing = priorityClasses.flatMap((priority) => {
-    if (taken.some((each) => each.priority === priority)) return [];
-    const first = rest.find((each) => each.priority === priority);
+    const first = present.has(priority) ? undefined : ordered.find((each) => each.priority === priority);
     return first === undefined ? [] : [first];
   });
-  const kept = Math.max(1, limit - missing.length);
-  return [...taken.slice(0, kept), ...missing].slice(0, limit);
+  return [...taken.slice(0, Math.max(0, limit - missing.length)), ...missing].slice(0, limit);
 }

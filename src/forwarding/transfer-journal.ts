@@ -29,6 +29,9 @@ export const transferJournalSchema: Schema = {
   ],
 };
 
+/** Bytes of an average chunk; those of contents above some gigabytes are larger. */
+const meanChunkBytes = 65_536;
+
 /** The journal, in the catalog. Synchronous; part of the caller's transaction. */
 export class TransferJournal {
   readonly #catalog: Catalog;
@@ -88,6 +91,13 @@ export class TransferJournal {
       offset,
       bytes,
     );
+  }
+
+  /** How much of a content of this size is here, about: chunks are counted, not weighed. */
+  arrivedBytes(root: Hash, sizeBytes: number): number {
+    const sum = (sql: string): number => this.#catalog.get<{ n: number | null }>(sql, root)?.n ?? 0;
+    const chunks = sum('SELECT sum(length(hashes)) AS n FROM transfer_group WHERE root = ?') / identifierBytes;
+    return Math.min(sizeBytes, chunks * meanChunkBytes + sum('SELECT sum(length(bytes)) AS n FROM transfer_part WHERE root = ?'));
   }
 
   /** The objects of a content whose beginnings are here, without gaps. */

@@ -2,12 +2,13 @@ import { toHex } from '../core/bytes.ts';
 import { type DatasetId, type Hash, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
+import { inOrder, type Opportunity, withPlaces } from './selection.ts';
 
 /**
  * What this node still lacks: one row for every (content, revision that brought it). Persistent, so that a node that was killed knows at once what to ask for.
  *
- * The most urgent class comes first, and within a class the smallest content: with a short contact ahead, the most objects finish. A content that nobody near has is skipped, not
- * waited for.
+ * The most urgent class comes first, and within a class what finishes in the contacts ahead (`selection.ts`): where nothing is known of those, by deadlines, and then the smallest content. A content that
+ * nobody near has is skipped, not waited for.
  */
 
 /** The tables of contents that are wanted. */
@@ -27,6 +28,8 @@ export const wantListSchema: Schema = {
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX want_in_order ON want (class, size_bytes, root);
      CREATE INDEX want_by_log ON want (dataset, author, sequence);`,
+    `ALTER TABLE want ADD COLUMN deadline_ms INTEGER;
+     CREATE INDEX want_by_deadline ON want (class, deadline_ms, root) WHERE deadline_ms IS NOT NULL;`,
   ],
 };
 
@@ -41,7 +44,21 @@ export interface WantedContent {
   /** The log entry that named the content. Sequence 0, which no entry has: somebody here asked for it, and no receipt waits for it. */
   readonly author: NodeId;
   readonly sequence: number;
+  /** By when it is of most use, milliseconds since 1970 UTC. */
+  readonly deadlineMs?: number;
 }
+
+/** What else decides what to ask a peer for. */
+export interface Circumstances {
+  readonly opportunity?: Opportunity;
+  /** How much of a content is here. */
+  readonly arrivedBytes?: (root: Hash, sizeBytes: number) => number;
+  /** Classes of what is coming from the peer. */
+  readonly coming?: readonly PriorityClass[];
+}
+
+/** Contents of a class that are looked at together: this many of the smallest, and of those that are due first. */
+const consideredOfClass = 128;
 
 interface WantRow {
   root: Uint8Array;
@@ -52,6 +69,7 @@ interface WantRow {
   path: string;
   author: Uint8Array;
   sequence: number;
+  deadline_ms: number | null;
 }
 
 /** The list, in the catalog. Synchronous; part of the caller's transaction. */
@@ -63,10 +81,12 @@ export class WantList {
     catalog.migrate(wantListSchema);
   }
 
-  /** Adds a wanted content. Idempotent. */
+  /** Adds a wanted content. One that is there gets the given class and deadline. */
   add(want: WantedContent): void {
     this.#catalog.run(
-      'INSERT OR IGNORE INTO want (root, dataset, author, sequence, path, class, size_bytes, depth) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO want (root, dataset, author, sequence, path, class, size_bytes, depth, deadline_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET class = excluded.class, deadline_ms = excluded.deadline_ms
+       WHERE class <> excluded.class OR deadline_ms IS NOT excluded.deadline_ms`,
       want.root,
       identifierToBytes(want.dataset),
       identifierToBytes(want.author),
@@ -75,6 +95,7 @@ export class WantList {
       priorityClasses.indexOf(want.priority),
       want.sizeBytes,
       want.depth,
+      want.deadlineMs ?? null,
     );
   }
 
@@ -126,18 +147,41 @@ export class WantList {
     return this.#catalog.get('SELECT 1 FROM want WHERE root = ?', root) !== undefined;
   }
 
-  /** Up to `limit` wanted contents in the order to ask for them, without those whose root (hexadecimal) is in `except`. */
-  next(limit: number, except: { has(root: string): boolean }): WantedContent[] {
-    const chosen: WantedContent[] = [];
-    const taken = new Set<string>();
-    for (const row of this.#catalog.iterate<WantRow>('SELECT * FROM want ORDER BY class, size_bytes, root')) {
-      const root = toHex(row.root);
-      if (taken.has(root) || except.has(root)) continue;
-      taken.add(root);
-      chosen.push(wantFromRow(row));
-      if (chosen.length === limit) break;
+  /** The most urgent class in which a content is wanted, or `undefined` when nobody waits for it. */
+  priorityOf(root: Hash): PriorityClass | undefined {
+    return priorityClasses[
+      this.#catalog.get<{ class: number | null }>('SELECT min(class) AS class FROM want WHERE root = ?', root)?.class ?? -1
+    ];
+  }
+
+  /**
+   * Up to `limit` wanted contents in the order to ask for them, without those whose root (hexadecimal) is in `except`.
+   */
+  next(
+    limit: number,
+    except: { has(root: string): boolean },
+    { opportunity = { nowMs: 0 }, arrivedBytes = () => 0, coming = [] }: Circumstances = {},
+  ): WantedContent[] {
+    const chosen = new Map<string, WantRow>();
+    for (const number of priorityClasses.keys()) {
+      for (const [order, filter] of [
+        ['deadline_ms, root', 'deadline_ms IS NOT NULL'],
+        ['size_bytes, root', 'true'],
+      ]) {
+        let considered = 0;
+        for (const row of this.#catalog.iterate<WantRow>(`SELECT * FROM want WHERE class = ? AND ${filter} ORDER BY ${order}`, number)) {
+          const root = toHex(row.root);
+          if (chosen.has(root) || except.has(root)) continue;
+          chosen.set(root, row);
+          if (++considered >= Math.max(limit, consideredOfClass)) break;
+        }
+      }
     }
-    return chosen;
+    const candidates = [...chosen.values()].map((row) => {
+      const want = wantFromRow(row);
+      return { ...want, want, leftBytes: Math.max(0, want.sizeBytes - arrivedBytes(want.root, want.sizeBytes)) };
+    });
+    return withPlaces(inOrder(candidates, opportunity), limit, coming).map(({ want }) => want);
   }
 
   /** The first entry of a log whose content is not complete here, or `undefined` when all are. */
@@ -176,5 +220,6 @@ function wantFromRow(row: WantRow): WantedContent {
     path: row.path,
     author: toHex(row.author) as NodeId,
     sequence: row.sequence,
+    ...(row.deadline_ms === null ? {} : { deadlineMs: row.deadline_ms }),
   };
 }

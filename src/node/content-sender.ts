@@ -1,5 +1,5 @@
 import { FairShares } from '../bandwidth/fair-shares.ts';
-import { toHex } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import type { DatasetId, Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
@@ -80,6 +80,8 @@ interface Sending {
   /** Bytes of content whose groups were begun, and those that the receiver has stored since. */
   begunBytes: number;
   storedBytes: number;
+  /** Bytes of content that were handed to the session, those that the receiver had already among them. */
+  movedBytes: number;
   readonly ready: ReadyObject[];
   /** Groups about whose base the peer was asked, until it has answered. */
   readonly searchByGroup: Map<number, BaseAnswer['search']>;
@@ -124,6 +126,7 @@ export class ContentSender {
       groupsAhead: groupsAheadMin,
       begunBytes: 0,
       storedBytes: 0,
+      movedBytes: 0,
       ready: [],
       searchByGroup: new Map(),
     });
@@ -188,7 +191,8 @@ export class ContentSender {
     const held = new Set(
       known?.held.flatMap(({ first, count }) => Array.from({ length: Math.min(count, transfer.groups.length) }, (_, i) => first + i)),
     );
-    for (const group of held) this.#resumedBytes += transfer.groups[group]?.targetBytes ?? 0;
+    for (const group of held) sending.movedBytes += transfer.groups[group]?.targetBytes ?? 0;
+    this.#resumedBytes += sending.movedBytes;
     sending.groups = transfer.groups.keys().filter((group) => !held.has(group));
     this.#encodeAhead(sending);
   }
@@ -243,6 +247,12 @@ export class ContentSender {
     return queries;
   }
 
+  /** How much of a content was handed to the session, about; `undefined` when the peer does not ask for it. */
+  movedBytes(root: Hash): number | undefined {
+    for (const { want, movedBytes } of this.#sendingByNumber.values()) if (equalBytes(want.root, root)) return Math.round(movedBytes);
+    return undefined;
+  }
+
   /** The class that a want was asked in. */
   priorityOf(number: number): PriorityClass {
     return this.#sendingByNumber.get(number)?.want.priority ?? 'bulk';
@@ -280,6 +290,8 @@ export class ContentSender {
       const { offset } = object;
       const bytes = object.bytes.subarray(offset, offset + bytesMax);
       object.offset += bytes.length;
+      const groupBytes = sending.transfer?.groups[object.object - 1]?.targetBytes ?? 0;
+      sending.movedBytes += (groupBytes * bytes.length) / object.bytes.length;
       this.#shares.sent(dataset, bytes.length);
       const last = object.offset === object.bytes.length;
       if (last) {

@@ -277,7 +277,7 @@ export class Encounter {
     const said = this.#peerVectorByDataset?.get(dataset);
     if (said !== undefined) return said;
     const { interests, membership } = this.#stores;
-    return dataset === membership.logDataset || interests.subscribes(this.#peer, dataset) ? VersionVector.empty : undefined;
+    return dataset === membership.logDataset || interests.concerns(this.#peer, dataset) ? VersionVector.empty : undefined;
   }
 
   #peerSays(name: ShortName, vector: CborValue): Fault | undefined {

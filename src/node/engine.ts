@@ -6,6 +6,7 @@ import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, type Moment } from '../core/time.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Dot } from '../datasets/log.ts';
+import type { ContactWindow } from '../forwarding/contact-windows.ts';
 import { Contacts } from '../forwarding/contacts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
@@ -97,7 +98,10 @@ export class Engine {
     const { identity, crypto, membership, catalog, entropy, random, rateControl } = parts;
     const report = (event: NodeEvent): void => this.#report(event);
     this.links = new LinkSupervision({ catalog, peerByKey: (key) => membership.memberByKey(key)?.node, report }, now);
-    const contacts = new Contacts(catalog, random.fork(), now.monotonicMs);
+    const contacts = new Contacts(catalog, random.fork(), now.monotonicMs, {
+      opensInMs: (peer) => parts.deliveries.opensInMs(peer, this.#now.wallMs),
+    });
+    parts.deliveries.recover(now);
     this.#endpoint = new SessionEndpoint({
       localStatic: identity.channelKey,
       crypto,
@@ -185,6 +189,7 @@ export class Engine {
     next = earliest(next, this.links.nextDeadline());
     next = earliest(next, this.mesh.nextDeadline());
     next = earliest(next, this.#joining.nextDeadline());
+    next = earliest(next, this.#parts.deliveries.nextDeadline(this.#now));
     return earliest(next, this.#keeping.nextDeadline(this.#now.monotonicMs));
   }
 
@@ -211,6 +216,14 @@ export class Engine {
       if (!this.#parts.interests.choose(dataset, subscribed)) return;
       this.#keeping.interestChanged(dataset);
       this.#replication.interestsChanged();
+    });
+  }
+
+  /** Declares when a peer can be reached, or, with no windows, that it can be at any time. */
+  setContactWindows(peer: NodeId, windows: readonly ContactWindow[], now: Moment): void {
+    this.#turn(now, () => {
+      this.#parts.deliveries.declareWindows(peer, windows);
+      this.#peers.windowsChanged(peer, now.monotonicMs);
     });
   }
 
@@ -241,7 +254,7 @@ export class Engine {
   /** Writes an entry of another kind. */
   appendPayload(
     dataset: DatasetId,
-    kind: 'table' | 'segment' | 'gap' | 'tag',
+    kind: 'table' | 'segment' | 'gap' | 'tag' | 'order',
     payload: CborValue,
     header: Omit<EntryHeader, 'instant'>,
     now: Moment,
@@ -284,6 +297,11 @@ export class Engine {
     this.#turn(now, () => undefined);
   }
 
+  /** How much of a content has moved to peers in the present sessions. */
+  movedTo(root: Hash): { readonly peer: NodeId; readonly bytes: number }[] {
+    return this.#replication.movedTo(root);
+  }
+
   /** Peers with which a session stands. */
   connectedPeers(): NodeId[] {
     return [...this.#peers.sessions.keys()];
@@ -320,13 +338,17 @@ export class Engine {
     this.#drainJoining();
     this.#peers.attemptDue(now);
     this.#keeping.wantLost();
-    this.#replication.sendReceipts(this.#keeping.issueReceipts(now));
+    const receipts = this.#keeping.issueReceipts(now);
+    this.#parts.deliveries.receipts(receipts, now);
+    this.#replication.sendReceipts(receipts);
+    this.#keeping.unwant(this.#parts.deliveries.wake(now));
     this.mesh.settle(now);
     do {
       this.#again = false;
       this.#replication.pump(now);
       this.#drainEndpoint();
     } while (this.#again);
+    for (const change of this.#parts.deliveries.takeChanges()) this.#report({ type: 'delivery', ...change });
   }
 
   #drainEndpoint(): void {
@@ -438,6 +460,7 @@ export class Engine {
     this.links.accounts.introduce(this.#endpoint.remoteStatic(session) ?? noBytes, peer);
     this.#endpoint.refreshAccount(session);
     this.#replication.begin(session, peer);
+    this.#parts.deliveries.sessionBegan(peer, this.#now);
     this.#report({ type: 'session-up', peer, address: address ?? 'inbound' });
   }
 
@@ -447,10 +470,12 @@ export class Engine {
     this.#again = true;
     if (change === 'suspended') {
       this.#replication.handleSuspended(session);
+      this.#parts.deliveries.sessionEnded(peer, this.#now);
       this.mesh.silent(peer, this.#now);
       this.#peers.handleSuspended(peer, this.#now);
     } else {
       this.#replication.handleResumed(session);
+      this.#parts.deliveries.sessionBegan(peer, this.#now);
       this.#peers.handleResumed(peer);
     }
   }
@@ -461,7 +486,9 @@ export class Engine {
     this.#drainJoining();
     const peer = this.#peers.handleClosed(session, this.#now);
     this.#end(session);
-    if (peer !== undefined) this.#report({ type: 'session-down', peer, fault });
+    if (peer === undefined) return;
+    this.#parts.deliveries.sessionEnded(peer, this.#now);
+    this.#report({ type: 'session-down', peer, fault });
   }
 
   /** Forgets a session's conversation, keeping what arrived and what was counted. */

@@ -25,7 +25,7 @@ import { ConflictPolicies, type ConflictResolver } from './conflict-policies.ts'
 import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
-import { type Delivery, deliveriesOf } from './deliveries.ts';
+import { type Delivery, DeliveryService } from './delivery-service.ts';
 import { Duties, type Duty, dutyText, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
 import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
@@ -58,6 +58,8 @@ export type { FieldNodeEvent } from './node-event.ts';
 export class FieldNode {
   /** Versions of datasets: tags, what stood in one, what changed between two, and getting one back. */
   readonly versions: VersionService;
+  /** Sending to somebody, priorities, contact windows, and where everything is. */
+  readonly forwarding: DeliveryService;
   readonly #platform: Platform;
   readonly #options: FieldNodeOptions;
   readonly #identity: Identity;
@@ -107,6 +109,8 @@ export class FieldNode {
     this.#access = new DatasetAccess(this.#membership, this.id);
     this.#observations = new ObservationStore(catalog, crypto, compressor);
     this.#ledger = new IngestLedger(catalog);
+    const replicated = { logs: this.#logs, index: this.#index, receipts: this.#receipts, wants: this.#wants, interests: this.#interests };
+    this.forwarding = new DeliveryService({ self: this.id, catalog, membership: this.#membership, ...replicated });
     const journal = new TransferJournal(catalog);
     const engine = new Engine(
       {
@@ -117,16 +121,13 @@ export class FieldNode {
         entropy,
         random: seededRandom(new DataView(entropy.bytes(4).buffer).getUint32(0)),
         rateControl,
-        logs: this.#logs,
-        index: this.#index,
         contents: this.#contents,
         membership: this.#membership,
-        receipts: this.#receipts,
-        wants: this.#wants,
-        interests: this.#interests,
+        ...replicated,
+        deliveries: this.forwarding.tracking,
         journal,
         applyEntry: (dataset, entry, body) => {
-          if (body.kind === 'files' || body.kind === 'membership') return;
+          if (body.kind === 'files' || body.kind === 'membership' || body.kind === 'order') return;
           const applied =
             body.kind === 'tag'
               ? this.#tags.apply(dataset, entry, body, body.payload)
@@ -160,6 +161,7 @@ export class FieldNode {
       chores: this.#chores,
       header: () => this.#header(),
     };
+    this.forwarding.attach({ ...shared, journal });
     this.#files = new FileService({
       ...shared,
       membership: this.#membership,
@@ -189,7 +191,6 @@ export class FieldNode {
     });
     this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
     this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
-    const replicated = { logs: this.#logs, index: this.#index, receipts: this.#receipts, wants: this.#wants };
     this.mesh = new MeshService(this.#driver);
     this.bandwidth = new BandwidthService({
       ...shared,
@@ -410,8 +411,7 @@ export class FieldNode {
 
   /** Where what this node wrote into a dataset is, subscriber by subscriber, as far as receipts have come back. */
   deliveries(dataset: DatasetId): Delivery[] {
-    const [logs, membership, receipts, interests] = [this.#logs, this.#membership, this.#receipts, this.#interests];
-    return deliveriesOf(dataset, { self: this.id, logs, membership, receipts, interests });
+    return this.forwarding.summary(dataset);
   }
 
   // Upkeep

@@ -1,6 +1,7 @@
 import { type DatasetId, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import type { Dot } from '../datasets/log.ts';
 import type { ReceiptBook } from '../datasets/receipts.ts';
+import { DeliveryQueue } from '../forwarding/delivery-queue.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Membership, Role } from './membership.ts';
 
@@ -28,6 +29,11 @@ export interface Routes {
   nextHop(node: NodeId): NodeId | undefined;
 }
 
+/** What is ordered for whom, beside subscriptions. */
+export interface Addressed {
+  addresses(node: NodeId, dataset: DatasetId): boolean;
+}
+
 const noRoutes: Routes = { nextHop: () => undefined };
 
 /** This node's subscriptions, in the catalog, and what is known of those of others. Synchronous; part of the caller's transaction. */
@@ -37,8 +43,17 @@ export class Interests {
   readonly #membership: Membership;
   readonly #receipts: ReceiptBook;
   readonly #routes: Routes;
+  readonly #orders: Addressed;
 
-  constructor(catalog: Catalog, self: NodeId, membership: Membership, receipts: ReceiptBook, routes: Routes = noRoutes) {
+  constructor(
+    catalog: Catalog,
+    self: NodeId,
+    membership: Membership,
+    receipts: ReceiptBook,
+    routes: Routes = noRoutes,
+    orders: Addressed = new DeliveryQueue(catalog),
+  ) {
+    this.#orders = orders;
     this.#catalog = catalog;
     this.#self = self;
     this.#membership = membership;
@@ -71,6 +86,11 @@ export class Interests {
     return this.#receipts.of(node, dataset)?.subscribed ?? subscribesByDefault(this.#membership.member(node)?.role);
   }
 
+  /** Whether a node wants a dataset, or something of it is ordered for it: then it is told of it. */
+  concerns(node: NodeId, dataset: DatasetId): boolean {
+    return this.subscribes(node, dataset) || this.#orders.addresses(node, dataset);
+  }
+
   /** Whether contents of a dataset are to be brought here: for this node, or to be passed on. */
   moves(dataset: DatasetId): boolean {
     return this.subscribed(dataset) || this.#relays(dataset, undefined);
@@ -78,7 +98,7 @@ export class Interests {
 
   /** Whether this node takes a dataset from a neighbour: for itself, or to pass it on. The log of the team everybody takes. */
   takes(dataset: DatasetId, from: NodeId): boolean {
-    return dataset === this.#membership.logDataset || this.subscribed(dataset) || this.#relays(dataset, from);
+    return dataset === this.#membership.logDataset || this.concerns(this.#self, dataset) || this.#relays(dataset, from);
   }
 
   /** Whether somebody waits for an entry, and for what it brought: this node itself, or, as far as receipts say, another subscriber. */
@@ -95,7 +115,8 @@ export class Interests {
   }
 
   #relays(dataset: DatasetId, from: NodeId | undefined): boolean {
-    return this.#others(dataset).some((node) => {
+    return this.#membership.members().some(({ node }) => {
+      if (node === this.#self || !this.concerns(node, dataset)) return false;
       const hop = this.#routes.nextHop(node);
       return hop !== undefined && hop !== from;
     });

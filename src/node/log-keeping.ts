@@ -9,7 +9,9 @@ import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
 import type { ContentRef } from '../datasets/manifest.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
+import type { Order } from '../forwarding/orders.ts';
 import type { WantList } from '../forwarding/want-list.ts';
+import type { DeliveryTracking } from './delivery-tracking.ts';
 import { sharedDatasets } from './encounter.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
@@ -36,6 +38,7 @@ export interface LogKeepingParts {
   readonly receipts: ReceiptBook;
   readonly wants: WantList;
   readonly interests: Interests;
+  readonly deliveries: DeliveryTracking;
   readonly applyEntry: ApplyEntry;
 }
 
@@ -54,7 +57,7 @@ export interface LogListener {
 export type EntryDraft = Omit<EntryHeader, 'instant'> &
   (
     | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
-    | Pick<Extract<EntryBody, { readonly kind: 'membership' | 'table' | 'segment' | 'gap' | 'tag' }>, 'kind' | 'payload'>
+    | Pick<Extract<EntryBody, { readonly kind: 'membership' | 'table' | 'segment' | 'gap' | 'tag' | 'order' }>, 'kind' | 'payload'>
   );
 
 /** Paths that are looked at together. */
@@ -71,10 +74,13 @@ export class LogKeeping {
   /** Datasets about which a receipt may be due, and when each was last issued. */
   readonly #receiptDue = new Set<DatasetId>();
   readonly #receiptIssuedAt = new Map<DatasetId, MonotonicMs>();
+  /** Of the present or the last turn, for rules that go by age. */
+  #wallMs: number;
 
   constructor(parts: LogKeepingParts, listener: LogListener, now: Moment) {
     this.#parts = parts;
     this.#listener = listener;
+    this.#wallMs = now.wallMs;
     this.#clock = new HybridClock(parts.index.greatestInstant(parts.identity.node, now.wallMs + limits.clockLeadMsMax));
     // What an earlier run could not say any more.
     for (const { dataset } of sharedDatasets(parts.membership)) this.#receiptDue.add(dataset);
@@ -86,6 +92,7 @@ export class LogKeeping {
     const body: EntryBody = { ...draft, instant: this.#clock.issue(now.wallMs) };
     const entry = logs.append(dataset, identity.node, identity.signingKey, encodeEntryBody(body, identity.node));
     this.#apply(dataset, entry, body, now);
+    this.#parts.deliveries.written(dataset, now);
     this.#listener.logsGrew();
     this.#listener.report({ type: 'entries', dataset, count: 1, from: 'self' });
     return { author: entry.author, sequence: entry.sequence };
@@ -109,12 +116,14 @@ export class LogKeeping {
 
   /** This node takes part in a dataset now, or does so no more. */
   interestChanged(dataset: DatasetId): void {
-    const { index, interests, wants } = this.#parts;
+    const { interests, wants } = this.#parts;
     this.#receiptDue.add(dataset);
-    if (!interests.moves(dataset)) {
-      wants.removeDataset(dataset);
-      return;
-    }
+    if (!interests.moves(dataset)) wants.removeDataset(dataset);
+    this.#wantHeads(dataset);
+  }
+
+  #wantHeads(dataset: DatasetId): void {
+    const { index } = this.#parts;
     for (
       let page = index.paths(dataset, '', pathsAtOnce);
       page.length > 0;
@@ -126,13 +135,15 @@ export class LogKeeping {
     }
   }
 
-  /** Receipts came that may say that nobody waits any more for what was to be passed on. */
-  receiptsArrived(datasets: Iterable<DatasetId>): void {
-    const { interests, wants } = this.#parts;
+  /** Receipts came, or orders ended: nobody may wait any more for what was to be passed on or was sent here. */
+  unwant(datasets: Iterable<DatasetId>): void {
+    const { interests, wants, deliveries } = this.#parts;
     for (const dataset of datasets) {
       if (interests.subscribed(dataset)) continue;
       for (const want of wants.of(dataset))
-        if (!interests.owed(dataset, want)) wants.removeRevision(dataset, want.author, want.sequence, want.path);
+        if (!interests.owed(dataset, want) && !deliveries.isOrdered(dataset, want, want.path))
+          wants.removeRevision(dataset, want.author, want.sequence, want.path);
+      this.#listener.contentsWanted();
     }
   }
 
@@ -146,11 +157,11 @@ export class LogKeeping {
 
   /** Contents that were here and are not any more (damaged in a pack, or changed in the working file they lay in) are wanted again where they are a head. */
   wantLost(): void {
-    const { contents, index, wants, membership } = this.#parts;
+    const { contents, index, wants, deliveries } = this.#parts;
     for (const content of contents.takeLost()) {
       for (const { dataset, path, author, sequence } of index.headsWithRoot(content.root)) {
-        const priority = membership.dataset(dataset)?.priority ?? 'normal';
-        wants.add({ ...content, priority, dataset, path, author, sequence });
+        const urgency = deliveries.urgency(dataset, path, { author, sequence }, content.sizeBytes, this.#wallMs);
+        wants.add({ ...content, ...urgency, dataset, path, author, sequence });
         this.#receiptDue.add(dataset);
         this.#listener.contentsWanted();
       }
@@ -159,6 +170,7 @@ export class LogKeeping {
 
   /** Signs what is held completely by now, for the datasets where that may have changed. */
   issueReceipts(now: Moment): HeldReceipt[] {
+    this.#wallMs = now.wallMs;
     const { identity, receipts, logs, wants, interests, membership } = this.#parts;
     const issued: HeldReceipt[] = [];
     for (const dataset of this.#receiptDue) {
@@ -171,7 +183,7 @@ export class LogKeeping {
         (wants.firstIncomplete(dataset, author) ?? length + 1) - 1,
       ]);
       // A node that takes no part in a dataset promises nothing; one that relays it promises what subscribers still lack.
-      const takesPart = dataset === membership.logDataset || interests.moves(dataset);
+      const takesPart = dataset === membership.logDataset || interests.moves(dataset) || interests.concerns(identity.node, dataset);
       const vector = takesPart ? VersionVector.of(held) : VersionVector.empty;
       const subscribed = dataset === membership.logDataset || interests.subscribed(dataset);
       const receipt = receipts.issue(identity.node, identity.signingKey, dataset, vector, subscribed, this.#clock.issue(now.wallMs));
@@ -192,7 +204,8 @@ export class LogKeeping {
   }
 
   #apply(dataset: DatasetId, entry: LogEntry, body: EntryBody, now: Moment): void {
-    const { membership, index, applyEntry } = this.#parts;
+    const { membership, index, applyEntry, deliveries } = this.#parts;
+    this.#wallMs = now.wallMs;
     if (body.kind === 'files') {
       const touched = index.apply(dataset, entry, body, body.changes, now.wallMs);
       this.#updateWants(dataset, entry, body.changes);
@@ -201,6 +214,11 @@ export class LogKeeping {
       membership.rebuild();
       this.#listener.report({ type: 'team-changed' });
       this.#listener.teamChanged();
+      deliveries.teamChanged();
+    } else if (body.kind === 'order') {
+      const order = deliveries.apply(dataset, entry, body, body.payload);
+      if (order.ok) this.#ordered(dataset, entry, order.value);
+      else this.#listener.report({ type: 'fault', peer: entry.author, fault: order.fault });
     } else {
       applyEntry(dataset, entry, body);
     }
@@ -213,21 +231,50 @@ export class LogKeeping {
 
   /** Wants the content of every head that this entry brought, and stops wanting what it superseded. */
   #updateWants(dataset: DatasetId, dot: Dot, changes: readonly FileChange[]): void {
-    const { index, wants, interests } = this.#parts;
+    const { index, wants } = this.#parts;
     for (const change of changes) {
       for (const old of change.superseded) wants.removeRevision(dataset, old.author, old.sequence, change.path);
     }
-    if (!interests.moves(dataset)) return;
     for (const { path, content, head } of index.contentsOf(dataset, dot)) if (head) this.#want(dataset, path, dot, content);
   }
 
   /** Wants a content, unless it is here. */
   #want(dataset: DatasetId, path: string, { author, sequence }: Dot, content: ContentRef): void {
-    const { contents, wants, membership, interests } = this.#parts;
+    const { contents, wants, interests, deliveries } = this.#parts;
     if (content.sizeBytes === 0) contents.complete(content, []);
-    else if (!contents.holds(content.root) && interests.owed(dataset, { author, sequence })) {
+    else if (!contents.holds(content.root)) {
+      const dot = { author, sequence };
+      const isOwed = interests.moves(dataset) && interests.owed(dataset, dot);
+      if (!isOwed && !deliveries.isOrdered(dataset, dot, path)) return;
       this.#listener.contentsWanted();
-      wants.add({ ...content, priority: membership.dataset(dataset)?.priority ?? 'normal', dataset, path, author, sequence });
+      wants.add({
+        ...content,
+        ...deliveries.urgency(dataset, path, dot, content.sizeBytes, this.#wallMs),
+        dataset,
+        path,
+        author,
+        sequence,
+      });
+    }
+  }
+
+  /** An order changes what is wanted, or how urgently. */
+  #ordered(dataset: DatasetId, { author }: Dot, order: Order): void {
+    const { index, logs, deliveries } = this.#parts;
+    this.#receiptDue.add(dataset);
+    if (order.type === 'rules') {
+      this.#wantHeads(dataset);
+      return;
+    }
+    if (order.type === 'cancel') this.unwant([dataset]);
+    const items = order.type === 'send' ? order.items : deliveries.itemsOf(dataset, { author, sequence: order.sequence });
+    for (const item of items) {
+      const last = Math.min(item.last, logs.length(dataset, item.author));
+      for (let sequence = item.first; sequence <= last; sequence++) {
+        const dot = { author: item.author, sequence };
+        for (const { path, content, head } of index.contentsOf(dataset, dot))
+          if (head && (item.path === undefined || item.path === path)) this.#want(dataset, path, dot, content);
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
+import type { DeliveryChange } from '../forwarding/delivery-queue.ts';
 import type { LinkReport, Waiting } from './link-report.ts';
 
 /** Something the node's owner may want to know. */
@@ -17,6 +18,8 @@ export type NodeEvent =
   | { readonly type: 'conflict'; readonly dataset: DatasetId; readonly path: string }
   | { readonly type: 'content-complete'; readonly root: string; readonly sizeBytes: number; readonly copiedBytes: number }
   | { readonly type: 'receipt'; readonly node: NodeId; readonly dataset: DatasetId }
+  /** Deliveries of one order, or of a dataset to one of its subscribers, came into another state. */
+  | ({ readonly type: 'delivery' } & DeliveryChange)
   /** The link to a member turned out to be of another class, or half as fast or slow again. */
   | { readonly type: 'link-changed'; readonly report: LinkReport }
   /** Something that could be sent or asked for waits for a budget; said again when what it waits for changes, and ended by `waiting-over`. */

@@ -58,6 +58,11 @@ export class Peers {
     this.#parts.contacts.hint({ has: (peer) => this.#isHeard(peer) }, now);
   }
 
+  /** When a peer can be reached was declared anew. */
+  windowsChanged(peer: NodeId, now: MonotonicMs): void {
+    this.#parts.contacts.windowsChanged(peer, this.#isHeard(peer), now);
+  }
+
   /** Begins the attempts that are due. */
   attemptDue(now: Moment): void {
     for (const { peer, address } of this.#parts.contacts.due(now.monotonicMs)) this.#attempt(peer, address, now);

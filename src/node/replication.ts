@@ -15,9 +15,11 @@ import type { Crypto } from '../ports/crypto.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message, type Want } from '../session/messages.ts';
 import type { EncodingPurpose } from './codec-selector.ts';
+import { giveWay } from './content-places.ts';
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
+import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
 import type { Interests } from './interests.ts';
 import type { LinkSupervision } from './link-supervision.ts';
@@ -64,6 +66,7 @@ export interface ReplicationParts {
   readonly wants: WantList;
   readonly interests: Interests;
   readonly journal: TransferJournal;
+  readonly deliveries: DeliveryTracking;
   readonly keeping: LogKeeping;
   readonly links: LinkSupervision;
   /** Begins a task; answered by `handleTaskDone`. */
@@ -233,6 +236,14 @@ export class Replication {
     this.#parts.keeping.contentArrived(root);
   }
 
+  /** How much of a content has moved to peers in the present sessions. */
+  movedTo(root: Hash): { readonly peer: NodeId; readonly bytes: number }[] {
+    return [...this.#talkBySession.values()].flatMap(({ peer, sender }) => {
+      const bytes = sender.movedBytes(root);
+      return bytes === undefined ? [] : [{ peer, bytes }];
+    });
+  }
+
   /** Whether a wanted content is on its way here, might be as soon as a peer was asked, or was asked of everybody in reach in vain. */
   prospect(root: Hash): 'coming' | 'open' | 'nowhere' {
     const key = toHex(root);
@@ -266,10 +277,13 @@ export class Replication {
         break;
       }
       case 'receipts':
-        this.#receiptsArrived(talk, message);
+        this.#receiptsArrived(talk, message, now);
         break;
       case 'wants':
-        for (const want of message.wants) talk.sender.handleWant(want);
+        for (const want of message.wants) {
+          talk.sender.handleWant(want);
+          this.#parts.deliveries.asked(talk.peer, want.root, now);
+        }
         break;
       case 'lacks':
         for (const number of message.numbers) talk.receiver.handleLack(number);
@@ -303,11 +317,12 @@ export class Replication {
     this.#talkBySession.get(session)?.receiver.handleData(data.transfer, data.offset, data.bytes, data.last, now.monotonicMs);
   }
 
-  #receiptsArrived(talk: Talk, message: Extract<Message, { type: 'receipts' }>): void {
+  #receiptsArrived(talk: Talk, message: Extract<Message, { type: 'receipts' }>, now: Moment): void {
     const { fresh, faults } = talk.encounter.handleReceipts(message);
     for (const fault of faults) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
     for (const { node, dataset } of fresh) this.#parts.report({ type: 'receipt', node, dataset });
-    this.#parts.keeping.receiptsArrived(new Set(fresh.map(({ dataset }) => dataset)));
+    this.#parts.deliveries.receipts(fresh, now);
+    this.#parts.keeping.unwant(new Set(fresh.map(({ dataset }) => dataset)));
     this.sendReceipts(fresh, talk.session);
   }
 
@@ -345,7 +360,7 @@ export class Replication {
     for (let next = talk.encounter.poll(hasRoom); next !== undefined; next = talk.encounter.poll(hasRoom)) {
       this.#sayEncounter(talk, next, now);
     }
-    this.#ask(talk, now.monotonicMs);
+    this.#ask(talk, now);
     this.#drainReceiver(talk, now);
     this.#drainSender(talk, now);
     this.refill(talk.session, now);
@@ -406,16 +421,18 @@ export class Replication {
   }
 
   /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */
-  #ask(talk: Talk, now: MonotonicMs): void {
-    const { wants, contents, index, endpoint, links } = this.#parts;
-    if (this.#holdUntil !== undefined && this.#holdUntil <= now) this.#resumeAsking();
+  #ask(talk: Talk, now: Moment): void {
+    const { wants, contents, index, endpoint, links, journal, deliveries } = this.#parts;
+    if (this.#holdUntil !== undefined && this.#holdUntil <= now.monotonicMs) this.#resumeAsking();
     const path = endpoint.path(talk.session);
     if (links.accounts.isLimited) {
       for (const { root, priority } of talk.receiver.coming) if (!links.mayAsk(talk.peer, path, priority)) talk.receiver.withdraw(root);
     }
     // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
+    if (!talk.askAgain || this.#holdUntil !== undefined || talk.silent) return;
+    giveWay(talk.receiver, wants, wantsAtOnce, (root) => talk.spoiled.has(root));
     const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
-    if (!talk.askAgain || free <= 0 || this.#holdUntil !== undefined || talk.silent) return;
+    if (free <= 0) return;
     talk.askAgain = false;
     const talks = [...this.#talkBySession.values()];
     const silent = talks.filter((each) => each.silent).map(({ receiver }) => receiver);
@@ -424,7 +441,12 @@ export class Replication {
       has: (root: string) =>
         talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
     };
-    for (const wanted of wants.next(free, except)) {
+    const circumstances = {
+      opportunity: deliveries.opportunity(talk.peer, endpoint.estimate(talk.session).rateBytesPerSecond, now),
+      arrivedBytes: (root: Hash, sizeBytes: number) => journal.arrivedBytes(root, sizeBytes),
+      coming: talk.receiver.coming.map(({ priority }) => priority),
+    };
+    for (const wanted of wants.next(free, except, circumstances)) {
       if (!links.mayAsk(talk.peer, path, wanted.priority)) continue;
       if (contents.holds(wanted.root)) {
         // It came by another way: somebody put the file in its place, for one.

@@ -56,8 +56,10 @@ describe('the order of what is moved in a contact', () => {
     const of = (priority: PriorityClass, count: number) =>
       Array.from({ length: count }, (_, index) => item(`${priority}${index}`, 9, { priority }));
     const ordered = [...of('critical', 5), ...of('normal', 3), ...of('bulk', 3)];
-    expect(names(withPlaces(ordered, 4))).toBe('critical0 critical1 normal0 bulk0');
-    expect(names(withPlaces(ordered, 1))).toBe('critical0');
+    expect(names(withPlaces(ordered, 8))).toBe('critical0 critical1 critical2 critical3 critical4 normal0 normal1 bulk0');
+    expect(names(withPlaces(ordered, 4))).toBe('critical0 critical1 critical2 critical3');
+    expect(names(withPlaces(ordered, 2, Array(30).fill('critical')))).toBe('normal0 bulk0');
+    expect(names(withPlaces(ordered, 1, [...Array(30).fill('critical'), 'bulk', 'normal']))).toBe('critical0');
     expect(names(withPlaces(ordered, 100))).toBe(names(ordered));
   });
 });
