@@ -81,4 +81,12 @@ describe('the journal of incomplete contents', () => {
     journal.retain((root) => root[0] === 101);
     expect([journal.plan(one) !== undefined, parts(two), journal.groups(hash(103))]).toEqual([true, [], []]);
   });
+
+  it('knows about how much of a content is here', () => {
+    expect(journal.arrivedBytes(one, 1e6)).toBe(0);
+    journal.begin(one, utf8('plan'), []);
+    journal.addGroup(one, 0, [hash(1), hash(2)]);
+    journal.addPart(one, 2, 0, new Uint8Array(100));
+    expect([journal.arrivedBytes(one, 1e6), journal.arrivedBytes(one, 5000)]).toEqual([2 * 65_536 + 100, 5000]);
+  });
 });

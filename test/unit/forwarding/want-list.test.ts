@@ -100,4 +100,23 @@ describe('the list of wanted contents', () => {
       { contents: 1, bytes: 5 },
     ]);
   });
+
+  it('takes another class and deadline for what is there, and asks for what is due first', () => {
+    wants.add(want(1, { sizeBytes: 10 }));
+    wants.add(want(2, { sizeBytes: 20 }));
+    wants.add(want(2, { sizeBytes: 20, deadlineMs: 99 }));
+    expect([wants.priorityOf(want(1).root), wants.priorityOf(want(9).root)]).toEqual(['normal', undefined]);
+    expect(next()).toEqual([2, 1]);
+    wants.add(want(1, { sizeBytes: 10, priority: 'critical' }));
+    expect([wants.priorityOf(want(1).root), next()]).toEqual(['critical', [1, 2]]);
+    expect(wants.outstanding().contents).toBe(2);
+  });
+
+  it('goes on first with what is nearly here, when none finishes in the contact', () => {
+    wants.add(want(1, { sizeBytes: 5000 }));
+    wants.add(want(2, { sizeBytes: 9000 }));
+    const opportunity = { nowMs: 0, rateBytesPerSecond: 100, contacts: [{ fromMs: 0, toMs: 1000 }] };
+    const arrivedBytes = (root: Uint8Array) => (root[0] === 2 ? 8000 : 0);
+    expect(wants.next(9, nobody, { opportunity, arrivedBytes }).map((each) => each.root[0])).toEqual([2, 1]);
+  });
 });
