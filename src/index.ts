@@ -38,7 +38,6 @@ export type { ConflictAnswer, ConflictResolver, ConflictSide, ConflictToResolve 
 export type { Duty } from './node/duties.ts';
 export type { PeerTraffic } from './node/engine.ts';
 export type { Delivery, FieldNode, FieldNodeEvent, FileInfo, RevisionInfo, ScanReport } from './node/field-node.ts';
-export type { IngestReport, SiteProfile } from './node/ingest.ts';
 export type { LinkUsage } from './node/link-accounts.ts';
 export type { BudgetState, LinkBudget } from './node/link-budgets.ts';
 export type { LinkReport, Waiting } from './node/link-report.ts';
@@ -48,6 +47,8 @@ export type { MeshService } from './node/mesh-service.ts';
 export type { ExportFormat } from './node/platform.ts';
 export type { Quote, QuoteOptions } from './node/quote-service.ts';
 export type { RateCap } from './node/rate-caps.ts';
+export type { IngestReport } from './node/row-writer.ts';
+export type { SiteProfile } from './node/site-profile.ts';
 export type { RepairReport, VerifyReport } from './node/upkeep.ts';
 export type { PathDifference } from './node/version-diff.ts';
 export type { CheckoutOptions, DatasetVersion, TagInfo, VersionRef, VersionService } from './node/version-service.ts';

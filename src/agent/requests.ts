@@ -2,10 +2,10 @@ import * as v from 'valibot';
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifiers.ts';
-import { type Duty, siteProfileShape } from '../node/duties.ts';
+import type { Duty } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
-import type { SiteProfile } from '../node/ingest.ts';
 import type { LinkBudget } from '../node/link-budgets.ts';
+import { type SiteProfile, siteProfileShape } from '../node/site-profile.ts';
 import type { DatasetVersion, RevisionRef, TagInfo, VersionRef } from '../node/version-service.ts';
 
 /**

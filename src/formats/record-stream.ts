@@ -119,6 +119,8 @@ export interface RecordFormat {
   readonly id: string;
   /** Looks at the first bytes (up to 4 KiB) and the name of a file. Never throws. */
   sniff(head: Uint8Array, name: string): Confidence;
+  /** True where a file is overwritten in place and does not grow: one that changed is read from its beginning. */
+  readonly isRing?: true;
   /** A reader at the beginning of a file, or where an earlier one stopped. */
   reader(resume?: ReaderPosition): FormatReader;
 }

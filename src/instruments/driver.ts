@@ -69,10 +69,14 @@ export interface CollectCursor {
 
 /** One record as collected. */
 export interface CollectedRecord {
-  readonly recordNumber: number;
+  /** The instrument's own number of the record; absent where it has none, and then time and values alone say whether it was read before. */
+  readonly recordNumber?: number;
   readonly stamp: LocalStamp;
   readonly cells: readonly Cell[];
 }
+
+/** A record of an instrument that numbers them. */
+export type NumberedRecord = CollectedRecord & { readonly recordNumber: number };
 
 /** Some records of one table, in order, with the bytes they were decoded from. */
 export interface CollectedBatch {

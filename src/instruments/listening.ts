@@ -60,7 +60,7 @@ const visitTablesMax = 256;
 
 interface HeardTable {
   readonly table: InstrumentTable;
-  readonly records: Omit<CollectedRecord, 'recordNumber'>[];
+  readonly records: CollectedRecord[];
 }
 
 interface Visit {
@@ -120,7 +120,8 @@ export class ListeningSession implements DeviceSession {
     const first = cursor?.nextRecord ?? 0;
     yield {
       table,
-      records: records.map((record, i) => ({ ...record, recordNumber: first + i })),
+      // Without numbers: the same fix, heard again at the next visit, is the same record.
+      records,
       raw,
       cursor: { revision: table.revision, nextRecord: first + records.length },
     };

@@ -3,6 +3,7 @@ import { GodwitError } from '../core/errors.ts';
 import { topicMappingShape } from '../instruments/mqtt/topic-mapping.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Timers } from '../ports/timers.ts';
+import { siteProfileShape } from './site-profile.ts';
 
 /**
  * Standing duties: what a node does by itself, again and again, from the moment it is opened: listen, look for changes in directories, read loggers. They are kept in the catalog, so a node that
@@ -11,25 +12,19 @@ import type { Timers } from '../ports/timers.ts';
 
 const everyMs = v.pipe(v.number(), v.integer(), v.minValue(100), v.maxValue(366 * 24 * 3600 * 1000));
 const dataset = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-/** A `SiteProfile` in data of foreign origin. */
-export const siteProfileShape = v.strictObject({
-  stationId: v.optional(v.string()),
-  stationName: v.optional(v.string()),
-  utcOffsetMinutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(-1080), v.maxValue(1080))),
-  intervalUs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
-  position: v.optional(
-    v.strictObject({
-      latitude: v.pipe(v.number(), v.minValue(-90), v.maxValue(90)),
-      longitude: v.pipe(v.number(), v.minValue(-180), v.maxValue(180)),
-      altitudeM: v.optional(v.number()),
-      method: v.string(),
-    }),
-  ),
-});
 const dutyShape = v.variant('kind', [
   v.strictObject({ kind: v.literal('listen'), address: v.string() }),
   v.strictObject({ kind: v.literal('scan'), dataset, everyMs, settleMs: v.optional(v.pipe(v.number(), v.minValue(0))) }),
-  v.strictObject({ kind: v.literal('ingest'), dataset, directory: v.string(), everyMs, profile: v.optional(siteProfileShape) }),
+  v.strictObject({
+    kind: v.literal('ingest'),
+    dataset,
+    directory: v.string(),
+    everyMs,
+    profile: v.optional(siteProfileShape),
+    profileByPath: v.optional(
+      v.pipe(v.array(v.strictObject({ path: v.pipe(v.string(), v.maxLength(1024)), profile: siteProfileShape })), v.maxLength(1024)),
+    ),
+  }),
   v.strictObject({
     kind: v.literal('collect'),
     dataset,
@@ -94,11 +89,19 @@ export function dutyText(duty: Duty): string {
 /** Pauses before a duty without an interval is tried again after it failed or ended: the first, and the longest. */
 const firstPauseMs = 1000;
 const longestPauseMs = 300_000;
+const longestVisitPauseMs = 3_600_000;
 
 const schema: Schema = {
   component: 'duties',
   steps: ['CREATE TABLE duty (id INTEGER PRIMARY KEY, duty TEXT NOT NULL UNIQUE) STRICT;'],
 };
+
+/** How long until a duty is done again that has failed so often in a row. An instrument that does not answer is asked less and less often, up to once an hour, as every attempt wakes its radio. */
+function pauseAfter(duty: Duty, failures: number): number {
+  if (!('everyMs' in duty)) return Math.min(firstPauseMs * 2 ** Math.max(0, failures - 1), longestPauseMs);
+  if (duty.kind !== 'collect' || failures === 0) return duty.everyMs;
+  return Math.max(duty.everyMs, Math.min(duty.everyMs * 2 ** (failures - 1), longestVisitPauseMs));
+}
 
 /** Runs the duties of one node. */
 export class Duties {
@@ -172,7 +175,7 @@ export class Duties {
       )
       .then((done) => {
         if (cancelled.signal.aborted || this.#closed || (done && duty.kind === 'listen')) return;
-        const pauseMs = 'everyMs' in duty ? duty.everyMs : Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
+        const pauseMs = pauseAfter(duty, done ? 0 : failures + 1);
         const timer = this.#timers.schedule(pauseMs, () => this.#run(id, duty, done ? 0 : failures + 1));
         this.#cancelById.set(id, () => timer.cancel());
       });

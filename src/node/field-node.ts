@@ -31,7 +31,6 @@ import { Engine, type PeerTraffic } from './engine.ts';
 import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
 import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
 import { type Identity, openIdentity } from './identity.ts';
-import type { IngestReport } from './ingest.ts';
 import { Interests } from './interests.ts';
 import { type ConflictRule, type DatasetDefinition, type Member, Membership } from './membership.ts';
 import { MeshService } from './mesh-service.ts';
@@ -39,6 +38,7 @@ import { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent, NodeEvent } from './node-event.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { QuoteService } from './quote-service.ts';
+import type { IngestReport } from './row-writer.ts';
 import { type CollectOptions, type IngestOptions, SeriesService } from './series-service.ts';
 import { type DatasetOptions, type InviteOptions, type JoinOptions, requireProperName, TeamService } from './team-service.ts';
 import { type RepairReport, Upkeep, type VerifyOptions, type VerifyReport } from './upkeep.ts';
@@ -78,7 +78,8 @@ export class FieldNode {
   readonly #driver: NodeDriver;
   readonly #team: TeamService;
   readonly #files: FileService;
-  readonly #series: SeriesService;
+  /** Observations beyond reading and listing them: deriving them again, clocks, gaps, positions. */
+  readonly series: SeriesService;
   readonly #search: ContentSearch;
   readonly #upkeep: Upkeep;
   readonly #chores: Chores;
@@ -190,7 +191,7 @@ export class FieldNode {
       onProblem: (what, error) => this.#problem(what, error),
     });
     this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
-    this.#series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
+    this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
     this.mesh = new MeshService(this.#driver);
     this.bandwidth = new BandwidthService({
       ...shared,
@@ -455,7 +456,7 @@ export class FieldNode {
    * @throws GodwitError `DATASET_UNKNOWN`, `DIRECTORY_MISSING`, `DISK_FULL`
    */
   async ingest(dataset: DatasetId, directory: string, options: IngestOptions = {}): Promise<IngestReport[]> {
-    return this.#series.ingest(dataset, directory, options);
+    return this.series.ingest(dataset, directory, options);
   }
 
   /**
@@ -464,7 +465,7 @@ export class FieldNode {
    * @throws GodwitError `INSTRUMENT_UNREACHABLE`, `INSTRUMENT_TIMEOUT`, `ZONE_UNKNOWN`, and what the driver documents; what was stored before stays.
    */
   async collect<C>(dataset: DatasetId, driver: DeviceDriver<C>, options: CollectOptions<C>): Promise<IngestReport[]> {
-    return this.#series.collect(dataset, driver, options);
+    return this.series.collect(dataset, driver, options);
   }
 
   /** Table revisions of a `series` dataset with the extent of their rows. */
@@ -512,7 +513,7 @@ export class FieldNode {
 
   /** Writes a `series` dataset to a file: a CF NetCDF-4 file or a GeoPackage. The file is replaced as one step. @throws GodwitError `NOTHING_TO_EXPORT`, `EXPORT_FAILED`, `DISK_FULL`, `DIRECTORY_UNWRITABLE` */
   async export(dataset: DatasetId, format: ExportFormat, path: string): Promise<ExportReport> {
-    return this.#series.export(dataset, format, path);
+    return this.series.export(dataset, format, path);
   }
 
   // What happens
@@ -543,6 +544,7 @@ export class FieldNode {
   async close(): Promise<void> {
     this.#duties.close();
     this.#search.close();
+    await this.series.close();
     await this.#chores.close();
     await this.#upkeep.close();
     this.bandwidth.close();
@@ -576,7 +578,7 @@ export class FieldNode {
         await this.scan(duty.dataset as DatasetId, duty.settleMs === undefined ? {} : { settleMs: duty.settleMs });
         break;
       default:
-        await this.#series.perform(duty, signal);
+        await this.series.perform(duty, signal);
     }
   }
 

@@ -8,8 +8,9 @@ import { TopicMappings } from '../instruments/mqtt/topic-mapping.ts';
 import type { FileStat } from '../ports/file-tree.ts';
 import type { Chores } from './chores.ts';
 import type { Duty } from './duties.ts';
-import type { Ingest, SiteProfile } from './ingest.ts';
+import type { Ingest } from './ingest.ts';
 import type { Platform } from './platform.ts';
+import type { SiteProfile } from './site-profile.ts';
 
 /**
  * What comes by itself: messages of brokers, requests of loggers, files that others put down. Each is stored before whoever sent it is told so; what is not told comes again, and is recognised.

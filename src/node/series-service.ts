@@ -1,28 +1,36 @@
 import { GodwitError } from '../core/errors.ts';
-import type { DatasetId, NodeId } from '../core/identifiers.ts';
+import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader } from '../datasets/entry-body.ts';
 import { recordFormats } from '../formats/record-formats.ts';
 import type { ExportReport } from '../formats/series-table.ts';
-
 import { campbellHttpDriver } from '../instruments/campbell-http/driver.ts';
-import type { DeviceDriver } from '../instruments/driver.ts';
+import type { DeviceDriver, DeviceSession } from '../instruments/driver.ts';
 import { gpsdDriver } from '../instruments/gpsd/driver.ts';
 import { hobolinkDriver } from '../instruments/hobolink/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { nmeaDriver } from '../instruments/nmea/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
 import { sdi12Driver } from '../instruments/sdi12/driver.ts';
+import { type ClockEpoch, clockEpochs, clockReadings } from '../observations/clock-epochs.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
-import type { ObservationStore } from '../observations/observation-store.ts';
+import type { ObservationStore, TableSummary } from '../observations/observation-store.ts';
+import { type TimeGap, timeGaps } from '../observations/quality-checks.ts';
+import { placeAt, type StoredFix } from '../observations/station-place.ts';
+import { comparePositions, type StationPosition } from '../observations/table-revision.ts';
 import type { Chores } from './chores.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { Duty } from './duties.ts';
-import { Ingest, type IngestReport, type SiteProfile } from './ingest.ts';
+import { fixesIn } from './fixes.ts';
+import { Ingest, type ReadClock } from './ingest.ts';
 import { Intake } from './intake.ts';
 import type { NodeDriver } from './node-driver.ts';
+import { matchesGlob } from './path-glob.ts';
 import type { ExportFormat, Platform } from './platform.ts';
+import { Reprocessing, type ReprocessOptions } from './reprocessing.ts';
+import type { IngestParts, IngestReport } from './row-writer.ts';
 import { seriesTables } from './series-export.ts';
+import type { SiteProfile } from './site-profile.ts';
 
 /**
  * The observations of a node's datasets: read from files and instruments into them, and written to files out of them. One at a time, each in its turn with the node's other work.
@@ -31,6 +39,8 @@ import { seriesTables } from './series-export.ts';
 /** How files are ingested. */
 export interface IngestOptions {
   readonly profile?: SiteProfile;
+  /** Profiles of single files by patterns for their paths (`*`, `?`, `**`), in place of `profile`; the first that matches counts. */
+  readonly profileByPath?: readonly { readonly path: string; readonly profile: SiteProfile }[];
   /** The files will not grow any more: what is at their end is taken as it is. */
   readonly complete?: boolean;
   /** Paths below the directory; all by default. */
@@ -75,19 +85,20 @@ const drivers: readonly DeviceDriver<object>[] = [
   hobolinkDriver,
 ];
 
-const neverAborted = new AbortController().signal;
-
 /** The observations of one node. */
 export class SeriesService {
   readonly #parts: SeriesServiceParts;
   readonly #ingest: Ingest;
   readonly #intake: Intake;
+  readonly #reprocessing: Reprocessing;
+  readonly #visitByAddress = new Map<string, Promise<IngestReport[]>>();
+  readonly #closing = new AbortController();
 
   constructor(parts: SeriesServiceParts) {
     this.#parts = parts;
     const { self, platform, observations, ledger, contents, driver, header } = parts;
     const { clock, crypto, compressor } = platform;
-    this.#ingest = new Ingest({
+    const ingestParts: IngestParts = {
       observations,
       ledger,
       contents,
@@ -96,11 +107,15 @@ export class SeriesService {
       formats: recordFormats,
       host: {
         self,
+        clockQuality: parts.header().clockQuality,
+        exclusive: (name, work) => parts.chores.exclusive(name, work),
         wallMs: () => clock.now().wallMs,
         atomically: (work) => driver.command((engine, now) => engine.atomically(now, work)),
         append: (dataset, kind, payload) => driver.command((engine, now) => engine.appendPayload(dataset, kind, payload, header(), now)),
       },
-    });
+    };
+    this.#ingest = new Ingest(ingestParts);
+    this.#reprocessing = new Reprocessing(ingestParts);
     this.#intake = new Intake({
       self,
       platform,
@@ -115,7 +130,10 @@ export class SeriesService {
   async perform(duty: Exclude<Duty, { kind: 'listen' | 'scan' }>, signal: AbortSignal): Promise<void> {
     switch (duty.kind) {
       case 'ingest':
-        await this.ingest(duty.dataset as DatasetId, duty.directory, { profile: (duty.profile ?? {}) as SiteProfile });
+        await this.ingest(duty.dataset as DatasetId, duty.directory, {
+          profile: (duty.profile ?? {}) as SiteProfile,
+          profileByPath: (duty.profileByPath ?? []) as NonNullable<IngestOptions['profileByPath']>,
+        });
         break;
       case 'collect':
         await this.collectByDuty(duty);
@@ -140,28 +158,132 @@ export class SeriesService {
       const paths = options.paths ?? (await Array.fromAsync(tree.walk(), (entry) => (entry.kind === 'file' ? entry.path : undefined)));
       for (const path of paths) {
         if (path === undefined) continue;
-        reports.push(await this.#ingest.ingestFile(dataset, tree, path, options.profile ?? {}, { complete: options.complete ?? false }));
+        const own = options.profileByPath?.find((each) => matchesGlob(each.path, path))?.profile;
+        const profile = own ?? options.profile ?? {};
+        reports.push(await this.#ingest.ingestFile(dataset, tree, path, profile, { complete: options.complete ?? false }));
       }
       return reports;
     });
   }
 
-  /** Collects tables from an instrument from where they were left. @throws GodwitError `INSTRUMENT_UNREACHABLE`, and what the driver documents; what was stored before stays. */
+  /**
+   * Collects tables from an instrument from where they were left. A table that cannot be read does not keep the others from being read. Visits to one address wait for each other; those to others do not.
+   *
+   * @throws GodwitError `INSTRUMENT_UNREACHABLE`, and what the driver documents of the first table that failed; what was stored before stays.
+   */
   async collect<C>(dataset: DatasetId, driver: DeviceDriver<C>, options: CollectOptions<C>): Promise<IngestReport[]> {
-    const { platform, chores } = this.#parts;
     this.#requireSeriesWriter(dataset);
-    return chores.exclusive(`collect ${options.address}`, async () => {
-      const transport = await platform.openTransport(options.address);
-      const session = await driver.open(options.configuration, transport, platform.instrumentTimer, options.signal ?? neverAborted);
+    const { address } = options;
+    const before = this.#visitByAddress.get(address);
+    const visit = (async () => {
+      await before?.catch(() => undefined);
+      return this.#visit(dataset, driver, options);
+    })();
+    this.#visitByAddress.set(address, visit);
+    try {
+      return await visit;
+    } finally {
+      if (this.#visitByAddress.get(address) === visit) this.#visitByAddress.delete(address);
+    }
+  }
+
+  /** Ends the visits to instruments that are under way, and waits until they have. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#visitByAddress.values());
+  }
+
+  async #visit<C>(dataset: DatasetId, driver: DeviceDriver<C>, options: CollectOptions<C>): Promise<IngestReport[]> {
+    const { platform } = this.#parts;
+    const { address, configuration, profile, signal } = options;
+    const stop = new AbortController();
+    const abort = (): void => stop.abort();
+    for (const each of [signal, this.#closing.signal]) {
+      if (each?.aborted === true) abort();
+      each?.addEventListener('abort', abort);
+    }
+    try {
+      const transport = await platform.openTransport(address);
+      const session = await driver.open(configuration, transport, platform.instrumentTimer, stop.signal);
       try {
         const names = options.tables ?? (await session.tables()).map((table) => table.name);
+        const clock = driver.capabilities.has('clock') ? await this.#readClock(session) : undefined;
         const reports: IngestReport[] = [];
-        for (const table of names) reports.push(await this.#ingest.collect(dataset, options.address, session, table, options.profile));
+        let failure: { readonly error: unknown } | undefined;
+        for (const table of names) {
+          try {
+            reports.push(await this.#ingest.collect(dataset, address, session, table, profile, clock));
+          } catch (error) {
+            if (!(error instanceof GodwitError) || stop.signal.aborted) throw error;
+            failure ??= { error };
+          }
+        }
+        if (failure !== undefined) throw failure.error;
         return reports;
       } finally {
         await session.close();
       }
-    });
+    } finally {
+      for (const each of [signal, this.#closing.signal]) each?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** The instrument's clock and this node's; `undefined` where it cannot be read, as the records can all the same. */
+  async #readClock(session: DeviceSession): Promise<ReadClock | undefined> {
+    const { clock: nodeClock } = this.#parts.platform;
+    try {
+      const clock = await session.clock();
+      // The instrument answered half a round trip ago.
+      return { clock, referenceUs: Math.round((nodeClock.now().wallMs - clock.uncertaintyMs) * 1000) };
+    } catch (error) {
+      if (error instanceof GodwitError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Reads archived bytes again after a parser or a site profile was put right. The rows go into revisions of their own, derived from the first ones for the reason given; those stay. Doing it again for the same reason
+   * goes on where it was left.
+   *
+   * @throws GodwitError `REASON_INVALID`, `ZONE_UNKNOWN`, `NOT_A_WRITER`, `CONTENT_DAMAGED` (retryable)
+   */
+  async reprocess(dataset: DatasetId, options: ReprocessOptions): Promise<IngestReport[]> {
+    this.#requireSeriesWriter(dataset);
+    return this.#parts.chores.exclusive(`reprocess ${dataset}`, () => this.#reprocessing.run(dataset, options));
+  }
+
+  /** What the clock of a table's instrument was worth, by the readings that were taken when it was collected. */
+  clockEpochs(dataset: DatasetId, table: Hash): ClockEpoch[] {
+    return clockEpochs(clockReadings(this.#parts.observations.events(dataset, table)));
+  }
+
+  /** Where rows of a table are missing between others, by its interval; nothing for a table of which that is not known. */
+  *timeGaps(dataset: DatasetId, table: TableSummary['revision']): IterableIterator<TimeGap> {
+    if (table.intervalUs !== undefined) yield* timeGaps(this.#parts.observations.rows(dataset, table.id), table.intervalUs);
+  }
+
+  /**
+   * Where a station was at a time (microseconds since 1970 UTC); `undefined` when nobody knows. A survey in its definition counts before what receivers at it said.
+   *
+   * @param options `isMoving`: only fixes near the time count
+   */
+  positionAt(
+    dataset: DatasetId,
+    stationId: string,
+    timeUs: number,
+    options: { readonly isMoving?: boolean } = {},
+  ): StationPosition | undefined {
+    const { observations } = this.#parts;
+    const isMoving = options.isMoving === true;
+    let declared: StationPosition | undefined;
+    const fixes: StoredFix[] = [];
+    for (const { revision } of observations.tables(dataset)) {
+      if (revision.stationId !== stationId) continue;
+      if (comparePositions(revision.position, declared) > 0) declared = revision.position;
+      fixes.push(...fixesIn(observations, dataset, revision, isMoving ? timeUs : undefined));
+    }
+    fixes.sort((a, b) => a.instantUs - b.instantUs);
+    return placeAt({ ...(declared === undefined ? {} : { declared }), fixes, isMoving }, timeUs);
   }
 
   /** Does a duty to collect. @throws GodwitError `DRIVER_UNKNOWN`, and as `collect` */

@@ -48,6 +48,12 @@ export const ingestSchema: Schema = {
        length_bytes INTEGER NOT NULL,
        UNIQUE (root, dataset, source, offset)
      ) STRICT;`,
+    `CREATE TABLE derived_table (
+       dataset BLOB NOT NULL,
+       revision BLOB NOT NULL,
+       reason TEXT NOT NULL,
+       PRIMARY KEY (dataset, revision)
+     ) STRICT, WITHOUT ROWID;`,
   ],
 };
 
@@ -184,6 +190,31 @@ export class IngestLedger {
         source,
       )
       .map((row) => ({ source, offset: row.offset, lengthBytes: row.length_bytes, root: row.root as Hash }));
+  }
+
+  /** Sources of which raw bytes are archived, by name. */
+  rawSources(dataset: DatasetId): string[] {
+    return this.#catalog
+      .all<{ source: string }>('SELECT DISTINCT source FROM raw_piece WHERE dataset = ? ORDER BY source', identifierToBytes(dataset))
+      .map(({ source }) => source);
+  }
+
+  /** Why a table revision was derived again here: what is read of it from then on goes into the revision derived for that reason. */
+  derivation(dataset: DatasetId, revision: Hash): string | undefined {
+    return this.#catalog.get<{ reason: string }>(
+      'SELECT reason FROM derived_table WHERE dataset = ? AND revision = ?',
+      identifierToBytes(dataset),
+      revision,
+    )?.reason;
+  }
+
+  setDerivation(dataset: DatasetId, revision: Hash, reason: string): void {
+    this.#catalog.run(
+      'INSERT OR REPLACE INTO derived_table (dataset, revision, reason) VALUES (?, ?, ?)',
+      identifierToBytes(dataset),
+      revision,
+      reason,
+    );
   }
 
   /** Puts a piece into quarantine. False when the same piece is there already. */

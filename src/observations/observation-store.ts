@@ -1,15 +1,16 @@
 import * as v from 'valibot';
-import { toHex } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
 import { type DatasetId, type Hash, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Cell } from '../formats/record-stream.ts';
-import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Catalog, Schema, SqlValue } from '../ports/catalog.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import { worseFlag } from './quality-checks.ts';
 import type { SegmentRow } from './segment-batch.ts';
 import { decodeSegment, encodeSegment } from './segment-codec.ts';
-import { decodeTableRevision, encodeTableRevision, type TableRevision } from './table-revision.ts';
+import { compareDefinitions, comparePositions, decodeTableRevision, encodeTableRevision, type TableRevision } from './table-revision.ts';
 
 /**
  * Observations: the rows of every table revision of a `series` dataset, each once.
@@ -167,6 +168,17 @@ function storedRow(row: ObservationRow): StoredRow {
 
 /** No record number. */
 const noRecord = -1;
+/** Rows that go into the catalog by one statement: what a statement costs is shared by them. */
+const rowsPerInsert = 16;
+const insertRows = (count: number): string =>
+  `INSERT OR IGNORE INTO observation (revision, time_us, record, cells, flags) VALUES ${Array(count).fill('(?, ?, ?, ?, ?)').join(', ')}`;
+const insertOne = insertRows(1);
+const insertMany = insertRows(rowsPerInsert);
+
+/** The worse flags of two checks of one row. */
+export function mergedFlags(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return Uint8Array.from(a, (flag, field) => worseFlag(flag, b[field] ?? flag));
+}
 
 /** The observations of all `series` datasets, in the catalog. Synchronous; part of the caller's transaction. */
 export class ObservationStore {
@@ -174,6 +186,8 @@ export class ObservationStore {
   readonly #crypto: Crypto;
   readonly #compressor: Compressor;
   readonly #keyByRevision = new Map<string, number>();
+  /** The segment that this node has just made, whose rows need not be decoded to be known. */
+  #made: { readonly segment: Uint8Array; readonly rows: readonly SegmentRow[] } | undefined;
 
   constructor(catalog: Catalog, crypto: Crypto, compressor: Compressor) {
     this.#catalog = catalog;
@@ -198,13 +212,50 @@ export class ObservationStore {
     return kind === 'segment' ? this.#applySegment(dataset, payload) : this.#applyGap(dataset, payload);
   }
 
-  /** True when this author has defined the table revision: logs arrive in any order, so each author's rows follow a definition in the author's own log. */
-  isDefinedBy(dataset: DatasetId, author: NodeId, table: Hash): boolean {
-    const key = this.#key(dataset, table);
-    return (
-      key !== undefined &&
-      this.#catalog.get('SELECT 1 FROM table_author WHERE revision = ? AND author = ?', key, identifierToBytes(author)) !== undefined
+  /** Log payload of a batch that is about to be applied here. */
+  encode(batch: RowBatch, fieldCount: number): CborValue {
+    const payload = encodeRowBatch(batch, fieldCount, this.#compressor);
+    this.#made = { segment: (payload as CborValue[])[1] as Uint8Array, rows: batch.rows };
+    return payload;
+  }
+
+  /**
+   * True when this author's log says of the table revision what is known of it: logs arrive in any order, so each author's rows follow a definition in the author's own log. A position that is better known than the one
+   * before is worth another definition.
+   */
+  isDefinedBy(dataset: DatasetId, author: NodeId, revision: TableRevision): boolean {
+    const key = this.#key(dataset, revision.id);
+    if (key === undefined) return false;
+    const known = this.#catalog.get<{ payload: Uint8Array }>(
+      'SELECT payload FROM table_author JOIN table_revision ON table_revision.id = revision WHERE revision = ? AND author = ?',
+      key,
+      identifierToBytes(author),
     );
+    return known !== undefined && comparePositions(revision.position, this.#revision(known.payload)?.position) <= 0;
+  }
+
+  /** Time of a table revision's last row, microseconds since 1970 UTC; `undefined` when it has none. */
+  lastUs(dataset: DatasetId, table: Hash): number | undefined {
+    const key = this.#key(dataset, table);
+    if (key === undefined) return undefined;
+    const found = this.#catalog.get<{ last: number | null }>('SELECT max(time_us) AS last FROM observation WHERE revision = ?', key);
+    return found?.last ?? undefined;
+  }
+
+  /** The last rows before a time, at most `count` of them, in order of time. */
+  rowsBefore(dataset: DatasetId, table: Hash, timeUs: number, count: number): StoredRow[] {
+    const key = this.#key(dataset, table);
+    if (key === undefined) return [];
+    return this.#catalog
+      .all<ObservationRow>(
+        `SELECT time_us, record, cells, flags FROM observation WHERE revision = ? AND time_us < ?
+         ORDER BY time_us DESC, record DESC, cells DESC LIMIT ?`,
+        key,
+        timeUs,
+        count,
+      )
+      .map(storedRow)
+      .reverse();
   }
 
   /** True when exactly this row is stored. */
@@ -288,14 +339,25 @@ export class ObservationStore {
   }
 
   #define(dataset: DatasetId, author: NodeId, revision: TableRevision): void {
-    this.#catalog.run(
-      'INSERT OR IGNORE INTO table_revision (dataset, hash, station, name, payload) VALUES (?, ?, ?, ?, ?)',
+    const payload = encodeCbor(encodeTableRevision(revision));
+    const before = this.#catalog.get<{ id: number; payload: Uint8Array }>(
+      'SELECT id, payload FROM table_revision WHERE dataset = ? AND hash = ?',
       identifierToBytes(dataset),
       revision.id,
-      revision.stationId,
-      revision.table,
-      encodeCbor(encodeTableRevision(revision)),
     );
+    const known = before && this.#revision(before.payload);
+    if (before === undefined) {
+      this.#catalog.run(
+        'INSERT INTO table_revision (dataset, hash, station, name, payload) VALUES (?, ?, ?, ?, ?)',
+        identifierToBytes(dataset),
+        revision.id,
+        revision.stationId,
+        revision.table,
+        payload,
+      );
+    } else if (known !== undefined && compareDefinitions(revision, known) > 0) {
+      this.#catalog.run('UPDATE table_revision SET payload = ? WHERE id = ?', payload, before.id);
+    }
     const key = this.#key(dataset, revision.id);
     if (key !== undefined)
       this.#catalog.run('INSERT OR IGNORE INTO table_author (revision, author) VALUES (?, ?)', key, identifierToBytes(author));
@@ -307,19 +369,9 @@ export class ObservationStore {
     const [table, segment, , events] = shaped.output;
     const key = this.#key(dataset, table as Hash);
     if (key === undefined) return failure('TABLE_UNKNOWN', 'peer', 'observations came before the definition of their table');
-    const batch = decodeSegment(segment, this.#compressor);
-    if (!batch.ok) return batch;
-    let stored = 0;
-    for (const row of batch.value.rows) {
-      stored += this.#catalog.run(
-        'INSERT OR IGNORE INTO observation (revision, time_us, record, cells, flags) VALUES (?, ?, ?, ?, ?)',
-        key,
-        row.timeUs,
-        row.recordNumber ?? noRecord,
-        JSON.stringify(row.cells),
-        row.flags ?? null,
-      );
-    }
+    const rows = this.#rowsOf(segment);
+    if (!rows.ok) return rows;
+    const stored = this.#insert(key, rows.value);
     for (const [timeUs, name, detail] of events) {
       this.#catalog.run(
         'INSERT OR IGNORE INTO logger_event (revision, time_us, name, detail) VALUES (?, ?, ?, ?)',
@@ -329,7 +381,45 @@ export class ObservationStore {
         detail,
       );
     }
-    return success({ stored, duplicate: batch.value.rows.length - stored });
+    return success({ stored, duplicate: rows.value.length - stored });
+  }
+
+  #rowsOf(segment: Uint8Array): Outcome<readonly SegmentRow[]> {
+    const made = this.#made;
+    this.#made = undefined;
+    if (made !== undefined && equalBytes(made.segment, segment)) return success(made.rows);
+    const batch = decodeSegment(segment, this.#compressor);
+    return batch.ok ? success(batch.value.rows) : batch;
+  }
+
+  /** Enters rows; returns how many were not there. Of a row that was, the flags become the worse of both, whichever came first. */
+  #insert(key: number, rows: readonly SegmentRow[]): number {
+    let stored = 0;
+    for (let from = 0; from < rows.length; ) {
+      const block = rows.length - from >= rowsPerInsert ? rows.slice(from, from + rowsPerInsert) : rows.slice(from, from + 1);
+      const parameters: SqlValue[] = [];
+      for (const row of block) parameters.push(key, row.timeUs, row.recordNumber ?? noRecord, JSON.stringify(row.cells), row.flags ?? null);
+      const inserted = this.#catalog.run(block.length === 1 ? insertOne : insertMany, ...parameters);
+      if (inserted < block.length) for (const row of block) this.#addFlags(key, row);
+      stored += inserted;
+      from += block.length;
+    }
+    return stored;
+  }
+
+  #addFlags(key: number, row: SegmentRow): void {
+    if (row.flags === undefined) return;
+    const identity = [key, row.timeUs, row.recordNumber ?? noRecord, JSON.stringify(row.cells)] as const;
+    const known = this.#catalog.get<{ flags: Uint8Array | null }>(
+      'SELECT flags FROM observation WHERE revision = ? AND time_us = ? AND record = ? AND cells = ?',
+      ...identity,
+    );
+    const flags = known?.flags == null ? row.flags : mergedFlags(known.flags, row.flags);
+    this.#catalog.run(
+      'UPDATE observation SET flags = ? WHERE revision = ? AND time_us = ? AND record = ? AND cells = ?',
+      flags,
+      ...identity,
+    );
   }
 
   #applyGap(dataset: DatasetId, payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {

@@ -57,7 +57,7 @@ async function numbersAt(address: string): Promise<number[]> {
   const session = await campbellHttpDriver.open({}, transport, instrumentTimer, new AbortController().signal);
   try {
     const batches = await Array.fromAsync(session.collect('Hour'));
-    return batches.flatMap(({ records }) => records.map(({ recordNumber }) => recordNumber));
+    return batches.flatMap(({ records }) => records.map(({ recordNumber }) => recordNumber ?? -1));
   } finally {
     await session.close();
   }

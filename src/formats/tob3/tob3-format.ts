@@ -13,6 +13,7 @@ import { beginsTob3, Tob3Reader } from './tob3-reader.ts';
  */
 export const tob3Format: RecordFormat = {
   id: 'tob3',
+  isRing: true,
   sniff: (head) => (beginsTob3(head) ? 1 : 0),
   reader: (resume) => new Tob3Reader(resume),
 };

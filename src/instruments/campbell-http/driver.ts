@@ -5,13 +5,13 @@ import type { TableDefinition } from '../../formats/record-stream.ts';
 import type {
   CollectCursor,
   CollectedBatch,
-  CollectedRecord,
   DeviceDriver,
   DeviceSession,
   InstrumentClock,
   InstrumentIdentity,
   InstrumentTable,
   InstrumentTimer,
+  NumberedRecord,
 } from '../driver.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { basicAuthorization } from '../http/http-message.ts';
@@ -68,7 +68,7 @@ interface Definition {
 
 /** A table's newest record, with the answer it came in. */
 interface Newest {
-  readonly record: CollectedRecord;
+  readonly record: NumberedRecord;
   readonly raw: Uint8Array;
 }
 
@@ -86,12 +86,12 @@ function malformed(message: string): GodwitError {
   return new GodwitError('HTTP_LOGGER_MALFORMED', message, { retryable: true });
 }
 
-function ascends(records: readonly CollectedRecord[]): boolean {
+function ascends(records: readonly NumberedRecord[]): boolean {
   return records.every(({ recordNumber }, index) => index === 0 || recordNumber > (records[index - 1]?.recordNumber ?? 0));
 }
 
 /** @param next the record that was asked for first; `undefined` in a table's first collection, where nothing can be missing */
-function batchOf(table: InstrumentTable, records: readonly CollectedRecord[], raw: Uint8Array, next: number | undefined): CollectedBatch {
+function batchOf(table: InstrumentTable, records: readonly NumberedRecord[], raw: Uint8Array, next: number | undefined): CollectedBatch {
   const from = records[0]?.recordNumber ?? 0;
   const last = records.at(-1)?.recordNumber ?? 0;
   return {

@@ -5,7 +5,7 @@ import { parseCsiTime } from '../../formats/csixml/csi-table.ts';
 import { decodeText } from '../../formats/csv-row.ts';
 import type { FieldDefinition, LocalStamp, TableDefinition } from '../../formats/record-stream.ts';
 import { toa5Format } from '../../formats/toa5/toa5-format.ts';
-import type { CollectedRecord } from '../driver.ts';
+import type { NumberedRecord } from '../driver.ts';
 
 /**
  * What a Campbell logger's web server answers: lists of symbols, its clock, and records in CSIJSON or TOA5. Everything is decoded whole, since every answer is bounded by the client.
@@ -20,7 +20,7 @@ const symbolsMax = 4096;
 /** Records of one table, and what the answer says of the table. */
 export interface DataAnswer {
   readonly table: TableDefinition;
-  readonly records: readonly CollectedRecord[];
+  readonly records: readonly NumberedRecord[];
 }
 
 function malformed(message: string) {
@@ -62,7 +62,7 @@ export function decodeJsonData(body: Uint8Array): Outcome<DataAnswer> {
   const data = member(answer, 'data');
   if (data === undefined || data.type === 'null') return success({ table, records: [] });
   if (data.type !== 'array') return malformed('the answer has no list of records');
-  const records: CollectedRecord[] = [];
+  const records: NumberedRecord[] = [];
   for (const item of data.items) {
     const record = readCsijsonRecord(item, table);
     if (typeof record === 'string' || record.recordNumber === undefined) return malformed('a record of the answer cannot be read');
@@ -75,7 +75,7 @@ export function decodeJsonData(body: Uint8Array): Outcome<DataAnswer> {
 export function decodeToa5Data(body: Uint8Array): Outcome<DataAnswer> {
   const reader = toa5Format.reader();
   let table: TableDefinition | undefined;
-  const records: CollectedRecord[] = [];
+  const records: NumberedRecord[] = [];
   for (const item of [...reader.push(body), ...reader.end({ complete: true })]) {
     if (item.type === 'table') table = item.table;
     else if (item.type === 'record' && item.recordNumber !== undefined) {

@@ -41,7 +41,7 @@ function recordsOf(batches: readonly CollectedBatch[]): CollectedRecord[] {
 }
 
 function numbersOf(batches: readonly CollectedBatch[]): number[] {
-  return recordsOf(batches).map(({ recordNumber }) => recordNumber);
+  return recordsOf(batches).map(({ recordNumber }) => recordNumber ?? -1);
 }
 
 function range(from: number, to: number): number[] {

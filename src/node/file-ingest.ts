@@ -1,0 +1,228 @@
+import { toHex } from '../core/bytes.ts';
+import { GodwitError } from '../core/errors.ts';
+import type { DatasetId } from '../core/identifiers.ts';
+import type { FormatReader, LocalStamp, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
+import type { FileCursor } from '../observations/ingest-ledger.ts';
+import type { LoggerEvent } from '../observations/observation-store.ts';
+import type { SegmentRow } from '../observations/segment-batch.ts';
+import type { TableRevision } from '../observations/table-revision.ts';
+import type { FileReader } from '../ports/file-tree.ts';
+import { type IngestParts, type IngestReport, RowWriter, rowsPerSegment } from './row-writer.ts';
+import type { SiteProfile } from './site-profile.ts';
+
+/**
+ * One reading of one file, message or archived piece: bytes in, rows and defects out, in steps that are one transaction each.
+ */
+
+const readBytes = 1024 * 1024;
+const defectBytesMax = 65_536;
+
+/** Rows of one table that are gathered until there are enough for a segment: in a file whose tables take turns line by line, each has its own. */
+interface Gathering {
+  readonly revision: TableRevision;
+  rows: SegmentRow[];
+  events: LoggerEvent[];
+  from: number;
+  to: number;
+}
+
+/** How a source is read. */
+export interface FileRunOptions {
+  readonly dataset: DatasetId;
+  /** Name of the source, as rows and quarantine have it. */
+  readonly source: string;
+  readonly profile: SiteProfile;
+  readonly format: RecordFormat;
+  /** Where an earlier reading stopped. */
+  readonly resume?: ReaderPosition;
+  /** Name of the source in the counts; default `source`. */
+  readonly countedAs?: string;
+  /** The bytes are archived already and are read again for this reason: rows go into a derived revision, and nothing else is noted. */
+  readonly reason?: string;
+  /** The time by a better clock, where the profile or readings of the clock say it; default: as stamped. */
+  readonly corrected?: (timeUs: number) => number;
+}
+
+/** One reading. */
+export class FileRun {
+  readonly #parts: IngestParts;
+  readonly #options: FileRunOptions;
+  readonly #reader: FormatReader;
+  readonly #from: number;
+  readonly #countedAs: string;
+  readonly #writer: RowWriter;
+  /** Found tables with the revision each is: tables that take turns are found again and again. */
+  readonly #revisionByTable = new WeakMap<TableDefinition, TableRevision>();
+  readonly #revisionById = new Map<string, TableRevision>();
+  #revision: TableRevision | undefined;
+  #gatherings = new Map<TableRevision, Gathering>();
+  #needsZone = false;
+
+  constructor(parts: IngestParts, options: FileRunOptions) {
+    const { source, format, resume, countedAs = source, reason, dataset, profile } = options;
+    this.#parts = parts;
+    this.#options = options;
+    this.#reader = format.reader(resume);
+    this.#from = resume?.offset ?? 0;
+    this.#countedAs = countedAs;
+    this.#writer = new RowWriter(parts, dataset, profile, reason === undefined ? countedAs : undefined, reason);
+    if (resume?.table !== undefined) this.#revision = this.#revisionOf(resume.table);
+  }
+
+  /** True when a record came whose zone nobody knows; nothing of its step was stored. */
+  get needsZone(): boolean {
+    return this.#needsZone;
+  }
+
+  /** Table revisions of this reading. */
+  revisions(): IterableIterator<TableRevision> {
+    return this.#revisionById.values();
+  }
+
+  async read(
+    file: FileReader,
+    sizeBytes: number,
+    complete: boolean,
+    cursorAt: (position: ReaderPosition) => FileCursor,
+  ): Promise<IngestReport> {
+    let offset = this.#from;
+    while (offset < sizeBytes) {
+      const bytes = await file.read(offset, Math.min(readBytes, sizeBytes - offset));
+      if (bytes.length === 0) break;
+      const items = this.#reader.push(bytes);
+      offset += bytes.length;
+      if (offset >= sizeBytes) items.push(...this.#reader.end({ complete }));
+      await this.#take(items, file, cursorAt);
+      if (this.#needsZone) return this.#withoutZone(sizeBytes);
+    }
+    if (sizeBytes === this.#from) await this.#take(this.#reader.end({ complete }), file, cursorAt);
+    return this.#report(this.#options.source, sizeBytes - this.#reader.position().offset);
+  }
+
+  /** Reads bytes that are all there is; they have no cursor, as nothing follows them. @throws GodwitError `ZONE_UNKNOWN` */
+  async readWhole(bytes: Uint8Array): Promise<IngestReport> {
+    const items = [...this.#reader.push(bytes), ...this.#reader.end({ complete: true })];
+    await this.#take(items, { read: async (offset, length) => bytes.subarray(offset, offset + length) }, () => undefined);
+    if (this.#needsZone) throw zoneUnknown(this.#options.source);
+    return this.#report(this.#countedAs, 0);
+  }
+
+  /** Reads archived pieces again, one behind the other. @throws GodwitError `ZONE_UNKNOWN`, and what reading the archive can fail with */
+  async readAgain(pieces: AsyncIterable<Uint8Array>): Promise<IngestReport> {
+    for await (const bytes of pieces) this.#takeAgain(this.#reader.push(bytes));
+    this.#takeAgain(this.#reader.end({ complete: true }));
+    return this.#report(this.#options.source, 0);
+  }
+
+  #report(source: string, pendingBytes: number): IngestReport {
+    return this.#writer.tally.report(source, this.#options.format.id, pendingBytes);
+  }
+
+  #takeAgain(items: readonly ParsedItem[]): void {
+    this.#parts.host.atomically(() => this.#store(items, new Map()));
+    if (this.#needsZone) throw zoneUnknown(this.#options.source);
+  }
+
+  /** Archives the bytes of some items, stores what they say and moves the cursor behind them. */
+  async #take(
+    items: readonly ParsedItem[],
+    file: Pick<FileReader, 'read'>,
+    cursorAt: (position: ReaderPosition) => FileCursor | undefined,
+  ): Promise<void> {
+    const { contents, host, ledger } = this.#parts;
+    const { dataset, source } = this.#options;
+    const first = items[0]?.range.offset ?? 0;
+    const lastItem = items.at(-1);
+    const end = lastItem === undefined ? first : lastItem.range.offset + lastItem.range.length;
+    const raw = end > first ? await contents.addBytes(await file.read(first, end - first)) : undefined;
+    const defects = new Map<ParsedItem, Uint8Array>();
+    for (const item of items)
+      if (item.type === 'defect') defects.set(item, await file.read(item.range.offset, Math.min(item.range.length, defectBytesMax)));
+    host.atomically(() => {
+      if (raw !== undefined) ledger.archive(dataset, { source, offset: first, lengthBytes: end - first, root: raw.root });
+      this.#store(items, defects);
+      const cursor = this.#needsZone ? undefined : cursorAt(this.#reader.position());
+      if (cursor !== undefined) ledger.setCursor(dataset, source, cursor);
+    });
+  }
+
+  #store(items: readonly ParsedItem[], defects: ReadonlyMap<ParsedItem, Uint8Array>): void {
+    const { source, profile, reason, corrected } = this.#options;
+    for (const item of items) {
+      if (item.type === 'table') {
+        this.#revision = this.#revisionOf(item.table);
+      } else if (item.type === 'record' || item.type === 'event') {
+        const offsetMinutes = item.stamp.offsetMinutes ?? profile.utcOffsetMinutes;
+        if (offsetMinutes === undefined) {
+          this.#needsZone = true;
+          this.#gatherings = new Map();
+          return;
+        }
+        const stampedUs = toUtcUs(item.stamp, offsetMinutes);
+        this.#gather(item, corrected === undefined ? stampedUs : corrected(stampedUs));
+      } else if (item.type === 'defect' && reason === undefined) {
+        const { range, scope, code, message } = item;
+        const bytes = defects.get(item) ?? new Uint8Array(0);
+        this.#writer.quarantine({ source, offset: range.offset, lengthBytes: range.length, scope, code, message, bytes });
+      }
+    }
+    for (const gathering of this.#gatherings.values()) this.#flush(gathering);
+    this.#gatherings = new Map();
+  }
+
+  #revisionOf(found: TableDefinition): TableRevision {
+    const known = this.#revisionByTable.get(found);
+    if (known !== undefined) return known;
+    const made = this.#writer.revisionOf(found);
+    const revision = this.#revisionById.get(toHex(made.id)) ?? made;
+    this.#revisionById.set(toHex(made.id), revision);
+    this.#revisionByTable.set(found, revision);
+    return revision;
+  }
+
+  #gather(item: Extract<ParsedItem, { type: 'record' | 'event' }>, timeUs: number): void {
+    const revision = this.#revision;
+    if (revision === undefined) return;
+    let gathering = this.#gatherings.get(revision);
+    if (gathering === undefined) {
+      gathering = { revision, rows: [], events: [], from: Number.MAX_SAFE_INTEGER, to: 0 };
+      this.#gatherings.set(revision, gathering);
+    }
+    gathering.from = Math.min(gathering.from, item.range.offset);
+    gathering.to = Math.max(gathering.to, item.range.offset + item.range.length);
+    if (item.type === 'event') gathering.events.push({ timeUs, name: item.name, detail: item.detail });
+    else
+      gathering.rows.push({ timeUs, ...(item.recordNumber === undefined ? {} : { recordNumber: item.recordNumber }), cells: item.cells });
+    if (gathering.rows.length >= rowsPerSegment) {
+      this.#flush(gathering);
+      this.#gatherings.delete(revision);
+    }
+  }
+
+  #flush({ revision, rows, events, from, to }: Gathering): void {
+    this.#writer.store(revision, rows, events, { name: this.#options.source, offset: from, lengthBytes: to - from });
+  }
+
+  /** Nothing was stored and the cursor did not move: the file waits for its zone. */
+  #withoutZone(sizeBytes: number): IngestReport {
+    const { source } = this.#options;
+    const { code, message } = zoneUnknown(source);
+    this.#parts.host.atomically(() => {
+      this.#writer.quarantine({ source, offset: 0, lengthBytes: sizeBytes, scope: 'file', code, message, bytes: new Uint8Array(0) });
+    });
+    return this.#report(source, sizeBytes);
+  }
+}
+
+/** Microseconds since 1970 UTC of a time on a clock that is `offsetMinutes` east of UTC. */
+export function toUtcUs(stamp: LocalStamp, offsetMinutes: number): number {
+  return stamp.localUs - (stamp.offsetMinutes ?? offsetMinutes) * 60_000_000;
+}
+
+/** The error of a source whose times have no zone. */
+export function zoneUnknown(source: string): GodwitError {
+  return new GodwitError(
+    'ZONE_UNKNOWN',
+    `"${source}" does not say its zone; give the logger's utcOffsetMinutes in the site profile, and it will be read.`,
+  );
+}

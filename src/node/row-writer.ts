@@ -1,0 +1,212 @@
+import type { CborValue } from '../core/cbor.ts';
+import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
+import type { ClockQuality, WallMs } from '../core/time.ts';
+import type { ContentStore } from '../datasets/content-store.ts';
+import type { RecordFormat, TableDefinition } from '../formats/record-stream.ts';
+import type { IngestCounts, IngestLedger } from '../observations/ingest-ledger.ts';
+import { type LoggerEvent, mergedFlags, type ObservationStore, type RowSource } from '../observations/observation-store.ts';
+import { QualityChecks } from '../observations/quality-checks.ts';
+import type { SegmentRow } from '../observations/segment-batch.ts';
+import { type Derivation, encodeTableRevision, type TableRevision, tableRevision } from '../observations/table-revision.ts';
+import type { Compressor } from '../ports/compressor.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import type { SiteProfile } from './site-profile.ts';
+
+/**
+ * The last step of ingestion: rows are compared with what is stored, checked, flagged, written into this node's log and counted. Part of the caller's transaction.
+ */
+
+/** What ingestion needs of its node: writing log entries, atomically with its own rows. */
+export interface IngestHost {
+  readonly self: NodeId;
+  /** How far this node's clock can be trusted. */
+  readonly clockQuality: ClockQuality;
+  wallMs(): WallMs;
+  /** Runs work in its turn with whatever else moves stored bytes. */
+  exclusive<T>(name: string, work: () => Promise<T>): Promise<T>;
+  atomically<T>(work: () => T): T;
+  append(dataset: DatasetId, kind: 'table' | 'segment' | 'gap', payload: CborValue): void;
+}
+
+/** Parts of a node that ingestion writes to. */
+export interface IngestParts {
+  readonly observations: ObservationStore;
+  readonly ledger: IngestLedger;
+  readonly contents: ContentStore;
+  readonly crypto: Crypto;
+  readonly compressor: Compressor;
+  readonly formats: readonly RecordFormat[];
+  readonly host: IngestHost;
+}
+
+/** What reading one source once came to. `read = stored + duplicate + quarantined`. */
+export interface IngestReport extends IngestCounts {
+  readonly source: string;
+  /** Format identifier, absent when none was recognised. */
+  readonly format?: string;
+  /** Bytes at the end of a growing file that are not a whole record yet. */
+  readonly pendingBytes: number;
+  readonly events: number;
+  readonly gaps: number;
+  /** Reasons of what was quarantined this time, each once, with how often. */
+  readonly defects: Readonly<Record<string, number>>;
+}
+
+/** Attribute of an instrument's table that says which offset from UTC its stamps were read with, minutes. */
+export const utcOffsetAttribute = 'utc_offset_minutes';
+
+/** Rows in one log entry at most. */
+export const rowsPerSegment = 2048;
+
+/** Counts of one reading. */
+export class Tally {
+  #counts: IngestCounts = { read: 0, stored: 0, duplicate: 0, quarantined: 0 };
+  readonly #defects = new Map<string, number>();
+  events = 0;
+  gaps = 0;
+
+  add(more: IngestCounts, events: number): void {
+    const { read, stored, duplicate, quarantined } = this.#counts;
+    this.#counts = {
+      read: read + more.read,
+      stored: stored + more.stored,
+      duplicate: duplicate + more.duplicate,
+      quarantined: quarantined + more.quarantined,
+    };
+    this.events += events;
+  }
+
+  quarantine(code: string): void {
+    this.add({ read: 1, stored: 0, duplicate: 0, quarantined: 1 }, 0);
+    this.#defects.set(code, (this.#defects.get(code) ?? 0) + 1);
+  }
+
+  /** What the reading came to, of a source whose last `pendingBytes` wait for more. */
+  report(source: string, format: string | undefined, pendingBytes: number): IngestReport {
+    return {
+      source,
+      ...(format === undefined ? {} : { format }),
+      ...this.#counts,
+      pendingBytes,
+      events: this.events,
+      gaps: this.gaps,
+      defects: Object.fromEntries(this.#defects),
+    };
+  }
+}
+
+/** One piece that could not be used. */
+export interface Defect {
+  readonly source: string;
+  readonly offset: number;
+  readonly lengthBytes: number;
+  readonly scope: 'record' | 'file';
+  readonly code: string;
+  readonly message: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Writes what one reading of one source yields. */
+export class RowWriter {
+  readonly #parts: IngestParts;
+  readonly #dataset: DatasetId;
+  readonly #profile: SiteProfile;
+  /** Name of the source in the counts; absent for what is derived again, as that was counted when it was read. */
+  readonly #countedAs: string | undefined;
+  readonly #reason: string | undefined;
+  readonly #checksByTable = new Map<Hash, QualityChecks>();
+  readonly tally = new Tally();
+
+  /** @param reason of deriving again; the rows go into a revision of their own */
+  constructor(parts: IngestParts, dataset: DatasetId, profile: SiteProfile, countedAs: string | undefined, reason?: string) {
+    this.#parts = parts;
+    this.#dataset = dataset;
+    this.#profile = profile;
+    this.#countedAs = countedAs;
+    this.#reason = reason;
+  }
+
+  /** The revision that rows of a table go into: where the table was derived again on this node, the derived one, so that a source goes on where it was put right. */
+  revisionOf(found: TableDefinition, profile: SiteProfile = this.#profile): TableRevision {
+    const { ledger, crypto } = this.#parts;
+    const { position, intervalUs } = profile;
+    const site = {
+      stationId: profile.stationId ?? found.station,
+      stationName: profile.stationName ?? found.station,
+      ...(position === undefined ? {} : { position }),
+      ...(intervalUs === undefined ? {} : { intervalUs }),
+    };
+    const first = tableRevision(found, site, crypto);
+    const reason = this.#reason ?? ledger.derivation(this.#dataset, first.id);
+    if (reason === undefined) return first;
+    const derivation: Derivation = { from: first.id, reason };
+    return tableRevision(found, { ...site, derivation }, crypto);
+  }
+
+  /** Stores the rows that are not there yet, with the definition of their table in front where it is needed, and counts all of them. */
+  store(revision: TableRevision, rows: readonly SegmentRow[], events: readonly LoggerEvent[], source: RowSource): void {
+    const { observations, host } = this.#parts;
+    const dataset = this.#dataset;
+    if (!observations.isDefinedBy(dataset, host.self, revision)) host.append(dataset, 'table', encodeTableRevision(revision));
+    const fresh = this.#fresh(revision, rows);
+    const flagged = this.#flagged(revision, fresh);
+    for (let from = 0; from < flagged.length || (from === 0 && events.length > 0); from += rowsPerSegment) {
+      const batch = { table: revision.id, rows: flagged.slice(from, from + rowsPerSegment), events: from === 0 ? events : [], source };
+      host.append(dataset, 'segment', observations.encode(batch, revision.fields.length));
+    }
+    this.#count({ read: rows.length, stored: fresh.length, duplicate: rows.length - fresh.length, quarantined: 0 }, events.length);
+  }
+
+  /** Puts a piece into quarantine, and counts it unless it is there already. */
+  quarantine(piece: Defect): void {
+    const { ledger, host } = this.#parts;
+    if (!ledger.quarantine(this.#dataset, { ...piece, atMs: host.wallMs() })) return;
+    this.tally.quarantine(piece.code);
+    if (this.#countedAs !== undefined) ledger.count(this.#dataset, this.#countedAs, { read: 1, stored: 0, duplicate: 0, quarantined: 1 });
+  }
+
+  #count(counts: IngestCounts, events: number): void {
+    this.tally.add(counts, events);
+    if (this.#countedAs !== undefined) this.#parts.ledger.count(this.#dataset, this.#countedAs, counts);
+  }
+
+  /** Rows that are not stored and not twice among these. What is later than everything before it cannot be. */
+  #fresh(revision: TableRevision, rows: readonly SegmentRow[]): readonly SegmentRow[] {
+    const { observations } = this.#parts;
+    const lastUs = observations.lastUs(this.#dataset, revision.id) ?? Number.NEGATIVE_INFINITY;
+    const isStored = (row: SegmentRow): boolean => row.timeUs <= lastUs && observations.has(this.#dataset, revision.id, row);
+    if (rows.every((row, index) => index === 0 || row.timeUs > (rows[index - 1] as SegmentRow).timeUs)) {
+      return rows.filter((row) => !isStored(row));
+    }
+    const seen = new Set<string>();
+    return rows.filter((row) => {
+      const name = `${row.timeUs} ${row.recordNumber ?? ''} ${JSON.stringify(row.cells)}`;
+      if (seen.has(name)) return false;
+      seen.add(name);
+      return !isStored(row);
+    });
+  }
+
+  /** The rows with their flags, and before them the last stored row where only now is known how it stands beside its neighbours. */
+  #flagged(revision: TableRevision, rows: readonly SegmentRow[]): readonly SegmentRow[] {
+    const { quality } = this.#profile;
+    if (quality === undefined || rows.length === 0) return rows;
+    let checks = this.#checksByTable.get(revision.id);
+    if (checks === undefined) {
+      checks = new QualityChecks(revision.fields, quality);
+      this.#checksByTable.set(revision.id, checks);
+    }
+    const isOrdered = rows.every((row, index) => index === 0 || row.timeUs >= (rows[index - 1] as SegmentRow).timeUs);
+    const ordered = isOrdered ? rows : rows.toSorted((a, b) => a.timeUs - b.timeUs);
+    const [first] = ordered as [SegmentRow];
+    const before = this.#parts.observations.rowsBefore(this.#dataset, revision.id, first.timeUs, checks.contextRows);
+    const flags = checks.check([...before, ...ordered]);
+    const last = before.at(-1);
+    const late: SegmentRow[] = [];
+    if (last?.flags !== undefined) {
+      const merged = mergedFlags(last.flags, flags[before.length - 1] as Uint8Array);
+      if (merged.some((flag, field) => flag !== last.flags?.[field])) late.push({ ...last, flags: merged });
+    }
+    return [...late, ...ordered.map((row, index) => ({ ...row, flags: flags[before.length + index] as Uint8Array }))];
+  }
+}
