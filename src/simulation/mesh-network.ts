@@ -35,6 +35,8 @@ interface Half {
   nextNumber: number;
   awaited: number;
   readonly early: Map<number, Uint8Array>;
+  /** A ping is unanswered since then. */
+  pingingSince: number | undefined;
 }
 
 interface Session {
@@ -341,11 +343,35 @@ export class MeshNetwork {
     });
   }
 
+  /** Asks the other end for a sign of life; the session repeats that by itself until there is one. */
   #ping(link: Link, session: Session, side: 0 | 1): void {
     if (!session.known[side]) return;
+    this.#sendPing(link, session, side);
+    const half = session.halves[side];
+    if (half.pingingSince !== undefined) return;
+    half.pingingSince = this.#nowMs;
+    this.#repeatPing(link, session, side, this.#nowMs, 0);
+  }
+
+  #repeatPing(link: Link, session: Session, side: 0 | 1, since: number, attempt: number): void {
+    this.#at(this.#nowMs + this.#pauseMs(link, attempt, since), () => {
+      if (link.session !== session || !session.known[side] || session.halves[side].pingingSince !== since) return;
+      this.#sendPing(link, session, side);
+      this.#repeatPing(link, session, side, since, attempt + 1);
+    });
+  }
+
+  #pauseMs(link: Link, attempt: number, since: number): number {
+    if (attempt < 2) return (repeatMsMin + 4 * link.model.delayMs) * 2 ** attempt;
+    return Math.min(repeatMsMax, Math.max(400, (this.#nowMs - since) / 150));
+  }
+
+  #sendPing(link: Link, session: Session, side: 0 | 1): void {
     this.#packet(link, session, side, packetBytes, () => {
       this.#heard(link, (1 - side) as 0 | 1);
-      this.#acknowledge(link, session, (1 - side) as 0 | 1, () => undefined);
+      this.#acknowledge(link, session, (1 - side) as 0 | 1, () => {
+        session.halves[side].pingingSince = undefined;
+      });
     });
   }
 
@@ -379,10 +405,7 @@ export class MeshNetwork {
         this.#after(to);
       }
     });
-    const rttMs = 2 * link.model.delayMs;
-    const silentMs = this.#nowMs - since;
-    const pauseMs = attempt < 2 ? (repeatMsMin + 2 * rttMs) * 2 ** attempt : Math.min(repeatMsMax, Math.max(400, silentMs / 10));
-    this.#at(this.#nowMs + pauseMs, () => {
+    this.#at(this.#nowMs + this.#pauseMs(link, attempt, since), () => {
       if (!done) this.#transmit(link, session, side, number, bytes, attempt + 1, since);
     });
   }
@@ -465,7 +488,7 @@ function isBefore(a: Event, b: Event): boolean {
 }
 
 function newHalf(): Half {
-  return { nextNumber: 0, awaited: 0, early: new Map() };
+  return { nextNumber: 0, awaited: 0, early: new Map(), pingingSince: undefined };
 }
 
 /** The short name of a node of the network. */
