@@ -279,15 +279,15 @@ export class RouteTable {
   }
 
   /**
-   * Neighbours through which something that is owed goes now, for others, or for this node where there is another way: where there is none, it makes no difference to know early that the only one is broken.
+   * Neighbours through which something that is owed goes now, for others, or for this node if it hears more than one: with a single one it makes no difference to know early that it is gone.
    */
   hopsInUse(): Set<ShortName> {
     const hops = new Set<ShortName>();
+    let heard = 0;
+    for (const { cost } of this.#neighbours.values()) if (cost !== unreachable) heard++;
     for (const name of this.#demand) {
-      const destination = this.#destinations.get(name);
-      const hop = destination?.nextHop;
-      if (destination === undefined || hop === undefined || hops.has(hop.name)) continue;
-      if (this.#bestBeside(destination, hop) !== undefined) hops.add(hop.name);
+      const hop = this.#destinations.get(name)?.nextHop;
+      if (hop !== undefined && heard > 1) hops.add(hop.name);
     }
     for (const neighbour of this.#neighbours.values()) {
       for (const name of neighbour.watches) {
