@@ -47,6 +47,8 @@ export type ReceiverOutput =
   | { readonly type: 'want'; readonly want: Want }
   | { readonly type: 'withdraw'; readonly number: number }
   | { readonly type: 'progress'; readonly number: number; readonly storedBytes: number }
+  /** A content whose plan is understood now: those who ask for it here can be given what comes. */
+  | { readonly type: 'begun'; readonly root: Hash }
   /** What the base of a group holds, of the class of the content; empty for `encode it without`. */
   | {
       readonly type: 'base-blocks';
@@ -69,6 +71,9 @@ const heldBytesMin = 256 * 1024;
 /** Groups that may arrive before the plan is understood; the sender has at most its window under way. */
 const objectsBeforePlanMax = 64;
 
+/** Bytes of content that have to travel, from which on it is passed on while it arrives. */
+const passedOnBytesMin = 16 * 1024;
+
 /** Contents of which something may come before they are announced; more mean a peer that sends what is not followed. */
 const earlyMax = 64;
 
@@ -84,6 +89,9 @@ interface Receiving {
   finishing: boolean;
   /** The peer said it has not got it (yet). */
   lacked: boolean;
+  /** When something of it came last from this peer, since it was asked or lacked it, and whether that was of a group. */
+  heardAt?: MonotonicMs;
+  flowing: boolean;
   readonly groupsDone: Set<number>;
   /** Questions about bases that wait for the plan to be understood, by group. */
   readonly queryByGroup: Map<number, Uint8Array>;
@@ -142,6 +150,24 @@ export class ContentReceiver {
     return receiving.lacked ? 'lacked' : 'coming';
   }
 
+  /** When something of this content came last from the peer that is expected to send it; `undefined` when it is not. */
+  heardAt(root: string): { readonly at: MonotonicMs | undefined } | undefined {
+    const receiving = this.#receivingByNumber.get(this.#numberByRoot.get(root) ?? -1);
+    return receiving === undefined || receiving.lacked ? undefined : { at: receiving.heardAt };
+  }
+
+  /** The objects of a content that are coming in by this plan (hexadecimal). */
+  objects(root: string, planId: string): ReadonlyMap<number, ObjectAssembly> | undefined {
+    const receiving = this.#receivingByNumber.get(this.#numberByRoot.get(root) ?? -1);
+    return receiving?.transfer !== undefined && toHex(receiving.transfer.planId) === planId ? receiving.assemblyByObject : undefined;
+  }
+
+  /** The content whose data these would be the first of, since the peer was asked or lacked it. */
+  begins(transferNumber: number): Hash | undefined {
+    const receiving = this.#receivingByNumber.get(Math.floor(transferNumber / objectsPerWantMax));
+    return receiving?.heardAt === undefined ? receiving?.wanted.root : undefined;
+  }
+
   /** Begins to receive a content. `bases` are complete contents that probably share bytes with it, best first. */
   start(wanted: WantedContent, bases: readonly Hash[]): void {
     this.#start(wanted, bases, new Set());
@@ -184,6 +210,7 @@ export class ContentReceiver {
       resuming: false,
       finishing: false,
       lacked: false,
+      flowing: false,
       groupsDone: new Set(),
       queryByGroup: new Map(),
       withoutBase,
@@ -208,6 +235,8 @@ export class ContentReceiver {
     const receiving = this.#receiving(number);
     if (receiving === undefined || receiving.groupsDone.has(object - 1)) return;
     receiving.lacked = false;
+    receiving.heardAt = now;
+    if (object > 0) receiving.flowing = true;
     const assembly = this.#assembly(receiving, object);
     const before = assembly.heldBytes;
     if (assembly.add(offset, bytes, last)) this.#journal.dropParts(receiving.wanted.root, object);
@@ -249,10 +278,19 @@ export class ContentReceiver {
     else this.#tasks.push({ type: 'answer', number, transfer, group, query });
   }
 
-  /** The peer does not have it (yet). The number stays valid: it answers when it has. */
+  /**
+   * The peer does not have it (yet), or no more of it. The number stays valid: it answers when it has. Of what was under way it would then send again what came from others meanwhile: that is given up, and
+   * asked for anew with what is here by then.
+   */
   handleLack(number: number): void {
     const receiving = this.#receiving(number);
-    if (receiving !== undefined) receiving.lacked = true;
+    if (receiving === undefined) return;
+    if (receiving.flowing) {
+      this.journal();
+      this.withdraw(receiving.wanted.root);
+    }
+    receiving.lacked = true;
+    delete receiving.heardAt;
   }
 
   /** Gives up what is not wanted any more. */
@@ -296,6 +334,8 @@ export class ContentReceiver {
       this.#journal.begin(root, transfer.planObject, receiving.bases);
       if (this.#skipHeld(number, receiving, transfer)) return;
     }
+    if (transfer.groups.reduce((sum, { targetBytes }) => sum + targetBytes, 0) >= passedOnBytesMin)
+      this.#outputs.push({ type: 'begun', root });
     for (const [object, bytes] of receiving.waiting) this.#objectComplete(number, receiving, object, bytes);
     receiving.waiting.clear();
     for (const [group, query] of receiving.queryByGroup) this.handleBaseQuery(number, group, query);

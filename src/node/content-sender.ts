@@ -3,10 +3,11 @@ import { equalBytes, toHex } from '../core/bytes.ts';
 import type { DatasetId, Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
-import type { MonotonicMs } from '../core/time.ts';
+import { later, type MonotonicMs } from '../core/time.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type Want } from '../session/messages.ts';
 import type { BaseAnswer, EncodedGroup, PreparedTransfer } from './content-tasks.ts';
+import type { ObjectAssembly } from './object-assembly.ts';
 
 /**
  * Sends what one peer asked for, over one session: the most urgent want first, and no more than the link takes, so that a more urgent one passes at once.
@@ -15,6 +16,10 @@ import type { BaseAnswer, EncodedGroup, PreparedTransfer } from './content-tasks
  * are still the same. A content that is not here is remembered and answered as soon as it arrives.
  *
  * Where the bytes of a group's base are gone here, the peer is asked about them before the group is encoded; other groups go on meanwhile.
+ *
+ * A content that is still arriving here is passed on as it comes: groups that are verified, and of the next one the bytes that have come, all but the end. The end follows when the group is verified
+ * here, or the whole content where its plan names no chunks. So a source that lies never makes an honest relay look like a liar: nobody completes a group that the relay could not complete. When
+ * nothing more comes, the peer hears that it is lacked, and asks somebody else.
  */
 
 /** What the sender needs done. Answered by `prepared` and `encoded`. */
@@ -54,6 +59,21 @@ export interface SharingRules {
   freeAt(dataset: DatasetId | undefined): MonotonicMs;
 }
 
+/** What is here of contents that are still arriving, from other peers than the one who asks. */
+export interface ArrivingContents {
+  /** Whether a chunk is here, verified. */
+  has(hash: Hash): boolean;
+  /** The objects of a content that are coming in by this plan (hexadecimal) now. */
+  objects(root: Hash, planId: string): ReadonlyMap<number, ObjectAssembly> | undefined;
+  /** When something of the content came last; `undefined` when nobody is expected to send it. */
+  heardAt(root: Hash): MonotonicMs | undefined;
+}
+
+/** How long a peer that has everything that came so far waits for more, before it hears that the rest is lacked. */
+const dryAfterMs = 10_000;
+/** Groups of a content that is arriving that are looked at for the next one to send: they come about in order. */
+const awaitedLookedAt = 8;
+
 /** Groups that are encoded before their turn: as many as make up these bytes of content, within bounds. */
 const aheadBytes = 8 * 1024 * 1024;
 const groupsAheadMin = 2;
@@ -63,18 +83,31 @@ const windowBytes = 32 * 1024 * 1024;
 
 interface ReadyObject {
   readonly object: number;
-  readonly bytes: Uint8Array;
   offset: number;
+  /** Its bytes; none of one that is still coming in, or not verified. */
+  bytes: Uint8Array;
+  coming?: Coming;
+}
+
+/** An object that is passed on while it comes in. */
+interface Coming {
+  assembly: ObjectAssembly;
+  startedOver: number;
+  /** It was stored; that says little where the plan names no chunks. */
+  stored: boolean;
 }
 
 interface Sending {
   readonly dataset: DatasetId | undefined;
   readonly want: Want;
   transfer?: PreparedTransfer;
-  /** Groups still to be encoded, in order. */
-  groups: Iterator<number>;
-  exhausted: boolean;
+  /** Groups still to be sent, in order. */
+  groups: number[];
   encoding: number;
+  /** Since when nothing could be sent, because the rest has not come yet. */
+  drySince?: MonotonicMs;
+  /** The content became complete here while it was planned as one that is arriving: it is planned once more. */
+  planningAgain: boolean;
   /** Groups that may be encoded or ready at once. */
   groupsAhead: number;
   /** Bytes of content whose groups were begun, and those that the receiver has stored since. */
@@ -91,6 +124,7 @@ interface Sending {
 export class ContentSender {
   readonly #crypto: Pick<Crypto, 'sha256'>;
   readonly #rules: SharingRules | undefined;
+  readonly #arriving: ArrivingContents | undefined;
   readonly #shares: FairShares<DatasetId | ''>;
   readonly #sendingByNumber = new Map<number, Sending>();
   readonly #deferredByRoot = new Map<string, Want[]>();
@@ -103,9 +137,10 @@ export class ContentSender {
   #resumedBytes = 0;
   #copiedBytes = 0;
 
-  constructor(crypto: Pick<Crypto, 'sha256'>, rules?: SharingRules) {
+  constructor(crypto: Pick<Crypto, 'sha256'>, rules?: SharingRules, arriving?: ArrivingContents) {
     this.#crypto = crypto;
     this.#rules = rules;
+    this.#arriving = arriving;
     this.#shares = new FairShares((dataset) => (dataset === '' ? 1 : (rules?.weightOf(dataset) ?? 1)));
   }
 
@@ -120,9 +155,9 @@ export class ContentSender {
     this.#sendingByNumber.set(want.number, {
       dataset: this.#rules?.datasetOf(want.root),
       want,
-      groups: [].values(),
-      exhausted: false,
+      groups: [],
       encoding: 0,
+      planningAgain: false,
       groupsAhead: groupsAheadMin,
       begunBytes: 0,
       storedBytes: 0,
@@ -166,6 +201,36 @@ export class ContentSender {
 
   /** A content became complete here: whoever waits for it gets it now. */
   handleContentComplete(root: Uint8Array): void {
+    for (const sending of this.#sendingsOf(root)) {
+      if (sending.transfer?.arriving !== undefined) this.#arrived(sending);
+      else if (sending.transfer === undefined) sending.planningAgain = true;
+    }
+    this.#handleDeferred(root);
+  }
+
+  /** A content is arriving here from another peer: its plan is understood, or one more group is stored. */
+  handleContentAdvanced(root: Uint8Array): void {
+    for (const sending of this.#sendingsOf(root)) this.#encodeAhead(sending);
+    this.#handleDeferred(root);
+  }
+
+  /** A group that arrived in these bytes is verified as far as its plan allows, and stored. */
+  handleGroupStored(root: Uint8Array, group: number, encoded: Uint8Array): void {
+    for (const sending of this.#sendingsOf(root)) {
+      const ready = sending.ready.find(({ object, coming }) => object === group + 1 && coming !== undefined);
+      // Only bytes that are the very same were verified.
+      if (ready?.coming === undefined || ready.coming.assembly.beginning() !== encoded) continue;
+      ready.coming.stored = true;
+      if (sending.transfer?.arriving?.hashed === true) this.#verified(ready);
+    }
+  }
+
+  /** What came of a content that is arriving turned out wrong: of what was passed on nothing more is said, and the peer hears that it is lacked. */
+  handleContentSpoiled(root: Uint8Array): void {
+    for (const sending of this.#sendingsOf(root)) if (sending.transfer?.arriving !== undefined) this.#lack(sending);
+  }
+
+  #handleDeferred(root: Uint8Array): void {
     const key = toHex(root);
     const waiting = this.#deferredByRoot.get(key);
     if (waiting === undefined) return;
@@ -178,12 +243,26 @@ export class ContentSender {
   prepared(want: Want, transfer: PreparedTransfer | undefined): void {
     const sending = this.#sendingByNumber.get(want.number);
     if (sending === undefined) return;
-    if (transfer === undefined || transfer.groups.length >= objectsPerWantMax) {
-      this.#end(want.number);
-      this.#defer(want);
+    if (sending.planningAgain && transfer?.arriving !== undefined) {
+      sending.planningAgain = false;
+      this.#tasks.push({ type: 'prepare', want });
+      return;
+    }
+    const begun = sending.transfer;
+    if (begun !== undefined) sending.encoding--;
+    if (
+      transfer === undefined ||
+      transfer.groups.length >= objectsPerWantMax ||
+      (begun && toHex(begun.planId) !== toHex(transfer.planId))
+    ) {
+      this.#lack(sending);
       return;
     }
     sending.transfer = transfer;
+    if (begun !== undefined) {
+      this.#encodeAhead(sending);
+      return;
+    }
     sending.groupsAhead = groupsAhead(transfer);
     this.#copiedBytes += transfer.copiedBytes;
     const known = want.resume !== undefined && toHex(want.resume.planId) === toHex(transfer.planId) ? want.resume : undefined;
@@ -193,7 +272,7 @@ export class ContentSender {
     );
     for (const group of held) sending.movedBytes += transfer.groups[group]?.targetBytes ?? 0;
     this.#resumedBytes += sending.movedBytes;
-    sending.groups = transfer.groups.keys().filter((group) => !held.has(group));
+    sending.groups = [...transfer.groups.keys()].filter((group) => !held.has(group));
     this.#encodeAhead(sending);
   }
 
@@ -203,8 +282,7 @@ export class ContentSender {
     if (sending === undefined) return;
     sending.encoding--;
     if (encoded === undefined) {
-      this.#end(number);
-      this.#defer(sending.want);
+      this.#lack(sending);
       return;
     }
     if (encoded.kind === 'query') {
@@ -214,18 +292,19 @@ export class ContentSender {
       return;
     }
     const { bytes } = encoded;
-    const partial = sending.want.resume?.partial;
-    let offset = 0;
-    if (partial?.group === group && partial.offset < bytes.length) {
-      const prefix = this.#crypto.sha256(bytes.subarray(0, partial.offset)).subarray(0, 8);
-      if (toHex(prefix) === toHex(partial.prefixHash)) {
-        offset = partial.offset;
-        this.#resumedBytes += offset;
-      }
-    }
-    sending.ready.push({ object: group + 1, bytes, offset });
+    sending.ready.push({ object: group + 1, bytes, offset: this.#resumedOffset(sending, group, bytes) });
     sending.ready.sort((a, b) => a.object - b.object);
     this.#encodeAhead(sending);
+  }
+
+  /** Where to go on in a group whose beginning the peer may have. */
+  #resumedOffset({ want }: Sending, group: number, bytes: Uint8Array): number {
+    const partial = want.resume?.partial;
+    if (partial?.group !== group || partial.offset >= bytes.length) return 0;
+    const prefix = this.#crypto.sha256(bytes.subarray(0, partial.offset)).subarray(0, 8);
+    if (toHex(prefix) !== toHex(partial.prefixHash)) return 0;
+    this.#resumedBytes += partial.offset;
+    return partial.offset;
   }
 
   /** The next task, until `undefined`. */
@@ -261,8 +340,10 @@ export class ContentSender {
   /** The most urgent class that has data ready and may send, or `undefined`. */
   readyPriority(now: MonotonicMs): PriorityClass | undefined {
     let best: number = priorityClasses.length;
-    for (const sending of this.#sendingByNumber.values()) {
-      if (this.#maySend(sending, now)) best = Math.min(best, priorityClasses.indexOf(sending.want.priority));
+    for (const [number, sending] of [...this.#sendingByNumber]) {
+      this.#passOn(sending);
+      if (this.#sendingByNumber.has(number) && this.#maySend(sending, now))
+        best = Math.min(best, priorityClasses.indexOf(sending.want.priority));
     }
     return priorityClasses[best];
   }
@@ -271,7 +352,7 @@ export class ContentSender {
   cappedUntil(now: MonotonicMs): MonotonicMs | undefined {
     let until: MonotonicMs | undefined;
     for (const sending of this.#sendingByNumber.values()) {
-      if (sending.ready.length === 0 || this.#maySend(sending, now)) continue;
+      if (!hasBytes(sending) || this.#maySend(sending, now)) continue;
       const freeAt = this.#rules?.freeAt(sending.dataset) ?? now;
       if (until === undefined || freeAt < until) until = freeAt;
     }
@@ -285,17 +366,18 @@ export class ContentSender {
     const ready = [...this.#sendingByNumber].filter(([, each]) => each.want.priority === priority && this.#maySend(each, now));
     const dataset = this.#shares.next(ready.map(([, each]) => each.dataset ?? ''));
     for (const [number, sending] of ready) {
-      const [object] = sending.ready;
+      const object = sending.ready.find((each) => availableBytes(each) > 0);
       if (object === undefined || (sending.dataset ?? '') !== dataset) continue;
-      const { offset } = object;
-      const bytes = object.bytes.subarray(offset, offset + bytesMax);
+      const { offset, coming } = object;
+      const length = Math.min(bytesMax, availableBytes(object));
+      const bytes = coming === undefined ? object.bytes.subarray(offset, offset + length) : coming.assembly.read(offset, length);
       object.offset += bytes.length;
       const groupBytes = sending.transfer?.groups[object.object - 1]?.targetBytes ?? 0;
       sending.movedBytes += (groupBytes * bytes.length) / object.bytes.length;
       this.#shares.sent(dataset, bytes.length);
-      const last = object.offset === object.bytes.length;
+      const last = coming === undefined && object.offset === object.bytes.length;
       if (last) {
-        sending.ready.shift();
+        sending.ready.splice(sending.ready.indexOf(object), 1);
         this.#encodeAhead(sending);
       }
       const part = { priority, transfer: number * objectsPerWantMax + object.object, offset, bytes, last };
@@ -305,7 +387,7 @@ export class ContentSender {
   }
 
   #maySend(sending: Sending, now: MonotonicMs): boolean {
-    if (sending.ready.length === 0) return false;
+    if (!hasBytes(sending)) return false;
     return sending.want.priority === 'emergency' || (this.#rules?.freeAt(sending.dataset) ?? now) <= now;
   }
 
@@ -318,23 +400,126 @@ export class ContentSender {
     const { transfer } = sending;
     if (transfer === undefined) return;
     while (
-      !sending.exhausted &&
+      sending.groups.length > 0 &&
       sending.encoding + sending.ready.length < sending.groupsAhead &&
       // Each group that is being encoded may turn into a question, and a peer takes no more of them.
       sending.encoding + sending.searchByGroup.size < limits.baseSearchesMax &&
       sending.begunBytes - sending.storedBytes < windowBytes
     ) {
-      const next = sending.groups.next();
-      if (next.done) {
-        sending.exhausted = true;
-      } else {
-        sending.encoding++;
-        sending.begunBytes += transfer.groups[next.value]?.targetBytes ?? 0;
-        this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group: next.value });
+      const at = transfer.arriving === undefined ? 0 : this.#nextHere(sending.groups, transfer);
+      const [group] = at === -1 ? [] : sending.groups.splice(at, 1);
+      if (group === undefined) break;
+      sending.encoding++;
+      sending.begunBytes += transfer.groups[group]?.targetBytes ?? 0;
+      this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group });
+    }
+    if (sending.groups.length === 0 && sending.encoding === 0 && sending.ready.length === 0 && sending.searchByGroup.size === 0)
+      this.#end(sending.want.number);
+  }
+
+  // Contents that are arriving
+
+  /**
+   * Ends the wait of peers for contents of which nothing more comes here: they hear that the rest is lacked. Returns when to look again.
+   */
+  lackDry(now: MonotonicMs): MonotonicMs | undefined {
+    let next: MonotonicMs | undefined;
+    for (const sending of [...this.#sendingByNumber.values()]) {
+      const { transfer, want } = sending;
+      if (transfer?.arriving === undefined || sending.encoding + sending.searchByGroup.size > 0 || hasBytes(sending)) {
+        delete sending.drySince;
+        continue;
+      }
+      sending.drySince ??= now;
+      const heardAt = this.#arriving?.heardAt(want.root);
+      const until = later(heardAt === undefined || heardAt < sending.drySince ? sending.drySince : heardAt, dryAfterMs);
+      if (heardAt === undefined || until <= now) this.#lack(sending);
+      else if (next === undefined || until < next) next = until;
+    }
+    return next;
+  }
+
+  #sendingsOf(root: Uint8Array): Sending[] {
+    const key = toHex(root);
+    return [...this.#sendingByNumber.values()].filter(({ want }) => toHex(want.root) === key);
+  }
+
+  /** Place of the first group whose chunks have all come, or -1. */
+  #nextHere(groups: readonly number[], { fresh, groups: planned, arriving }: PreparedTransfer): number {
+    if (arriving?.hashed !== true) return -1;
+    return groups.slice(0, awaitedLookedAt).findIndex((group) => {
+      const { firstFresh = 0, freshCount = 0 } = planned[group] ?? {};
+      return fresh.slice(firstFresh, firstFresh + freshCount).every(({ hash }) => this.#arriving?.has(hash));
+    });
+  }
+
+  /** Begins to pass on the group that is coming in now, and sees that those begun are still what is coming in. */
+  #passOn(sending: Sending): void {
+    const { transfer, ready, want } = sending;
+    if (transfer?.arriving?.planId === undefined) return;
+    const objects = this.#arriving?.objects(want.root, transfer.arriving.planId);
+    for (const { object, coming, offset } of ready) {
+      if (coming === undefined) continue;
+      const assembly = objects?.get(object) ?? coming.assembly;
+      if (assembly !== coming.assembly) {
+        // Another peer goes on with it, from what was journalled.
+        const known = coming.assembly.beginning().subarray(0, offset);
+        if (assembly.progress.lengthBytes < offset) continue;
+        if (!equalBytes(assembly.beginning().subarray(0, offset), known)) {
+          this.#lack(sending);
+          return;
+        }
+        coming.assembly = assembly;
+        coming.startedOver = assembly.startedOver;
+      } else if (assembly.startedOver !== coming.startedOver) {
+        this.#lack(sending);
+        return;
       }
     }
-    if (sending.exhausted && sending.encoding === 0 && sending.ready.length === 0 && sending.searchByGroup.size === 0)
-      this.#end(sending.want.number);
+    for (const group of sending.groups.slice(0, awaitedLookedAt)) {
+      if (sending.encoding + ready.length >= sending.groupsAhead || sending.begunBytes - sending.storedBytes >= windowBytes) return;
+      const assembly = objects?.get(group + 1);
+      const partial = want.resume?.partial;
+      const knownBytes = partial?.group === group ? partial.offset : 0;
+      if (assembly === undefined || assembly.progress.lengthBytes <= knownBytes) continue;
+      sending.groups.splice(sending.groups.indexOf(group), 1);
+      sending.begunBytes += transfer.groups[group]?.targetBytes ?? 0;
+      const offset = knownBytes === 0 ? 0 : this.#resumedOffset(sending, group, assembly.beginning());
+      const coming = { assembly, startedOver: assembly.startedOver, stored: false };
+      ready.push({ object: group + 1, offset, bytes: new Uint8Array(0), coming });
+    }
+  }
+
+  /** The content is complete: what was verified only with the whole may go to its end, and the rest is encoded like that of any other. */
+  #arrived(sending: Sending): void {
+    const { transfer } = sending;
+    if (transfer === undefined) return;
+    for (const ready of sending.ready) {
+      if (ready.coming?.stored === true) this.#verified(ready);
+      else if (ready.coming !== undefined) {
+        this.#lack(sending);
+        return;
+      }
+    }
+    if (transfer.arriving?.hashed === true) {
+      const { arriving: _, ...complete } = transfer;
+      sending.transfer = complete;
+      this.#encodeAhead(sending);
+    } else if (sending.groups.length > 0) {
+      sending.encoding++;
+      this.#tasks.push({ type: 'prepare', want: sending.want });
+    }
+  }
+
+  #verified(ready: ReadyObject): void {
+    if (ready.coming === undefined) return;
+    ready.bytes = ready.coming.assembly.beginning();
+    delete ready.coming;
+  }
+
+  #lack({ want }: Sending): void {
+    this.#end(want.number);
+    this.#defer(want);
   }
 
   #end(number: number): void {
@@ -350,6 +535,17 @@ export class ContentSender {
     this.#deferredByRoot.set(key, [...(this.#deferredByRoot.get(key) ?? []), want]);
     this.#deferredCount++;
   }
+}
+
+function hasBytes({ ready }: Sending): boolean {
+  return ready.some((object) => availableBytes(object) > 0);
+}
+
+/** Bytes of an object that may be sent now: all that there are, but not the end of one that is not verified. */
+function availableBytes({ bytes, offset, coming }: ReadyObject): number {
+  if (coming === undefined) return bytes.length - offset;
+  const { lengthBytes, isWhole } = coming.assembly.progress;
+  return Math.max(0, lengthBytes - (isWhole ? 1 : 0) - offset);
 }
 
 /** How many groups of a transfer are encoded ahead. */

@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes } from '../core/bytes.ts';
+import { concatBytes, equalBytes, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
@@ -42,6 +42,19 @@ export interface PreparedTransfer {
   readonly base: readonly ChunkRef[];
   /** Bytes that do not travel because the receiver has them. */
   readonly copiedBytes: number;
+  /** The content is still arriving here itself; absent once it is complete. */
+  readonly arriving?: {
+    /** The plan by which it arrives (hexadecimal), when its groups are the same as those of this transfer. */
+    readonly planId?: string;
+    /** The plan names all chunks, so that each group is verified by itself. Without, `fresh` is empty: only the whole can be. */
+    readonly hashed: boolean;
+  };
+}
+
+/** How a content arrives here: its object 0, and the bases it was asked for with. */
+export interface ArrivingPlan {
+  readonly planObject: Uint8Array;
+  readonly bases: readonly Hash[];
 }
 
 /** What a receiving node works by. */
@@ -95,21 +108,59 @@ export class ContentTasks {
     this.#compressor = compressor;
   }
 
-  /** Plans how to send a content to somebody who offers these bases. `undefined` when the content is not complete here. */
-  async prepare(content: ContentRef, bases: readonly Hash[]): Promise<PreparedTransfer | undefined> {
+  /**
+   * Plans how to send a content to somebody who offers these bases. `undefined` when the content is neither complete here nor arriving by a plan that helps the one who asks.
+   */
+  async prepare(content: ContentRef, bases: readonly Hash[], arriving?: ArrivingPlan): Promise<PreparedTransfer | undefined> {
     const held = this.#contents.content(content.root);
-    if (held === undefined || !equalContent(held, content)) return undefined;
-    const target = await this.#refs(content);
-    if (target === undefined) return undefined;
-    let baseNumber = 0;
-    let base: readonly ChunkRef[] = [];
+    if (held === undefined) return arriving && this.#prepareArriving(content, bases, arriving);
+    const target = equalContent(held, content) ? await this.#refs(content) : undefined;
+    return target && this.#plan(content, target, await this.#chooseBase(bases));
+  }
+
+  /** The plan by which the content arrives is passed on as it is to whoever has its base. For others one is made from the chunks that it names. */
+  async #prepareArriving(
+    content: ContentRef,
+    bases: readonly Hash[],
+    { planObject, bases: ownBases }: ArrivingPlan,
+  ): Promise<PreparedTransfer | undefined> {
+    const opened = await this.open(content, ownBases, planObject);
+    if (!opened.ok) return undefined;
+    const { plan, planId, groups, base, baseContent, copiedBytes: copied } = opened.value;
+    const target = targetChunks(plan, base);
+    const hashed = target !== undefined;
+    const chosen = await this.#chooseBase(bases);
+    const ownBase = baseContent?.root;
+    const baseNumber = ownBase === undefined ? 0 : bases.findIndex((root) => equalBytes(root, ownBase)) + 1;
+    if (ownBase === undefined ? chosen.baseNumber > 0 : baseNumber === 0)
+      return target && { ...(await this.#plan(content, target, chosen)), arriving: { hashed } };
+    const passedOn = concatBytes(Uint8Array.of(baseNumber), planObject.subarray(1));
+    return {
+      content,
+      planObject: passedOn,
+      planId: this.#planId(passedOn),
+      groups,
+      fresh: hashed ? (freshChunks(plan) as readonly ChunkRef[]) : [],
+      base,
+      copiedBytes: copied,
+      arriving: { planId: toHex(planId), hashed },
+    };
+  }
+
+  /** The first of the offered bases whose chunks are known here, and its number from 1 on; 0 for none. */
+  async #chooseBase(bases: readonly Hash[]): Promise<{ readonly baseNumber: number; readonly base: readonly ChunkRef[] }> {
     for (const [index, root] of bases.slice(0, basesMax).entries()) {
-      const refs = await this.#baseRefs(root);
-      if (refs === undefined) continue;
-      baseNumber = index + 1;
-      base = refs;
-      break;
+      const base = await this.#baseRefs(root);
+      if (base !== undefined) return { baseNumber: index + 1, base };
     }
+    return { baseNumber: 0, base: [] };
+  }
+
+  async #plan(
+    content: ContentRef,
+    target: readonly ChunkRef[],
+    { baseNumber, base }: { readonly baseNumber: number; readonly base: readonly ChunkRef[] },
+  ): Promise<PreparedTransfer> {
     const plan = await findSources(planTransfer(target, base), base, (chunk) => this.#contents.read(chunk.hash));
     const groups = planGroups(plan, base);
     const withHashes = base.length === 0 ? groups.length > 1 : groups.length > groupsWithoutHashesMax;
@@ -132,7 +183,7 @@ export class ContentTasks {
     const { firstFresh, freshCount, baseRuns, baseBytes, parts } = transfer.groups[group] as PlanGroup;
     const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount));
     if (target === undefined) {
-      this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
+      if (transfer.arriving === undefined) this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
       return undefined;
     }
     const options = { compressor: this.#compressor, effort, crypto: this.#crypto };

@@ -200,11 +200,8 @@ export class NodeDriver {
   async #run(task: EngineTask): Promise<TaskResult> {
     switch (task.type) {
       case 'prepare': {
-        const { want } = task.task;
-        return {
-          type: 'prepare',
-          transfer: await this.#tasks.prepare({ root: want.root, sizeBytes: want.sizeBytes, depth: want.depth }, want.bases),
-        };
+        const { root, sizeBytes, depth, bases } = task.task.want;
+        return { type: 'prepare', transfer: await this.#tasks.prepare({ root, sizeBytes, depth }, bases, task.arriving) };
       }
       case 'encode': {
         const { transfer, group, answer } = task.task;

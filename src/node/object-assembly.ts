@@ -19,6 +19,7 @@ export class ObjectAssembly {
   #totalBytes: number | undefined;
   #journalledBytes: number;
   #resumedBytes: number;
+  #startedOver = 0;
 
   /** `beginning` is what an earlier session already brought. */
   constructor(beginning: Uint8Array = new Uint8Array(0)) {
@@ -40,6 +41,22 @@ export class ObjectAssembly {
       this.#advance();
     }
     return startedOver;
+  }
+
+  /** Length of the contiguous beginning, and whether that is the whole object. */
+  get progress(): { readonly lengthBytes: number; readonly isWhole: boolean } {
+    return { lengthBytes: this.#prefixBytes, isWhole: this.#totalBytes === this.#prefixBytes };
+  }
+
+  /** How often the sender has started over: what was read of the beginning before is void. */
+  get startedOver(): number {
+    return this.#startedOver;
+  }
+
+  /** Bytes of the contiguous beginning from an offset on: at most `bytesMax`, and no more than came in one piece. */
+  read(offset: number, bytesMax: number): Uint8Array {
+    const piece = this.#prefix.findLast((each) => each.offset <= offset);
+    return piece?.bytes.subarray(offset - piece.offset, offset - piece.offset + bytesMax) ?? new Uint8Array(0);
   }
 
   /** Bytes held in memory. */
@@ -72,6 +89,7 @@ export class ObjectAssembly {
   }
 
   #dropResumed(): void {
+    this.#startedOver++;
     const [, ...arrived] = this.#prefix;
     this.#prefix = [];
     this.#prefixBytes = 0;

@@ -17,8 +17,8 @@ import { encodeMessage, type Message, type Want } from '../session/messages.ts';
 import type { EncodingPurpose } from './codec-selector.ts';
 import { giveWay } from './content-places.ts';
 import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
-import { ContentSender, type SenderTask } from './content-sender.ts';
-import type { EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
+import { type ArrivingContents, ContentSender, type SenderTask } from './content-sender.ts';
+import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
 import type { Interests } from './interests.ts';
@@ -32,12 +32,12 @@ import type { PeerTraffic } from './peer-traffic.ts';
  * The conversations with all members that a session stands with: log entries and receipts both ways, contents asked for and sent.
  *
  * A talk lasts as long as its session. Everything said is derived from the catalog, so a talk that breaks off loses nothing. A content is asked of one peer at a time; what a silent peer began is
- * taken over by another, from where its journal ends.
+ * taken over by another, from where its journal ends. What is arriving from one peer is passed on to others that wait for it; of several that begin to send what they lacked before, one goes on.
  */
 
 /** Work on bulk bytes. */
 export type EngineTask = { readonly token: number } & (
-  | { readonly type: 'prepare'; readonly task: Extract<SenderTask, { type: 'prepare' }> }
+  | { readonly type: 'prepare'; readonly task: Extract<SenderTask, { type: 'prepare' }>; readonly arriving: ArrivingPlan | undefined }
   | { readonly type: 'encode'; readonly task: Extract<SenderTask, { type: 'encode' }>; readonly purpose: EncodingPurpose }
   | { readonly type: 'open'; readonly task: Extract<ReceiverTask, { type: 'open' }> }
   | { readonly type: 'store'; readonly task: Extract<ReceiverTask, { type: 'store' }> }
@@ -90,6 +90,8 @@ interface Talk {
   silent: boolean;
   /** A cap holds back data or entries until then. */
   cappedUntil: MonotonicMs | undefined;
+  /** The peer waits for more of a content that is arriving here, until then. */
+  dryUntil: MonotonicMs | undefined;
 }
 
 /** A content that replaces nothing is sent along with its entry up to this size. */
@@ -137,17 +139,22 @@ export class Replication {
       session,
       peer,
       encounter: new Encounter({ logs, membership, receipts, interests, crypto }, peer),
-      sender: new ContentSender(crypto, {
-        datasetOf: (root) => this.#parts.index.headsWithRoot(root)[0]?.dataset,
-        weightOf: (dataset) => links.caps.weightOf(dataset),
-        freeAt: (dataset) => links.caps.datasetFreeAt(dataset),
-      }),
+      sender: new ContentSender(
+        crypto,
+        {
+          datasetOf: (root) => this.#parts.index.headsWithRoot(root)[0]?.dataset,
+          weightOf: (dataset) => links.caps.weightOf(dataset),
+          freeAt: (dataset) => links.caps.datasetFreeAt(dataset),
+        },
+        this.#arrivingFor(session),
+      ),
       receiver: new ContentReceiver(journal, crypto),
       spoiled: new Set(),
       pushes: 0,
       askAgain: true,
       silent: false,
       cappedUntil: undefined,
+      dryUntil: undefined,
     };
     this.#talkBySession.set(session, talk);
     talk.encounter.begin();
@@ -187,8 +194,9 @@ export class Replication {
 
   nextDeadline(): Deadline | undefined {
     let next: Deadline | undefined;
-    for (const { receiver, cappedUntil } of this.#talkBySession.values()) {
+    for (const { receiver, cappedUntil, dryUntil } of this.#talkBySession.values()) {
       next = earliest(next, receiver.nextDeadline());
+      if (dryUntil !== undefined) next = earliest(next, { at: dryUntil, reason: 'tell a peer that no more of a content comes' });
       if (cappedUntil !== undefined) next = earliest(next, { at: cappedUntil, reason: 'a rate cap allows more' });
     }
     if (this.#holdUntil !== undefined && this.#talkBySession.size > 0)
@@ -314,7 +322,47 @@ export class Replication {
     data: { readonly transfer: number; readonly offset: number; readonly bytes: Uint8Array; readonly last: boolean },
     now: Moment,
   ): void {
-    this.#talkBySession.get(session)?.receiver.handleData(data.transfer, data.offset, data.bytes, data.last, now.monotonicMs);
+    const talk = this.#talkBySession.get(session);
+    const begun = talk?.receiver.begins(data.transfer);
+    if (talk !== undefined && begun !== undefined && !this.#mayBegin(talk, begun)) talk.receiver.withdraw(begun);
+    talk?.receiver.handleData(data.transfer, data.offset, data.bytes, data.last, now.monotonicMs);
+  }
+
+  /** A peer begins to send a content: what others have been asked for is withdrawn, unless this one lacked it before and another is expected to send it. */
+  #mayBegin(talk: Talk, root: Hash): boolean {
+    const key = toHex(root);
+    const others = [...this.#talkBySession.values()].filter((each) => each !== talk && each.receiver.askedFor(key) !== 'no');
+    const isExpected = ({ silent, receiver }: Talk): boolean => !silent && receiver.askedFor(key) === 'coming';
+    if (talk.receiver.askedFor(key) === 'lacked' && others.some(isExpected)) return false;
+    for (const { receiver } of others) {
+      receiver.journal();
+      receiver.withdraw(root);
+    }
+    return true;
+  }
+
+  /** What is arriving from others than the peer of this session. */
+  #arrivingFor(session: SessionId): ArrivingContents {
+    const others = (): Talk[] => [...this.#talkBySession.values()].filter((each) => each.session !== session && !each.silent);
+    return {
+      has: (hash) => this.#parts.contents.has(hash),
+      objects: (root, planId) => {
+        const key = toHex(root);
+        for (const { receiver } of others()) {
+          const objects = receiver.objects(key, planId);
+          if (objects !== undefined) return objects;
+        }
+        return undefined;
+      },
+      heardAt: (root) => {
+        const key = toHex(root);
+        for (const { receiver } of others()) {
+          const heard = receiver.heardAt(key);
+          if (heard !== undefined) return heard.at ?? (-Infinity as MonotonicMs);
+        }
+        return undefined;
+      },
+    };
   }
 
   #receiptsArrived(talk: Talk, message: Extract<Message, { type: 'receipts' }>, now: Moment): void {
@@ -331,6 +379,8 @@ export class Replication {
   /** Lets every talk say, ask and send what it can now. */
   pump(now: Moment): void {
     for (const talk of this.#talkBySession.values()) this.#pump(talk, now);
+    // After all of them: what arrives from one peer may be passed on to any other.
+    for (const talk of this.#talkBySession.values()) this.#serve(talk, now);
   }
 
   /** Hands a session data, the most urgent first, as much as it takes now. */
@@ -362,8 +412,13 @@ export class Replication {
     }
     this.#ask(talk, now);
     this.#drainReceiver(talk, now);
+  }
+
+  #serve(talk: Talk, now: Moment): void {
     this.#drainSender(talk, now);
     this.refill(talk.session, now);
+    talk.dryUntil = talk.sender.lackDry(now.monotonicMs);
+    this.#drainSender(talk, now);
     const cappedUntil = talk.sender.cappedUntil(now.monotonicMs);
     if (cappedUntil !== undefined) talk.cappedUntil = Math.min(talk.cappedUntil ?? Infinity, cappedUntil) as MonotonicMs;
   }
@@ -475,6 +530,9 @@ export class Replication {
         case 'progress':
           this.#say(talk, 'critical', output, now);
           break;
+        case 'begun':
+          for (const { sender } of this.#others(talk)) sender.handleContentAdvanced(output.root);
+          break;
         case 'base-blocks': {
           const { priority, ...message } = output;
           this.#say(talk, priority, message, now);
@@ -516,8 +574,15 @@ export class Replication {
     if (fault.blame === 'local') {
       this.#holdUntil ??= later(now, this.#diskPauseMs);
       this.#diskPauseMs = Math.min(this.#diskPauseMs * 2, diskPauseMsMax);
-    } else talk.spoiled.add(toHex(root));
+    } else {
+      talk.spoiled.add(toHex(root));
+      for (const { sender } of this.#others(talk)) sender.handleContentSpoiled(root);
+    }
     this.askEverybody();
+  }
+
+  #others(talk: Talk): Talk[] {
+    return [...this.#talkBySession.values()].filter((each) => each !== talk);
   }
 
   #resumeAsking(): void {
@@ -548,6 +613,8 @@ export class Replication {
     if (task.type === 'encode') {
       const { rateBytesPerSecond } = this.#parts.endpoint.estimate(session);
       this.#parts.start({ token, type: task.type, task, purpose: { peer, rateBytesPerSecond, priority: sender.priorityOf(task.number) } });
+    } else if (task.type === 'prepare') {
+      this.#parts.start({ token, type: task.type, task, arriving: this.#parts.journal.plan(task.want.root) });
     } else this.#parts.start({ token, type: task.type, task } as EngineTask);
   }
 
@@ -563,7 +630,13 @@ export class Replication {
     else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.encoded);
     else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
     else if (task.type === 'store' && result.type === 'store') {
-      if (result.outcome.ok) this.#diskPauseMs = diskPauseMsMin;
+      if (result.outcome.ok) {
+        this.#diskPauseMs = diskPauseMsMin;
+        for (const { sender } of this.#others(talk)) {
+          sender.handleGroupStored(task.transfer.content.root, task.group, task.encoded);
+          sender.handleContentAdvanced(task.transfer.content.root);
+        }
+      }
       talk.receiver.stored(task.number, task.group, result.outcome);
     } else if (task.type === 'answer' && result.type === 'answer') talk.receiver.answered(task.number, task.group, result.outcome);
     else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);

@@ -42,7 +42,7 @@ function start() {
   receiver.start(wanted, [hashOf(3)]);
   const outputs = (each: ContentReceiver = receiver): ReceiverOutput[] => {
     const all: ReceiverOutput[] = [];
-    for (let output = each.poll(); output !== undefined; output = each.poll()) all.push(output);
+    for (let output = each.poll(); output !== undefined; output = each.poll()) if (output.type !== 'begun') all.push(output);
     return all;
   };
   const give = (object: number, bytes: Uint8Array, each: ContentReceiver = receiver, number = first): void =>
@@ -241,5 +241,37 @@ describe('a receiver of contents', () => {
     expect(receiver.startPushed(3, other, [])).toBe(false);
     expect(receiver.startPushed(8, other, [])).toBe(false);
     expect(receiver.startPushed(9, other, [])).toBe(true);
+  });
+});
+
+describe('a receiver of contents that are passed on', () => {
+  it('asks anew, with what is here by then, when a peer lacks the rest of what was under way', () => {
+    const { receiver, give, outputs, journal } = start();
+    expect(receiver.begins(first * objectsPerWantMax)).toBe(root);
+    give(0, Uint8Array.of(0, 1));
+    expect(receiver.begins(first * objectsPerWantMax)).toBeUndefined();
+    receiver.opened(first, success(transferOf(2)));
+    receiver.handleLack(first);
+    expect([receiver.askedFor(toHex(root)), receiver.begins(first * objectsPerWantMax)]).toEqual(['lacked', root]);
+    receiver.handleData(first * objectsPerWantMax + 1, 0, Uint8Array.of(5, 6), false, at);
+    expect(receiver.heardAt(toHex(root))).toEqual({ at });
+    outputs();
+    receiver.handleLack(first);
+    expect(outputs()).toEqual([{ type: 'withdraw', number: first }]);
+    expect([receiver.askedFor(toHex(root)), receiver.heardAt(toHex(root))]).toEqual(['no', undefined]);
+    expect(journal.parts(root)).toMatchObject([{ object: 1, bytes: Uint8Array.of(5, 6) }]);
+  });
+
+  it('shows what is coming in to those who pass it on, by its plan', () => {
+    const { receiver, give } = start();
+    expect(receiver.objects(toHex(root), '02'.repeat(16))).toBeUndefined();
+    give(0, Uint8Array.of(0, 1));
+    receiver.opened(first, success(transferOf(2)));
+    const events: ReceiverOutput[] = [];
+    for (let output = receiver.poll(); output !== undefined; output = receiver.poll()) events.push(output);
+    expect(events.at(-1)).toEqual({ type: 'begun', root });
+    receiver.handleData(first * objectsPerWantMax + 1, 0, Uint8Array.of(5, 6), false, at);
+    expect([...(receiver.objects(toHex(root), '02'.repeat(16)) ?? [])].map(([object]) => object)).toEqual([1]);
+    expect(receiver.objects(toHex(root), '03'.repeat(16))).toBeUndefined();
   });
 });

@@ -4,8 +4,9 @@ import { limits } from '../../../src/core/limits.ts';
 import type { PriorityClass } from '../../../src/core/priority.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import type { BaseSearch } from '../../../src/datasets/base-search.ts';
-import { ContentSender } from '../../../src/node/content-sender.ts';
+import { type ArrivingContents, ContentSender } from '../../../src/node/content-sender.ts';
 import type { PreparedTransfer } from '../../../src/node/content-tasks.ts';
+import { ObjectAssembly } from '../../../src/node/object-assembly.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { objectsPerWantMax, type Want } from '../../../src/session/messages.ts';
 
@@ -215,5 +216,152 @@ describe('a sender of contents', () => {
     sender.handleWithdraw([3, limits.wantsPerSessionMax + 1]);
     expect(sender.pollTask()).toMatchObject({ want: { number: limits.wantsPerSessionMax + 2 } });
     expect(sender.pollTask()).toBeUndefined();
+  });
+});
+
+describe('a sender of contents that are still arriving', () => {
+  const hashOf = (chunk: number): Hash => new Uint8Array(32).fill(chunk) as Hash;
+
+  /** Two groups of one chunk each. What is here is what the test puts into `here` and `objects`. */
+  function arriving(options: { hashed?: boolean; resume?: Want['resume'] } = {}) {
+    const here = new Set<number>();
+    const objects = new Map<number, ObjectAssembly>();
+    let heardAt: number | undefined = 0;
+    const contents: ArrivingContents = {
+      has: (hash) => here.has(hash[0] ?? -1),
+      objects: (_, planId) => (planId === 'aa' ? objects : undefined),
+      heardAt: () => heardAt as MonotonicMs | undefined,
+    };
+    const sender = new ContentSender(nodeCrypto, undefined, contents);
+    const want = wantOf(2, 'bulk', options.resume === undefined ? {} : { resume: options.resume });
+    const { hashed = true } = options;
+    const transfer = { ...transferOf([10, 10]), fresh: hashed ? [1, 2].map((chunk) => ({ hash: hashOf(chunk), lengthBytes: 10 })) : [] };
+    sender.handleWant(want);
+    sender.pollTask();
+    sender.prepared(want, { ...transfer, arriving: { planId: 'aa', hashed } });
+    const come = (object: number, from: number, to: number, last = false): ObjectAssembly => {
+      const assembly = objects.get(object) ?? new ObjectAssembly();
+      objects.set(object, assembly);
+      assembly.add(
+        from,
+        Uint8Array.from({ length: to - from }, (_, index) => from + index),
+        last,
+      );
+      return assembly;
+    };
+    return {
+      sender,
+      want,
+      transfer,
+      here,
+      objects,
+      come,
+      silence: () => {
+        heardAt = undefined;
+      },
+    };
+  }
+
+  it('passes bytes on as they come, but the end of a group only when it is verified', () => {
+    const { sender, want, here, come, objects } = arriving();
+    expect(drain(sender)).toEqual(['2.0 0+10 last']);
+    const assembly = come(1, 0, 40);
+    expect(drain(sender)).toEqual(['2.1 0+40']);
+    come(1, 40, 50, true);
+    objects.delete(1);
+    expect(drain(sender)).toEqual(['2.1 40+9']);
+    const encoded = assembly.beginning();
+    sender.handleGroupStored(want.root, 0, encoded.slice());
+    expect(drain(sender)).toEqual([]);
+    sender.handleGroupStored(want.root, 0, encoded);
+    expect(drain(sender)).toEqual(['2.1 49+1 last']);
+    // The other group came while nobody looked.
+    here.add(2);
+    sender.handleContentAdvanced(want.root);
+    expect(drain(sender, 1000)).toEqual(['2.2 0+100 last']);
+    expect(sender.lackDry(now)).toBeUndefined();
+    expect(sender.takeLacks()).toEqual([]);
+  });
+
+  it('keeps the end of every group back until the whole is verified, where the plan names no chunks', () => {
+    const { sender, want, transfer, come } = arriving({ hashed: false });
+    const assembly = come(1, 0, 50, true);
+    expect(drain(sender)).toEqual(['2.0 0+10 last', '2.1 0+49']);
+    sender.handleGroupStored(want.root, 0, assembly.beginning());
+    expect(drain(sender)).toEqual([]);
+    sender.handleContentComplete(want.root);
+    expect(sender.take(100, now)).toMatchObject({ offset: 49, last: true });
+    expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+    expect(sender.lackDry(now)).toBeUndefined();
+    sender.prepared(want, transfer);
+    expect(drain(sender, 1000)).toEqual(['2.2 0+100 last']);
+    expect(sender.takeLacks()).toEqual([]);
+  });
+
+  it('says that it lacks what turned out wrong, what began anew, and what another peer brings otherwise', () => {
+    const spoiled = arriving();
+    spoiled.come(1, 0, 40);
+    drain(spoiled.sender);
+    spoiled.sender.handleContentSpoiled(spoiled.want.root);
+    expect(spoiled.sender.takeLacks()).toEqual([2]);
+
+    const anew = arriving();
+    anew.objects.set(1, new ObjectAssembly(Uint8Array.of(9, 9, 9)));
+    expect(drain(anew.sender)).toEqual(['2.0 0+10 last', '2.1 0+3']);
+    anew.come(1, 0, 40);
+    expect(drain(anew.sender)).toEqual([]);
+    expect(anew.sender.takeLacks()).toEqual([2]);
+
+    const other = arriving();
+    other.come(1, 0, 40);
+    drain(other.sender);
+    other.objects.set(1, new ObjectAssembly(new Uint8Array(60).fill(7)));
+    expect(drain(other.sender)).toEqual([]);
+    expect(other.sender.takeLacks()).toEqual([2]);
+
+    const same = arriving();
+    same.come(1, 0, 40);
+    drain(same.sender);
+    same.objects.set(1, new ObjectAssembly(Uint8Array.from({ length: 45 }, (_, index) => index)));
+    expect(drain(same.sender)).toEqual(['2.1 40+5']);
+  });
+
+  it('goes on in a group of which the peer has the beginning, once it has come that far', () => {
+    const prefixHash = nodeCrypto.sha256(Uint8Array.from({ length: 30 }, (_, index) => index)).slice(0, 8);
+    const resume = { planId: new Uint8Array(16).fill(2), held: [], partial: { group: 0, offset: 30, prefixHash } };
+    const { sender, come } = arriving({ resume });
+    come(1, 0, 30);
+    expect(drain(sender)).toEqual([]);
+    come(1, 30, 40);
+    expect(drain(sender)).toEqual(['2.1 30+10']);
+  });
+
+  it('says that it lacks the rest when nothing comes for ten seconds, or from nobody, and goes on when more has come', () => {
+    const { sender, want, here, silence, transfer } = arriving();
+    drain(sender);
+    expect(sender.lackDry(now)).toBe(10_000);
+    expect(sender.lackDry(9999 as MonotonicMs)).toBe(10_000);
+    expect(sender.lackDry(10_000 as MonotonicMs)).toBeUndefined();
+    expect(sender.takeLacks()).toEqual([2]);
+    here.add(1);
+    sender.handleContentAdvanced(want.root);
+    expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+    sender.prepared(want, { ...transfer, arriving: { planId: 'aa', hashed: true } });
+    expect(drain(sender, 1000)).toEqual(['2.0 0+10 last', '2.1 0+100 last']);
+    silence();
+    expect(sender.lackDry(now)).toBeUndefined();
+    expect(sender.takeLacks()).toEqual([2]);
+  });
+
+  it('plans once more what became complete while it was planned', () => {
+    const { sender, transfer } = arriving();
+    const want = wantOf(4);
+    sender.handleWant(want);
+    expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+    sender.handleContentComplete(want.root);
+    sender.prepared(want, { ...transfer, arriving: { planId: 'aa', hashed: true } });
+    expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+    sender.prepared(want, transfer);
+    expect(drain(sender, 1000).filter((each) => each.startsWith('4.'))).toEqual(['4.0 0+10 last', '4.1 0+100 last', '4.2 0+100 last']);
   });
 });
