@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { rateControlFactory } from './bandwidth/rate-control.ts';
 import { FieldNode, type FieldNodeOptions } from './node/field-node.ts';
+import { openBundleDirectory } from './runtime/bundle-directory.ts';
 import { openDiskFileTree } from './runtime/disk-file-tree.ts';
 import { makeDirectory } from './runtime/durable-directory.ts';
 import { writeGeopackage } from './runtime/geopackage-file.ts';
@@ -70,6 +71,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       cutter: work,
       power: linuxPower(systemClock),
       openTree: (root: string) => openDiskFileTree(root, work),
+      openMedium: openBundleDirectory,
       openTransport,
       instrumentTimer,
       openMessageFeed: mqttFeed(),

@@ -320,7 +320,8 @@ export class Encounter {
   }
 }
 
-function toWire(receipt: HeldReceipt): Receipt {
+/** A receipt in the form in which it travels. */
+export function toWire(receipt: HeldReceipt): Receipt {
   const { node, dataset, vector, instant, subscribed, signature } = receipt;
   return {
     node: shortName(node),

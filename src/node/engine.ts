@@ -14,9 +14,11 @@ import type { Catalog } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
+import type { CarriedMessage } from '../session/bundle-records.ts';
 import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session/endpoint.ts';
 import { decodeMessage, encodeMessage, type Message } from '../session/messages.ts';
 import { Admission } from './admission.ts';
+import { type CarriedResult, takeCarried } from './carried-messages.ts';
 import type { Invite } from './invite.ts';
 import { Joining } from './joining.ts';
 import type { LinkReport } from './link-report.ts';
@@ -90,6 +92,8 @@ export class Engine {
   readonly #outputs: EngineOutput[] = [];
   /** Something came in that may let a machine go on. */
   #again = false;
+  /** A way to some member is another than before. */
+  #waysChanged = false;
   #now: Moment;
 
   constructor(parts: EngineParts, now: Moment) {
@@ -133,6 +137,7 @@ export class Engine {
       now,
     );
     this.mesh = new MeshRouting({ ...parts, self: identity.node, random: random.fork(), endpoint: this.#endpoint, report });
+    parts.interests.follow(this.mesh);
     this.#replication = new Replication({
       ...parts,
       endpoint: this.#endpoint,
@@ -292,6 +297,17 @@ export class Engine {
     return this.#replication.prospect(root);
   }
 
+  /** Takes entries or receipts that `from` put on a medium. */
+  takeCarried(from: NodeId, message: CarriedMessage, now: Moment): CarriedResult {
+    const [keeping, replication, report] = [this.#keeping, this.#replication, (event: NodeEvent) => this.#report(event)];
+    return this.#turn(now, () => takeCarried({ ...this.#parts, keeping, replication, report }, from, message, now));
+  }
+
+  /** Signs what is held by now, however short ago that was done. */
+  signReceipts(now: Moment): void {
+    this.#turn(now, () => this.#replication.sendReceipts(this.#keeping.issueReceipts(now, true)));
+  }
+
   /** Contents that turned out damaged outside of a turn are wanted again where they are heads. */
   noticeLosses(now: Moment): void {
     this.#turn(now, () => undefined);
@@ -343,6 +359,7 @@ export class Engine {
     this.#replication.sendReceipts(receipts);
     this.#keeping.unwant(this.#parts.deliveries.wake(now));
     this.mesh.settle(now);
+    this.#relay();
     do {
       this.#again = false;
       this.#replication.pump(now);
@@ -422,7 +439,16 @@ export class Engine {
     }
   }
 
+  /** Takes part for others where the ways to them lead through here. */
+  #relay(): void {
+    if (!this.#waysChanged) return;
+    this.#waysChanged = false;
+    this.#keeping.routesChanged();
+    this.#replication.interestsChanged();
+  }
+
   #report(event: NodeEvent): void {
+    if (event.type === 'route-changed' || event.type === 'node-seen' || event.type === 'node-lost') this.#waysChanged = true;
     if (event.type === 'entries' || event.type === 'receipt') this.mesh.demandChanged();
     this.#outputs.push({ type: 'report', event });
   }

@@ -20,6 +20,7 @@ import { type LoggerEvent, ObservationStore, type StoredRow, type TableSummary }
 import type { Listener } from '../ports/links.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import { BandwidthService } from './bandwidth-service.ts';
+import { BundleService } from './bundle-service.ts';
 import { Chores } from './chores.ts';
 import { ConflictPolicies, type ConflictResolver } from './conflict-policies.ts';
 import { ContentSearch, type SearchOptions } from './content-search.ts';
@@ -86,6 +87,8 @@ export class FieldNode {
   readonly #duties: Duties;
   /** What links can do, what goes over them, and how much may. */
   readonly bandwidth: BandwidthService;
+  /** Bundles on sticks and other removable media. */
+  readonly bundles: BundleService;
   /** Neighbours and routes. */
   readonly mesh: MeshService;
   readonly #listeners: Listener[] = [];
@@ -192,6 +195,9 @@ export class FieldNode {
     });
     this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
     this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
+    const emit = (event: NodeEvent) => this.#emit(event);
+    const team = { identity: this.#identity, membership: this.#membership };
+    this.bundles = new BundleService({ ...shared, ...replicated, ...team, journal, tasks, report: emit });
     this.mesh = new MeshService(this.#driver);
     this.bandwidth = new BandwidthService({
       ...shared,
@@ -545,6 +551,7 @@ export class FieldNode {
     this.#duties.close();
     this.#search.close();
     await this.series.close();
+    await this.bundles.close();
     await this.#chores.close();
     await this.#upkeep.close();
     this.bandwidth.close();

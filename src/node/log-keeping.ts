@@ -73,6 +73,8 @@ export class LogKeeping {
   readonly #clock: HybridClock;
   /** Datasets about which a receipt may be due, and when each was last issued. */
   readonly #receiptDue = new Set<DatasetId>();
+  /** Datasets that this node passes on without subscribing. */
+  readonly #relayed = new Set<DatasetId>();
   readonly #receiptIssuedAt = new Map<DatasetId, MonotonicMs>();
   /** Of the present or the last turn, for rules that go by age. */
   #wallMs: number;
@@ -169,13 +171,13 @@ export class LogKeeping {
   }
 
   /** Signs what is held completely by now, for the datasets where that may have changed. */
-  issueReceipts(now: Moment): HeldReceipt[] {
+  issueReceipts(now: Moment, atOnce = false): HeldReceipt[] {
     this.#wallMs = now.wallMs;
     const { identity, receipts, logs, wants, interests, membership } = this.#parts;
     const issued: HeldReceipt[] = [];
     for (const dataset of this.#receiptDue) {
       const last = this.#receiptIssuedAt.get(dataset);
-      if (last !== undefined && later(last, receiptPauseMs) > now.monotonicMs) continue;
+      if (!atOnce && last !== undefined && later(last, receiptPauseMs) > now.monotonicMs) continue;
       this.#receiptDue.delete(dataset);
       this.#receiptIssuedAt.set(dataset, now.monotonicMs);
       const held = [...logs.lengths(dataset)].map(([author, length]): [NodeId, number] => [

@@ -3,6 +3,7 @@ import type { ExportReport, SeriesTable } from '../formats/series-table.ts';
 import type { InstrumentTimer, InstrumentTransport } from '../instruments/driver.ts';
 import type { ListenForPushes } from '../instruments/http-push/push-request.ts';
 import type { OpenMessageFeed } from '../instruments/mqtt/message-feed.ts';
+import type { BundleMedium } from '../ports/bundle-medium.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore } from '../ports/chunk-store.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -33,6 +34,8 @@ export interface Platform {
   readonly power?: PowerState;
   /** Opens a directory that people use. Throws `DIRECTORY_MISSING` or `DIRECTORY_UNWRITABLE`. */
   openTree(directory: string): FileTree;
+  /** Opens the removable medium at a directory. Throws nothing: whether it is there shows when it is used. */
+  openMedium(directory: string): BundleMedium;
   /** Connects to an instrument: `tcp://host:port`. Throws `INSTRUMENT_UNREACHABLE`. */
   openTransport(address: string): Promise<InstrumentTransport>;
   readonly instrumentTimer: InstrumentTimer;

@@ -32,4 +32,5 @@ export type { ComputerBackup, SimulatedExport, SimulatedNode, SimulatedNodeOptio
 export type { Trace } from './trace.ts';
 export type { BurstLoss, LinkModel, Outage } from './virtual-link.ts';
 export { FileWork } from './workload.ts';
+export { UsbStick } from './usb-stick.ts';
 export { World, type WorldOptions } from './world.ts';

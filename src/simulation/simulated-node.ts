@@ -21,6 +21,7 @@ import { SimulatedLinks } from './simulated-links.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedTimers } from './simulated-timers.ts';
 import type { Trace } from './trace.ts';
+import type { UsbStick } from './usb-stick.ts';
 
 /**
  * A computer of a simulated world, and the real node that runs on it.
@@ -76,6 +77,8 @@ export class SimulatedNode {
   syncMs: number;
   /** Instruments that can be reached from here, by address. */
   readonly instruments = new Map<string, () => InstrumentTransport>();
+  /** Sticks that are plugged in, by the directory where they are found. */
+  readonly sticks = new Map<string, UsbStick>();
   /** Brokers that can be reached from here, by address. */
   readonly brokers = new Map<string, MessageBroker>();
   /** Where this computer takes what loggers push, by address: call one with a request. */
@@ -211,6 +214,7 @@ export class SimulatedNode {
       chunks: this.#chunks,
       links: process.links,
       openTree: (directory) => this.#openTree(directory),
+      openMedium: (directory) => this.#openMedium(directory),
       openTransport: async (address) => this.#openTransport(address),
       instrumentTimer: {
         monotonicMs: () => this.clock.now().monotonicMs,
@@ -319,6 +323,12 @@ export class SimulatedNode {
     if (tree === undefined)
       throw new GodwitError('DIRECTORY_MISSING', `there is no directory ${directory} on ${this.name}`, { retryable: true });
     return tree;
+  }
+
+  #openMedium(directory: string): UsbStick {
+    const stick = this.sticks.get(directory);
+    if (stick === undefined) throw new GodwitError('DIRECTORY_MISSING', `no stick is plugged in at ${directory}`, { retryable: true });
+    return stick;
   }
 
   #openTransport(address: string): InstrumentTransport {

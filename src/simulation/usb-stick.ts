@@ -4,7 +4,7 @@ import type { BundleMedium, MediumFile } from '../ports/bundle-medium.ts';
 /**
  * A stick that somebody carries from computer to computer. It may be small, write-protected, pulled out at any step of a write, and lose bits; a copy of it may be lost on the way.
  *
- * Where it is plugged in, it is found at a directory (`SimulatedNode.plug`). What it went through is counted.
+ * It is plugged in at a directory of a computer (`SimulatedNode.sticks`). What it went through is counted.
  */
 export class UsbStick implements BundleMedium {
   /** Bytes that fit. */

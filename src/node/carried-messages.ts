@@ -1,0 +1,46 @@
+import type { NodeId } from '../core/identifiers.ts';
+import type { Fault } from '../core/outcome.ts';
+import type { Moment } from '../core/time.ts';
+import type { CarriedMessage } from '../session/bundle-records.ts';
+import type { DeliveryTracking } from './delivery-tracking.ts';
+import { Encounter, type EncounterStores } from './encounter.ts';
+import type { LogKeeping } from './log-keeping.ts';
+import type { NodeEvent } from './node-event.ts';
+import type { Replication } from './replication.ts';
+
+/**
+ * Entries and receipts that came by another way than a session: somebody carried them here on a medium. They mean what they mean in a session, and nobody is there to be answered.
+ */
+
+/** What a carried message is brought into. */
+export interface CarriedParts extends EncounterStores {
+  readonly keeping: LogKeeping;
+  readonly replication: Replication;
+  readonly deliveries: DeliveryTracking;
+  readonly report: (event: NodeEvent) => void;
+}
+
+/** What came of a carried message. */
+export interface CarriedResult {
+  /** Entries that were new. */
+  readonly stored: number;
+  /** Why something was not taken, and nothing behind it. */
+  readonly faults: readonly Fault[];
+}
+
+/** Takes a message that was made for members of the team by `from`. Part of a turn. */
+export function takeCarried(parts: CarriedParts, from: NodeId, message: CarriedMessage, now: Moment): CarriedResult {
+  const { keeping, replication, deliveries, report } = parts;
+  const encounter = new Encounter(parts, from);
+  if (message.type === 'entries') {
+    const { dataset, stored, fault } = encounter.handleEntries(message);
+    if (dataset !== undefined && stored.length > 0) keeping.take(dataset, stored, from, now);
+    return { stored: stored.length, faults: fault === undefined ? [] : [fault] };
+  }
+  const { fresh, faults } = encounter.handleReceipts(message);
+  for (const { node, dataset } of fresh) report({ type: 'receipt', node, dataset });
+  deliveries.receipts(fresh, now);
+  keeping.unwant(new Set(fresh.map(({ dataset }) => dataset)));
+  replication.sendReceipts(fresh);
+  return { stored: 0, faults };
+}
