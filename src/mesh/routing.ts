@@ -132,6 +132,8 @@ export class RouteTable {
   readonly #changes: RouteChange[] = [];
   readonly #waiting = new Set<Destination>();
   #demand: ReadonlySet<ShortName> = new Set();
+  /** As long as nothing changed that it follows from. */
+  #hopsInUse: ReadonlySet<ShortName> | undefined;
   #seqno: number;
 
   constructor(self: ShortName, seqno: number, knows: (name: ShortName) => boolean) {
@@ -171,6 +173,7 @@ export class RouteTable {
     const neighbour = this.#neighbours.get(name);
     if (neighbour === undefined) return;
     this.#neighbours.delete(name);
+    this.#hopsInUse = undefined;
     neighbour.cost = unreachable;
     for (const destination of this.#destinations.values()) destination.askers.delete(name);
     this.#selectAll(now);
@@ -181,6 +184,7 @@ export class RouteTable {
   setCost(name: ShortName, cost: number, now: MonotonicMs): void {
     const neighbour = this.#neighbours.get(name);
     if (neighbour === undefined || neighbour.cost === cost) return;
+    this.#hopsInUse = undefined;
     neighbour.cost = cost;
     const said = neighbour.costSaid;
     if (said !== undefined && cost !== unreachable && Math.max(cost / said, said / cost) >= costNewsRatio)
@@ -281,7 +285,12 @@ export class RouteTable {
   /**
    * Neighbours through which something that is owed goes now, for others, or for this node if it hears more than one: with a single one it makes no difference to know early that it is gone.
    */
-  hopsInUse(): Set<ShortName> {
+  hopsInUse(): ReadonlySet<ShortName> {
+    this.#hopsInUse ??= this.#findHopsInUse();
+    return this.#hopsInUse;
+  }
+
+  #findHopsInUse(): Set<ShortName> {
     const hops = new Set<ShortName>();
     let heard = 0;
     for (const { cost } of this.#neighbours.values()) if (cost !== unreachable) heard++;
@@ -440,6 +449,7 @@ export class RouteTable {
   #install(destination: Destination, nextHop: Neighbour | undefined, metric: number, now: MonotonicMs): void {
     const { nextHop: before, name } = destination;
     if (before === nextHop && destination.metric === metric) return;
+    this.#hopsInUse = undefined;
     destination.nextHop = nextHop;
     destination.metric = metric;
     if (before !== nextHop) {
@@ -567,6 +577,7 @@ export class RouteTable {
   // What is said.
 
   #watchChanged(name: ShortName, now: MonotonicMs): void {
+    this.#hopsInUse = undefined;
     const hop = this.#destinations.get(name)?.nextHop;
     for (const neighbour of this.#neighbours.values())
       if (neighbour === hop || neighbour.toldWatches.has(name)) this.#soil(neighbour, name, now, true);

@@ -123,6 +123,26 @@ describe('a mesh', () => {
     expect(told()).toContainEqual({ type: 'node-moved', node: nameOf(3), nextHop: nameOf(3), isNeighbour: true });
   });
 
+  it('leads only to members, from the moment they are, and not through neighbours that their session gave up', () => {
+    const members = new Set([nameOf(1)]);
+    const mesh = new Mesh(nameOf(0), 1, seededRandom(1), (name) => members.has(name));
+    const now = 0 as MonotonicMs;
+    mesh.handle({ type: 'begin', neighbour: nameOf(1), quality: { lossRatio: 0 } }, now);
+    const update = { type: 'update', destination: nameOf(5), seqno: 1, metric: 30 } as const;
+    mesh.receive(nameOf(1), new RouteWriter(nameOf(1), nameOf(0)).write([update]), now);
+    expect(mesh.nextHop(nameOf(5))).toBeUndefined();
+    members.add(nameOf(5));
+    mesh.handle({ type: 'members-changed' }, now);
+    expect(mesh.nextHop(nameOf(5))).toBe(nameOf(1));
+    mesh.handle({ type: 'silent', neighbour: nameOf(1) }, now);
+    expect(mesh.nextHop(nameOf(5))).toBeUndefined();
+    mesh.handle({ type: 'heard', neighbour: nameOf(1), at: 10 as MonotonicMs }, 10 as MonotonicMs);
+    expect(mesh.nextHop(nameOf(5))).toBe(nameOf(1));
+    mesh.handle({ type: 'end', neighbour: nameOf(1) }, 20 as MonotonicMs);
+    expect(mesh.nextHop(nameOf(5))).toBeUndefined();
+    expect(mesh.topology().links).toEqual([]);
+  });
+
   it('keeps watch only on the ways that something is owed by', () => {
     const network = row(6);
     network.connect(5, 0, wifi);
