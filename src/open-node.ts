@@ -10,6 +10,7 @@ import { listenForPushes } from './runtime/http-push-server.ts';
 import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
 import { linuxPower } from './runtime/linux-power.ts';
 import { mqttFeed } from './runtime/mqtt-feed.ts';
+import { openMulticast } from './runtime/multicast-sockets.ts';
 import { writeNetcdf } from './runtime/netcdf-file.ts';
 import { nodeCrypto } from './runtime/node-crypto.ts';
 import { openPackStore } from './runtime/pack-store.ts';
@@ -59,6 +60,8 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
   const catalog = openSqliteCatalog(join(directory, 'catalog.sqlite'));
   const work = new WorkerPool();
   try {
+    const { discovery } = options;
+    const power = linuxPower(systemClock);
     const platform = {
       clock: systemClock,
       timers: systemTimers,
@@ -69,7 +72,10 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       chunks: await openPackStore(directory, work),
       links: openSocketLinks(),
       cutter: work,
-      power: linuxPower(systemClock),
+      power,
+      ...(discovery === false
+        ? {}
+        : { discovery: openMulticast({ excluded: discovery?.exclude ?? [], isOnBattery: () => power.read().source === 'battery' }) }),
       openTree: (root: string) => openDiskFileTree(root, work),
       openMedium: openBundleDirectory,
       openTransport,

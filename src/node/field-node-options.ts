@@ -13,6 +13,11 @@ export interface FieldNodeOptions {
    * last are copied. Default 4 GiB, and for `openNode` at most a tenth of what is free.
    */
   readonly baseCopiesBytesMax?: number;
+  /**
+   * How members are found on the networks this computer is directly on: by beacons and multicast DNS on every interface but modems and those named in `exclude`, and nothing said to outsiders about team or node.
+   * `false`: not at all, and nothing is bound that was not asked for. Default for `openNode`: everywhere.
+   */
+  readonly discovery?: false | { readonly exclude?: readonly string[] };
 }
 
 /** What the options are unless they are given. */

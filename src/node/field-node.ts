@@ -17,7 +17,6 @@ import { WantList } from '../forwarding/want-list.ts';
 import type { DeviceDriver } from '../instruments/driver.ts';
 import { type IngestCounts, IngestLedger, type QuarantinedPiece } from '../observations/ingest-ledger.ts';
 import { type LoggerEvent, ObservationStore, type StoredRow, type TableSummary } from '../observations/observation-store.ts';
-import type { Listener } from '../ports/links.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import { BandwidthService } from './bandwidth-service.ts';
 import { BundleService } from './bundle-service.ts';
@@ -27,6 +26,7 @@ import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
 import { type Delivery, DeliveryService } from './delivery-service.ts';
+import { DiscoveryService } from './discovery-service.ts';
 import { Duties, type Duty, dutyText, parseDuty } from './duties.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
 import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
@@ -91,7 +91,8 @@ export class FieldNode {
   readonly bundles: BundleService;
   /** Neighbours and routes. */
   readonly mesh: MeshService;
-  readonly #listeners: Listener[] = [];
+  /** Where this node listens, and finding members without configuration. */
+  readonly discovery: DiscoveryService;
   #position: Position | undefined;
   readonly #eventHandlers = new Set<(event: FieldNodeEvent) => void>();
 
@@ -199,6 +200,7 @@ export class FieldNode {
     const team = { identity: this.#identity, membership: this.#membership };
     this.bundles = new BundleService({ ...shared, ...replicated, ...team, journal, tasks, report: emit });
     this.mesh = new MeshService(this.#driver);
+    this.discovery = new DiscoveryService(this.#driver, platform);
     this.bandwidth = new BandwidthService({
       ...shared,
       membership: this.#membership,
@@ -218,6 +220,7 @@ export class FieldNode {
     await node.#contents.recover();
     node.#files.restore();
     node.#driver.start();
+    await node.discovery.start();
     node.#files.takeUpConflicts();
     node.#duties.start();
     return node;
@@ -263,7 +266,7 @@ export class FieldNode {
    * @throws GodwitError `NO_TEAM`, `NOT_COORDINATOR`
    */
   createInvite(options: InviteOptions = {}): string {
-    return this.#team.createInvite({ addresses: this.#listeners.map((listener) => listener.address), ...options });
+    return this.#team.createInvite({ addresses: this.discovery.addresses, ...options });
   }
 
   /**
@@ -286,10 +289,9 @@ export class FieldNode {
    * @throws GodwitError `PORT_BUSY`, `ADDRESS_UNAVAILABLE`, `ADDRESS_MALFORMED`
    */
   async listen(address: string, options: { readonly keep?: boolean } = {}): Promise<string> {
-    const listener = await this.#platform.links.listen(address);
-    this.#listeners.push(listener);
-    if (options.keep) this.#duties.add({ kind: 'listen', address: listener.address }, true);
-    return listener.address;
+    const bound = await this.discovery.listen(address);
+    if (options.keep) this.#duties.add({ kind: 'listen', address: bound }, true);
+    return bound;
   }
 
   /** Keeps a session with a member at these addresses, whenever it can be reached. Remembered over restarts. */
@@ -590,11 +592,8 @@ export class FieldNode {
   }
 
   #problem(what: string, error: unknown): void {
-    if (!(error instanceof GodwitError)) {
-      this.#crash(error);
-      return;
-    }
-    this.#emit({ type: 'problem', what, code: error.code, message: error.message });
+    if (error instanceof GodwitError) this.#emit({ type: 'problem', what, code: error.code, message: error.message });
+    else this.#crash(error);
   }
 
   /** Storage failed in the middle of a turn: the owner is told. Anything else is a program that contradicts itself, and stops before anything is written on that ground. */

@@ -32,7 +32,7 @@ function nodeStopped(cause: unknown): GodwitError {
  */
 export class NodeDriver {
   readonly #engine: Engine;
-  readonly #platform: Pick<Platform, 'clock' | 'timers' | 'links' | 'power'>;
+  readonly #platform: Pick<Platform, 'clock' | 'timers' | 'links' | 'power' | 'discovery'>;
   readonly #tasks: ContentTasks;
   readonly #codecs: CodecSelector;
   readonly #onEvent: (event: NodeEvent) => void;
@@ -48,7 +48,7 @@ export class NodeDriver {
 
   constructor(
     engine: Engine,
-    platform: Pick<Platform, 'clock' | 'timers' | 'links' | 'power'>,
+    platform: Pick<Platform, 'clock' | 'timers' | 'links' | 'power' | 'discovery'>,
     tasks: ContentTasks,
     handlers: { readonly onEvent: (event: NodeEvent) => void; readonly onCrash: (error: unknown) => void },
   ) {
@@ -60,8 +60,12 @@ export class NodeDriver {
     this.#onCrash = handlers.onCrash;
   }
 
-  /** Begins to listen to the links. */
+  /** Begins to listen to the links, and to the local networks. */
   start(): void {
+    this.#platform.discovery?.start({
+      interfacesChanged: (interfaces) => this.#feed((now) => this.#engine.handle({ type: 'interfaces', interfaces }, now)),
+      received: (packet) => this.#feed((now) => this.#engine.handle({ type: 'overheard', packet }, now)),
+    });
     this.#platform.links.start({
       received: (path, kind, bytes) => this.#feed((now) => this.#engine.handle({ type: 'received', path, kind, bytes }, now)),
       opened: (path, address) =>
@@ -104,6 +108,7 @@ export class NodeDriver {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
+    await this.#platform.discovery?.close();
     await Promise.allSettled(this.#running);
   }
 
@@ -142,6 +147,9 @@ export class NodeDriver {
             break;
           case 'dial':
             this.#platform.links.dial(output.address);
+            break;
+          case 'announce':
+            this.#platform.discovery?.send(output.service, output.interface, output.bytes, output.to);
             break;
           case 'task':
             this.#start(output.task);

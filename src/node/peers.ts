@@ -14,9 +14,11 @@ import type { Membership } from './membership.ts';
 export interface PeersParts {
   readonly contacts: Contacts;
   readonly membership: Membership;
-  readonly endpoint: Pick<SessionEndpoint, 'connect'>;
+  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close'>;
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
+  /** An attempt at a peer ended without a session at this address. */
+  readonly attemptFailed: (peer: NodeId, address: string, now: MonotonicMs) => void;
 }
 
 /** True for an address that takes a connection before anything can be said there. */
@@ -30,7 +32,7 @@ export class Peers {
   readonly #standingByPeer = new Map<NodeId, { readonly session: SessionId; suspended: boolean }>();
   readonly #addressBySession = new Map<SessionId, string>();
   /** Handshakes with members that are under way. */
-  readonly #diallingBySession = new Map<SessionId, NodeId>();
+  readonly #diallingBySession = new Map<SessionId, { readonly peer: NodeId; readonly address: string }>();
   /** Stream connections that are being opened for members. */
   readonly #peerByDialling = new Map<string, NodeId>();
 
@@ -41,6 +43,11 @@ export class Peers {
   /** Peers with which a session stands, and the sessions. */
   get sessions(): ReadonlyMap<NodeId, SessionId> {
     return new Map([...this.#standingByPeer].map(([peer, { session }]) => [peer, session]));
+  }
+
+  /** True when a session with the peer stands and it is not silent. */
+  isHeard(peer: NodeId): boolean {
+    return this.#standingByPeer.get(peer)?.suspended === false;
   }
 
   /** Keeps trying to hold a session with a member at these addresses. */
@@ -55,17 +62,25 @@ export class Peers {
 
   /** Something in the surroundings changed: peers that are not heard are tried at once. */
   hint(now: MonotonicMs): void {
-    this.#parts.contacts.hint({ has: (peer) => this.#isHeard(peer) }, now);
+    this.#parts.contacts.hint({ has: (peer) => this.isHeard(peer) }, now);
   }
 
   /** When a peer can be reached was declared anew. */
   windowsChanged(peer: NodeId, now: MonotonicMs): void {
-    this.#parts.contacts.windowsChanged(peer, this.#isHeard(peer), now);
+    this.#parts.contacts.windowsChanged(peer, this.isHeard(peer), now);
   }
 
   /** Begins the attempts that are due. */
   attemptDue(now: Moment): void {
     for (const { peer, address } of this.#parts.contacts.due(now.monotonicMs)) this.#attempt(peer, address, now);
+  }
+
+  /** Tries a peer at an address where it was seen, unless it is heard already. An earlier attempt there ends. */
+  tryAt(peer: NodeId, address: string, now: Moment): void {
+    if (this.isHeard(peer) || this.#peerByDialling.has(address)) return;
+    for (const [session, dialling] of this.#diallingBySession)
+      if (dialling.peer === peer && dialling.address === address) this.#stop(session, now);
+    this.#attempt(peer, address, now);
   }
 
   /** Remembers where a session was dialled, for one that this machine did not dial itself. */
@@ -77,13 +92,15 @@ export class Peers {
   handleDialled(address: string, path: string, now: Moment): void {
     const peer = this.#peerByDialling.get(address);
     this.#peerByDialling.delete(address);
-    if (peer !== undefined) this.#connect(peer, path, 'stream', address, now);
+    if (peer !== undefined && !this.isHeard(peer)) this.#connect(peer, path, 'stream', address, now);
   }
 
   handleDialFailed(address: string, now: Moment): void {
     const peer = this.#peerByDialling.get(address);
     this.#peerByDialling.delete(address);
-    if (peer !== undefined) this.#parts.contacts.failed(peer, now.monotonicMs);
+    if (peer === undefined) return;
+    this.#parts.contacts.failed(peer, now.monotonicMs);
+    this.#parts.attemptFailed(peer, address, now.monotonicMs);
   }
 
   /** A handshake succeeded, on this path. */
@@ -92,10 +109,11 @@ export class Peers {
     this.#diallingBySession.delete(session);
   }
 
-  /** A session is known to be with this member from now on. Gives where it was reached, and the session that stood before and is to be closed. */
-  begin(session: SessionId, peer: NodeId): { readonly address: string | undefined; readonly previous: SessionId | undefined } {
+  /** A session is known to be with this member from now on, and other attempts at it end. Gives where it was reached, and the session that stood before and is to be closed. */
+  begin(session: SessionId, peer: NodeId, now: Moment): { readonly address: string | undefined; readonly previous: SessionId | undefined } {
     const previous = this.#standingByPeer.get(peer)?.session;
     this.#standingByPeer.set(peer, { session, suspended: false });
+    for (const [other, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(other, now);
     const address = this.#addressBySession.get(session);
     if (address !== undefined && !isStreamAddress(address)) this.#parts.contacts.heard(peer, address);
     this.#parts.contacts.connected(peer);
@@ -117,11 +135,12 @@ export class Peers {
 
   /** A session, or the attempt at one, has ended. Gives the peer with which it stood. */
   handleClosed(session: SessionId, now: Moment): NodeId | undefined {
-    const { contacts } = this.#parts;
+    const { contacts, attemptFailed } = this.#parts;
     const dialling = this.#diallingBySession.get(session);
     this.#diallingBySession.delete(session);
     this.#addressBySession.delete(session);
-    if (dialling !== undefined && !this.#isHeard(dialling)) contacts.failed(dialling, now.monotonicMs);
+    if (dialling !== undefined) attemptFailed(dialling.peer, dialling.address, now.monotonicMs);
+    if (dialling !== undefined && !this.isHeard(dialling.peer)) contacts.failed(dialling.peer, now.monotonicMs);
     for (const [peer, standing] of this.#standingByPeer) {
       if (standing.session !== session) continue;
       this.#standingByPeer.delete(peer);
@@ -135,13 +154,9 @@ export class Peers {
     return this.#parts.contacts.nextDeadline();
   }
 
-  #isHeard(peer: NodeId): boolean {
-    return this.#standingByPeer.get(peer)?.suspended === false;
-  }
-
   #attempt(peer: NodeId, address: string, now: Moment): void {
     const { contacts, membership, dial } = this.#parts;
-    if (this.#isHeard(peer)) return;
+    if (this.isHeard(peer)) return;
     if (membership.member(peer) === undefined || membership.secret === undefined) {
       contacts.failed(peer, now.monotonicMs);
     } else if (isStreamAddress(address)) {
@@ -159,6 +174,12 @@ export class Peers {
     if (member === undefined || secret === undefined) return;
     const session = endpoint.connect({ path, kind, remoteStatic: member.channelKey, secret }, now);
     this.#addressBySession.set(session, address);
-    this.#diallingBySession.set(session, peer);
+    this.#diallingBySession.set(session, { peer, address });
+  }
+
+  /** Ends an attempt that nobody needs any more: it did not fail. */
+  #stop(session: SessionId, now: Moment): void {
+    this.#diallingBySession.delete(session);
+    this.#parts.endpoint.close(session, 'not needed any more', now);
   }
 }

@@ -9,6 +9,7 @@ import type { ChunkStore } from '../ports/chunk-store.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import type { DiscoveryDriver } from '../ports/discovery.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { LinkDriver } from '../ports/links.ts';
@@ -30,6 +31,8 @@ export interface Platform {
   /** Other processors for publishing large files, where there are any. */
   readonly cutter?: SegmentCutter;
   readonly links: LinkDriver;
+  /** Absent where members are not looked for on the local networks. */
+  readonly discovery?: DiscoveryDriver;
   /** Absent where nothing is known of what feeds the computer. */
   readonly power?: PowerState;
   /** Opens a directory that people use. Throws `DIRECTORY_MISSING` or `DIRECTORY_UNWRITABLE`. */
