@@ -18,6 +18,9 @@ export type { ChangedPlace, ContentDifference } from './datasets/merge/content-d
 export type { DamagedContent, DamagedHome } from './datasets/verification.ts';
 export type { ScanOptions, TreeProblem } from './datasets/working-tree.ts';
 export type { ExportReport } from './formats/series-table.ts';
+export type { ContactWindow, Forecast } from './forwarding/contact-windows.ts';
+export type { QueuedDelivery } from './forwarding/delivery-queue.ts';
+export type { PriorityRule } from './forwarding/priority-rules.ts';
 export { type CampbellHttpConfiguration, campbellHttpDriver, type FirstRecords } from './instruments/campbell-http/driver.ts';
 export type { DeviceDriver } from './instruments/driver.ts';
 export { gpsdDriver, gpsdPositions } from './instruments/gpsd/driver.ts';
@@ -35,6 +38,7 @@ export type { BandwidthService } from './node/bandwidth-service.ts';
 export type { CheckoutReport } from './node/checkout.ts';
 export type { CodecDecision } from './node/codec-selector.ts';
 export type { ConflictAnswer, ConflictResolver, ConflictSide, ConflictToResolve } from './node/conflict-policies.ts';
+export type { DeliveryService, SendOptions, Whereabouts } from './node/delivery-service.ts';
 export type { Duty } from './node/duties.ts';
 export type { PeerTraffic } from './node/engine.ts';
 export type { Delivery, FieldNode, FieldNodeEvent, FileInfo, RevisionInfo, ScanReport } from './node/field-node.ts';

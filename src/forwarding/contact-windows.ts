@@ -9,7 +9,8 @@ import { type CronTimes, openingsOf, parseCronTimes } from './cron-times.ts';
  *
  * Declared windows are taken at their word. Where none says anything, the lengths of earlier contacts do: of those that lasted longer than the present one has so far, the lower quartile says how much
  * longer this one will probably last. It is the lower quartile and not the median because a forecast that is too long costs an object that does not finish, and one that is too short only an order of
- * sending. The next contact is expected a median pause after the last. A forecast says how far to rely on it: few contacts, or contacts all different, give little confidence.
+ * sending. The next contact is expected a
+ * lower quartile of the pauses after the last, because a contact is only ever noticed late. A forecast says how far to rely on it: few contacts, or contacts all different, give little confidence.
  *
  * Windows are on the wall clock, because passes and generators are. A clock that is wrong makes windows wrong; it never makes a peer unreachable, because a hint or the peer itself begins a contact at any time.
  */
@@ -167,7 +168,7 @@ export class ContactWindows {
       .slice(1)
       .map((each, index) => each.fromMs - (past[index] as WindowBounds).toMs)
       .sort(byNumber);
-    const pauseMs = quantile(pauses, 0.5);
+    const pauseMs = quantile(pauses, 0.25);
     // A contact that did not come when it was due is due a whole period later, and believed in less each time.
     const periodMs = Math.max(1, pauseMs + quantile(past.map((each) => each.toMs - each.fromMs).sort(byNumber), 0.5));
     const missed = Math.max(0, Math.ceil((nowMs - (last.toMs + pauseMs)) / periodMs));

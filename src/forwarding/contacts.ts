@@ -31,9 +31,12 @@ interface Target {
   shut: boolean;
 }
 
-/** Says when to try a peer, going by what people declared: milliseconds from now, 0 inside a window, `undefined` when none will open any more. */
+/** Says when to try a peer. */
 export interface OpeningTimes {
+  /** Going by what people declared: milliseconds from now, 0 inside a window, `undefined` when none will open any more. */
   opensInMs(peer: NodeId): number | undefined;
+  /** When the next contact is expected, going by those before: milliseconds from now, `undefined` when nothing says so. */
+  expectedInMs(peer: NodeId): number | undefined;
 }
 
 /** The peers to reach and the state of trying. */
@@ -125,6 +128,13 @@ export class Contacts {
     if (opensInMs === undefined) return;
     if (opensInMs > 0) {
       target.dueAt = later(now, opensInMs);
+      target.pauseMs = firstPauseMs;
+      return;
+    }
+    const expectedInMs = this.#windows?.expectedInMs(peer);
+    if (expectedInMs !== undefined && expectedInMs > 0 && expectedInMs < pauseMs) {
+      // The next contact is about to begin: from then on it is tried as often as at first.
+      target.dueAt = later(now, expectedInMs);
       target.pauseMs = firstPauseMs;
       return;
     }

@@ -58,7 +58,7 @@ export interface Circumstances {
 }
 
 /** Contents of a class that are looked at together: this many of the smallest, and of those that are due first. */
-const consideredOfClass = 128;
+const consideredOfClass = 40;
 
 interface WantRow {
   root: Uint8Array;

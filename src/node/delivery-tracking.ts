@@ -188,6 +188,12 @@ export class DeliveryTracking {
     return at === undefined ? undefined : Math.max(0, at - wallMs);
   }
 
+  /** Milliseconds until the next contact with a peer is expected, going by those before. */
+  expectedInMs(peer: NodeId, wallMs: WallMs): number | undefined {
+    const next = this.#parts.windows.nextContact(peer, wallMs);
+    return next === undefined ? undefined : next.atMs - wallMs;
+  }
+
   /** Ends what has expired, and names the datasets of which something has. */
   wake(now: Moment): ReadonlySet<DatasetId> {
     const next = this.#parts.queue.nextExpiryMs();

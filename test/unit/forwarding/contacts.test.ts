@@ -115,6 +115,23 @@ describe('reaching a peer', () => {
     expect(contacts.due(at(100))).toEqual([]);
   });
 
+  it('tries a peer at the instant at which earlier contacts let it be expected, and often from then on', () => {
+    let now = 0;
+    contacts = new Contacts(catalog, seededRandom(1), at(0), {
+      opensInMs: () => 0,
+      expectedInMs: () => (now < 600_000 ? 600_000 - now : 1_200_000),
+    });
+    contacts.add(alice, ['udp:a'], at(0));
+    const made: number[] = [];
+    for (; now < 610_000; now = contacts.nextDeadline()!.at) {
+      made.push(now);
+      expect(contacts.due(at(now))).toHaveLength(1);
+      contacts.failed(alice, at(now));
+    }
+    expect(made).toContain(600_000);
+    expect(made.filter((ms) => ms > 600_000).length).toBeGreaterThanOrEqual(3);
+  });
+
   it('takes no notice of peers it was not asked to reach', () => {
     contacts.connected(bob);
     contacts.failed(bob, at(1));
@@ -123,7 +140,7 @@ describe('reaching a peer', () => {
 
   it('leaves a peer alone until its window opens, and says so', () => {
     let opensInMs: number | undefined = 600_000;
-    contacts = new Contacts(catalog, seededRandom(1), at(0), { opensInMs: () => opensInMs });
+    contacts = new Contacts(catalog, seededRandom(1), at(0), { opensInMs: () => opensInMs, expectedInMs: () => undefined });
     contacts.add(alice, ['udp:a'], at(0));
     expect(contacts.due(at(0))).toHaveLength(1);
     contacts.failed(alice, at(0));

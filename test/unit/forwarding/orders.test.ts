@@ -8,7 +8,7 @@ const [adaBytes, benBytes] = [ada, ben].map(identifierToBytes) as [Uint8Array, U
 const decodedOf = (payload: CborValue) => {
   const decoded = decodeCbor(encodeCbor(payload));
   if (!decoded.ok) throw new Error(decoded.fault.message);
-  return decodeOrder(decoded.value);
+  return decodeOrder(decoded.value as CborValue);
 };
 
 describe('orders', () => {
