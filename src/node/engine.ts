@@ -12,6 +12,7 @@ import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import type { LocalInterface, LocalPacket } from '../ports/discovery.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
@@ -19,6 +20,7 @@ import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session
 import { decodeMessage, encodeMessage, type Message } from '../session/messages.ts';
 import { Admission } from './admission.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
+import { type Announcement, DiscoveryKeeping } from './discovery-keeping.ts';
 import type { Invite } from './invite.ts';
 import { Joining } from './joining.ts';
 import type { LinkReport } from './link-report.ts';
@@ -51,6 +53,9 @@ export type EngineInput =
   | { readonly type: 'path-opened'; readonly path: string; readonly address?: string }
   | { readonly type: 'path-closed'; readonly path: string }
   | { readonly type: 'dial-failed'; readonly address: string; readonly message: string }
+  /** The networks that this computer is on changed, and so may have its addresses. */
+  | { readonly type: 'interfaces'; readonly interfaces: readonly LocalInterface[] }
+  | { readonly type: 'overheard'; readonly packet: LocalPacket }
   | { readonly type: 'task-done'; readonly token: number; readonly result: TaskResult };
 
 /** What to do. */
@@ -59,6 +64,7 @@ export type EngineOutput =
   | { readonly type: 'close-path'; readonly path: string }
   /** Open a stream connection; answered by `path-opened` or `dial-failed`. */
   | { readonly type: 'dial'; readonly address: string }
+  | ({ readonly type: 'announce' } & Announcement)
   | { readonly type: 'task'; readonly task: EngineTask }
   | { readonly type: 'report'; readonly event: NodeEvent };
 
@@ -81,6 +87,8 @@ export class Engine {
   readonly links: LinkSupervision;
   /** Neighbours, and routes to members. */
   readonly mesh: MeshRouting;
+  /** Finding members without configuration. Changed within turns only. */
+  readonly discovery: DiscoveryKeeping;
   readonly #parts: EngineParts;
   readonly #endpoint: SessionEndpoint;
   readonly #peers: Peers;
@@ -120,7 +128,14 @@ export class Engine {
         memberByKey: (key) => membership.memberByKey(key)?.node,
       },
     });
-    this.#peers = new Peers({ contacts, membership, endpoint: this.#endpoint, dial: (address) => this.#dial(address) });
+    this.#peers = new Peers({
+      contacts,
+      membership,
+      endpoint: this.#endpoint,
+      dial: (address) => this.#dial(address),
+      attemptFailed: (peer, address, at) => this.discovery.candidates.failed(peer, address, at),
+    });
+    this.discovery = new DiscoveryKeeping({ ...parts, self: identity.node, random: random.fork(), peers: this.#peers }, now.monotonicMs);
     this.#joining = new Joining(parts);
     this.#admission = new Admission(identity, crypto, membership);
     this.#keeping = new LogKeeping(
@@ -133,6 +148,7 @@ export class Engine {
           this.#replication.membershipChanged();
           this.#joining.teamChanged();
           this.mesh.membersChanged(this.#now);
+          this.discovery.membersChanged();
         },
       },
       now,
@@ -168,6 +184,14 @@ export class Engine {
           if (!this.#joining.handleDialFailed(input.address, input.message, now.monotonicMs))
             this.#peers.handleDialFailed(input.address, now);
           break;
+        case 'interfaces':
+          this.discovery.setInterfaces(input.interfaces, now.monotonicMs);
+          this.#peers.hint(now.monotonicMs);
+          this.#joining.hint(now.monotonicMs);
+          break;
+        case 'overheard':
+          this.discovery.hear(input.packet, now.monotonicMs);
+          break;
         case 'task-done':
           this.#replication.handleTaskDone(input.token, input.result);
           break;
@@ -194,6 +218,7 @@ export class Engine {
     next = earliest(next, this.#replication.nextDeadline());
     next = earliest(next, this.links.nextDeadline());
     next = earliest(next, this.mesh.nextDeadline());
+    next = earliest(next, this.discovery.nextDeadline());
     next = earliest(next, this.#joining.nextDeadline());
     next = earliest(next, this.#parts.deliveries.nextDeadline(this.#now));
     return earliest(next, this.#keeping.nextDeadline(this.#now.monotonicMs));
@@ -238,6 +263,7 @@ export class Engine {
     this.#turn(now, () => {
       this.#peers.hint(now.monotonicMs);
       this.#joining.hint(now.monotonicMs);
+      this.discovery.hint(now.monotonicMs);
     });
   }
 
@@ -354,6 +380,7 @@ export class Engine {
     this.#joining.wake(now.monotonicMs);
     this.#drainJoining();
     this.#peers.attemptDue(now);
+    for (const each of this.discovery.settle(now)) this.#outputs.push({ type: 'announce', ...each });
     this.#keeping.wantLost();
     const receipts = this.#keeping.issueReceipts(now);
     this.#parts.deliveries.receipts(receipts, now);
@@ -478,7 +505,8 @@ export class Engine {
   /** A session is known to be with this member: it is the one session with it from now on. */
   #begin(session: SessionId, peer: NodeId): void {
     this.#again = true;
-    const { address, previous } = this.#peers.begin(session, peer);
+    const { address, previous } = this.#peers.begin(session, peer, this.#now);
+    this.discovery.reached(peer, address);
     this.mesh.begin(peer, session, this.#now);
     if (previous !== undefined) {
       this.#end(previous);
@@ -500,6 +528,7 @@ export class Engine {
       this.#parts.deliveries.sessionEnded(peer, this.#now);
       this.mesh.silent(peer, this.#now);
       this.#peers.handleSuspended(peer, this.#now);
+      this.discovery.candidates.lost(peer, this.#now.monotonicMs);
     } else {
       this.#replication.handleResumed(session);
       this.#parts.deliveries.sessionBegan(peer, this.#now);
@@ -514,6 +543,7 @@ export class Engine {
     const peer = this.#peers.handleClosed(session, this.#now);
     this.#end(session);
     if (peer === undefined) return;
+    this.discovery.candidates.lost(peer, this.#now.monotonicMs);
     this.#parts.deliveries.sessionEnded(peer, this.#now);
     this.#report({ type: 'session-down', peer, fault });
   }
