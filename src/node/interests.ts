@@ -42,7 +42,7 @@ export class Interests {
   readonly #self: NodeId;
   readonly #membership: Membership;
   readonly #receipts: ReceiptBook;
-  readonly #routes: Routes;
+  #routes: Routes = noRoutes;
   readonly #orders: Addressed;
 
   constructor(
@@ -50,7 +50,6 @@ export class Interests {
     self: NodeId,
     membership: Membership,
     receipts: ReceiptBook,
-    routes: Routes = noRoutes,
     orders: Addressed = new DeliveryQueue(catalog),
   ) {
     this.#orders = orders;
@@ -58,8 +57,12 @@ export class Interests {
     this.#self = self;
     this.#membership = membership;
     this.#receipts = receipts;
-    this.#routes = routes;
     catalog.migrate(interestSchema);
+  }
+
+  /** Where the ways to others are known from now on. */
+  follow(routes: Routes): void {
+    this.#routes = routes;
   }
 
   /** Chooses for this node. True when that changes anything. */

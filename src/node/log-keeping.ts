@@ -10,6 +10,7 @@ import type { ContentRef } from '../datasets/manifest.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import type { Order } from '../forwarding/orders.ts';
+import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { sharedDatasets } from './encounter.ts';
@@ -37,6 +38,7 @@ export interface LogKeepingParts {
   readonly membership: Membership;
   readonly receipts: ReceiptBook;
   readonly wants: WantList;
+  readonly journal: TransferJournal;
   readonly interests: Interests;
   readonly deliveries: DeliveryTracking;
   readonly applyEntry: ApplyEntry;
@@ -62,6 +64,11 @@ export type EntryDraft = Omit<EntryHeader, 'instant'> &
 
 /** Paths that are looked at together. */
 const pathsAtOnce = 500;
+
+/** A superseded content is fetched to its end when this many bytes of it are here, this share of it, and what replaced it is not much smaller. */
+const keptBytesMin = 16 * 1024;
+const keptShareMin = 1 / 64;
+const shrinkMax = 2;
 
 /** A receipt for one dataset is issued at most this often. */
 const receiptPauseMs = 1000;
@@ -120,7 +127,7 @@ export class LogKeeping {
   interestChanged(dataset: DatasetId): void {
     const { interests, wants } = this.#parts;
     this.#receiptDue.add(dataset);
-    if (!interests.moves(dataset)) wants.removeDataset(dataset);
+    if (!interests.subscribed(dataset)) wants.removeDataset(dataset);
     this.#wantHeads(dataset);
   }
 
@@ -137,6 +144,18 @@ export class LogKeeping {
     }
   }
 
+  /** Ways to others are there now that were not, or are no more: this node may be a relay now, or none. */
+  routesChanged(): void {
+    const { interests, membership } = this.#parts;
+    for (const { id } of membership.datasets()) {
+      const relays = !interests.subscribed(id) && interests.moves(id);
+      if (relays === this.#relayed.has(id)) continue;
+      if (relays) this.#relayed.add(id);
+      else this.#relayed.delete(id);
+      if (!interests.subscribed(id)) this.interestChanged(id);
+    }
+  }
+
   /** Receipts came, or orders ended: nobody may wait any more for what was to be passed on or was sent here. */
   unwant(datasets: Iterable<DatasetId>): void {
     const { interests, wants, deliveries } = this.#parts;
@@ -149,12 +168,15 @@ export class LogKeeping {
     }
   }
 
-  /** A content is complete here. */
-  contentArrived(root: Hash): void {
+  /** A content is complete here. True when something else is wanted no more because of that. */
+  contentArrived(root: Hash): boolean {
+    let given = false;
     for (const { dataset, path } of this.#parts.index.headsWithRoot(root)) {
       this.#receiptDue.add(dataset);
       this.#pathChanged(dataset, path);
+      given = this.#dropBases(dataset, path) || given;
     }
+    return given;
   }
 
   /** Contents that were here and are not any more (damaged in a pack, or changed in the working file they lay in) are wanted again where they are a head. */
@@ -234,10 +256,53 @@ export class LogKeeping {
   /** Wants the content of every head that this entry brought, and stops wanting what it superseded. */
   #updateWants(dataset: DatasetId, dot: Dot, changes: readonly FileChange[]): void {
     const { index, wants } = this.#parts;
-    for (const change of changes) {
-      for (const old of change.superseded) wants.removeRevision(dataset, old.author, old.sequence, change.path);
+    const brought = index.contentsOf(dataset, dot).filter(({ head }) => head);
+    for (const { path, superseded } of changes) {
+      const content = brought.find((each) => each.path === path)?.content;
+      if (content === undefined) this.#dropBases(dataset, path);
+      for (const old of superseded) {
+        const base = content && this.#worthFinishing(dataset, path, old, content);
+        wants.removeRevision(dataset, old.author, old.sequence, path);
+        if (base !== undefined) this.#finishAsBase(dataset, path, dot, base);
+      }
     }
-    for (const { path, content, head } of index.contentsOf(dataset, dot)) if (head) this.#want(dataset, path, dot, content);
+    for (const { path, content } of brought) this.#want(dataset, path, dot, content);
+  }
+
+  /**
+   * The content of a revision that was superseded while it arrived, when what is here of it helps: a file that grows faster than a link moves it would never arrive if each revision began from nothing.
+   */
+  #worthFinishing(dataset: DatasetId, path: string, old: Dot, successor: ContentRef): ContentRef | undefined {
+    const { index, wants, journal } = this.#parts;
+    const revision = index.revision(dataset, path, old);
+    if (revision?.kind !== 'file' || !wants.wants(revision.content.root)) return undefined;
+    const { content } = revision;
+    const arrivedBytes = journal.arrivedBytes(content.root, content.sizeBytes);
+    const isEnough = arrivedBytes >= keptBytesMin && arrivedBytes >= content.sizeBytes * keptShareMin;
+    return isEnough && successor.sizeBytes * shrinkMax >= content.sizeBytes ? content : undefined;
+  }
+
+  /** Goes on fetching a superseded content; of several of a path the one of which more is here. */
+  #finishAsBase(dataset: DatasetId, path: string, dot: Dot, base: ContentRef): void {
+    const { wants, journal, deliveries } = this.#parts;
+    const arrivedBytes = journal.arrivedBytes(base.root, base.sizeBytes);
+    const others = journal.basesUnderWay(dataset, path);
+    if (others.some((root) => wants.wants(root) && journal.arrivedBytes(root, Infinity) >= arrivedBytes)) return;
+    this.#dropBases(dataset, path);
+    journal.finishAsBase(base.root, dataset, path);
+    const urgency = deliveries.urgency(dataset, path, dot, base.sizeBytes, this.#wallMs);
+    wants.add({ ...base, ...urgency, dataset, path, author: dot.author, sequence: 0 });
+  }
+
+  /** Nothing waits for the bases of this path any more. True when there were any. */
+  #dropBases(dataset: DatasetId, path: string): boolean {
+    const { wants, journal } = this.#parts;
+    const roots = journal.basesUnderWay(dataset, path);
+    for (const root of roots) {
+      wants.removeRequest(root);
+      journal.forget(root);
+    }
+    return roots.length > 0;
   }
 
   /** Wants a content, unless it is here. */

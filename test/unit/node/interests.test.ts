@@ -18,7 +18,8 @@ function relay(hops: Readonly<Record<NodeId, NodeId>>) {
   const receipts = new ReceiptBook(catalog, crypto);
   const member = (node: NodeId) => ({ node, role: (node === truck ? 'carrier' : 'member') as Role });
   const membership = { logDataset: team, members: () => nodes.map(member), member } as unknown as Membership;
-  const interests = new Interests(catalog, self, membership, receipts, { nextHop: (node) => hops[node] });
+  const interests = new Interests(catalog, self, membership, receipts);
+  interests.follow({ nextHop: (node) => hops[node] });
   const says = (node: NodeId, held: readonly (readonly [NodeId, number])[], subscribed = true, wallMs = 1) => {
     const seed = new Uint8Array(32).fill(nodes.indexOf(node) + 1);
     receipts.issue(node, seed, rows, VersionVector.of(held), subscribed, { wallMs, counter: 0 });
