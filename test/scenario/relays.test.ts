@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
-import { chain, day, deliveryByName, expectFile, hour, minute, onDisk, publish, type Trio } from './camp.ts';
+import { chain, day, deliveryByName, expectFile, hour, minute, publish, type Trio } from './camp.ts';
 
 test('a node that does not subscribe passes a dataset on to one that does, and shows nothing of it in its folder', async () => {
   const camp = await chain(321, ['valley', 'ridge', 'coast']);
