@@ -166,6 +166,19 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
   collectGarbage: request(v.optional(v.object({ quotaBytes: v.optional(v.pipe(v.number(), v.minValue(0))) }), {}), (node, options) =>
     node.collectGarbage(withoutUndefined(options)),
   ),
+  exportBundle: request(
+    v.object({
+      media: text,
+      for: v.optional(v.array(nodeId)),
+      budgetBytes: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+    }),
+    (node, { media, for: members, budgetBytes }) =>
+      node.bundles.export(media, {
+        ...(members === undefined ? {} : { for: members as NodeId[] }),
+        ...(budgetBytes === undefined ? {} : { budgetBytes }),
+      }),
+  ),
+  importBundle: request(v.object({ media: text }), (node, { media }) => node.bundles.import(media)),
   deliveries: request(dataset, (node, { dataset: name }) => node.deliveries(idOf(node, name))),
   outstanding: request(v.optional(v.object({ dataset: v.optional(text) }), {}), (node, { dataset: name }) =>
     node.outstanding(name === undefined ? undefined : idOf(node, name)),
