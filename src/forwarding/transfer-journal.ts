@@ -1,6 +1,5 @@
 import { concatBytes } from '../core/bytes.ts';
-import type { Hash } from '../core/identifiers.ts';
-import { identifierBytes } from '../core/identifiers.ts';
+import { type DatasetId, type Hash, identifierBytes, identifierToBytes } from '../core/identifiers.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 
 /**
@@ -26,6 +25,8 @@ export const transferJournalSchema: Schema = {
        bytes BLOB NOT NULL,
        PRIMARY KEY (root, object, offset)
      ) STRICT, WITHOUT ROWID;`,
+    `CREATE TABLE transfer_base (root BLOB PRIMARY KEY, dataset BLOB NOT NULL, path TEXT NOT NULL) STRICT, WITHOUT ROWID;
+     CREATE INDEX transfer_base_by_path ON transfer_base (dataset, path);`,
   ],
 };
 
@@ -58,7 +59,7 @@ export class TransferJournal {
 
   /** Begins a content with a plan; what was here by another plan is dropped (its chunks stay in their packs). */
   begin(root: Hash, planObject: Uint8Array, bases: readonly Hash[]): void {
-    this.forget(root);
+    this.#drop(root);
     this.#catalog.run('INSERT INTO transfer_plan (root, plan, bases) VALUES (?, ?, ?)', root, planObject, concatBytes(...bases));
   }
 
@@ -121,6 +122,23 @@ export class TransferJournal {
     this.#catalog.run('DELETE FROM transfer_part WHERE root = ? AND object = ?', root, object);
   }
 
+  /** This content was superseded on a path, and is fetched to its end all the same: as the base of what replaced it. */
+  finishAsBase(root: Hash, dataset: DatasetId, path: string): void {
+    this.#catalog.run(
+      'INSERT OR REPLACE INTO transfer_base (root, dataset, path) VALUES (?, ?, ?)',
+      root,
+      identifierToBytes(dataset),
+      path,
+    );
+  }
+
+  /** Superseded contents that are fetched as bases of what stands at a path. */
+  basesUnderWay(dataset: DatasetId, path: string): Hash[] {
+    return this.#catalog
+      .all<{ root: Uint8Array }>('SELECT root FROM transfer_base WHERE dataset = ? AND path = ?', identifierToBytes(dataset), path)
+      .map((row) => row.root as Hash);
+  }
+
   /** Drops what is here of contents that nobody wants any more, superseded before they were complete. Called on opening. */
   retain(isWanted: (root: Hash) => boolean): void {
     for (const root of this.roots()) if (!isWanted(root)) this.forget(root);
@@ -128,6 +146,11 @@ export class TransferJournal {
 
   /** The content is complete, or given up. */
   forget(root: Hash): void {
+    this.#drop(root);
+    this.#catalog.run('DELETE FROM transfer_base WHERE root = ?', root);
+  }
+
+  #drop(root: Hash): void {
     this.#catalog.run('DELETE FROM transfer_plan WHERE root = ?', root);
     this.#catalog.run('DELETE FROM transfer_group WHERE root = ?', root);
     this.#catalog.run('DELETE FROM transfer_part WHERE root = ?', root);

@@ -106,7 +106,7 @@ interface Sending {
   encoding: number;
   /** Since when nothing could be sent, because the rest has not come yet. */
   drySince?: MonotonicMs;
-  /** The content became complete here while it was planned as one that is arriving: it is planned once more. */
+  /** The content became complete here while it was planned as one that is arriving, or is not here: it is planned once more. */
   planningAgain: boolean;
   /** Groups that may be encoded or ready at once. */
   groupsAhead: number;
@@ -243,7 +243,7 @@ export class ContentSender {
   prepared(want: Want, transfer: PreparedTransfer | undefined): void {
     const sending = this.#sendingByNumber.get(want.number);
     if (sending === undefined) return;
-    if (sending.planningAgain && transfer?.arriving !== undefined) {
+    if (sending.planningAgain && (transfer === undefined || transfer.arriving !== undefined)) {
       sending.planningAgain = false;
       this.#tasks.push({ type: 'prepare', want });
       return;

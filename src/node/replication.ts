@@ -1,4 +1,4 @@
-import { toHex } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import { type DatasetId, type Hash, type NodeId, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Fault, Outcome } from '../core/outcome.ts';
@@ -10,7 +10,7 @@ import type { FileIndex } from '../datasets/file-index.ts';
 import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
-import type { WantList } from '../forwarding/want-list.ts';
+import type { WantedContent, WantList } from '../forwarding/want-list.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message, type Want } from '../session/messages.ts';
@@ -241,7 +241,8 @@ export class Replication {
       receiver.withdraw(root);
       sender.handleContentComplete(root);
     }
-    this.#parts.keeping.contentArrived(root);
+    if (!this.#parts.keeping.contentArrived(root)) return;
+    for (const { receiver } of this.#talkBySession.values()) receiver.withdrawUnless((each) => this.#parts.wants.wants(each));
   }
 
   /** How much of a content has moved to peers in the present sessions. */
@@ -508,6 +509,7 @@ export class Replication {
         this.contentAvailable(wanted.root);
         continue;
       }
+      if (this.#waitsForBase(wanted)) continue;
       const bases = index
         .history(wanted.dataset, wanted.path)
         .flatMap((revision) => (revision.kind === 'file' && contents.holds(revision.content.root) ? [revision.content.root] : []));
@@ -515,6 +517,13 @@ export class Replication {
       for (const receiver of silent) receiver.withdraw(wanted.root);
       talk.receiver.start(wanted, bases.slice(0, 4));
     }
+  }
+
+  /** True while a content that this one replaced is still to be had: it is finished first, and the rest is a difference to it. */
+  #waitsForBase({ dataset, path, root }: WantedContent): boolean {
+    const { journal, wants } = this.#parts;
+    const bases = journal.basesUnderWay(dataset, path);
+    return bases.some((base) => !equalBytes(base, root) && wants.wants(base) && this.prospect(base) !== 'nowhere');
   }
 
   #drainReceiver(talk: Talk, now: Moment): void {

@@ -359,9 +359,13 @@ describe('a sender of contents that are still arriving', () => {
     sender.handleWant(want);
     expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
     sender.handleContentComplete(want.root);
+    sender.prepared(want, undefined);
+    expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
+    sender.handleContentComplete(want.root);
     sender.prepared(want, { ...transfer, arriving: { planId: 'aa', hashed: true } });
     expect(sender.pollTask()).toMatchObject({ type: 'prepare', want });
     sender.prepared(want, transfer);
+    expect(sender.takeLacks()).toEqual([]);
     expect(drain(sender, 1000).filter((each) => each.startsWith('4.'))).toEqual(['4.0 0+10 last', '4.1 0+100 last', '4.2 0+100 last']);
   });
 });
