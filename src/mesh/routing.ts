@@ -25,12 +25,6 @@ import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
  * known by signed receipts alone.
  */
 
-/** What was said of a destination. An infinite metric retracts it. */
-export interface Advertisement {
-  readonly seqno: number;
-  readonly metric: number;
-}
-
 /** The route in use to a destination. */
 export interface Route {
   readonly destination: ShortName;
@@ -73,54 +67,6 @@ const requestMemoryMs = 8000;
 const requestQuietMs = 500;
 /** Nobody is this many sequence numbers ahead of what everybody knows. */
 const seqnoLeadMax = 64;
-
-interface Entry {
-  said: Advertisement;
-  /** A later advertisement that is not feasible, of the route that is selected. */
-  held: Advertisement | undefined;
-}
-
-interface Neighbour {
-  readonly name: ShortName;
-  /** Infinite while it is not heard. */
-  cost: number;
-  readonly entries: Map<ShortName, Entry>;
-  /** What it was told, as it was rounded. */
-  readonly told: Map<ShortName, Advertisement>;
-  readonly toldWatches: Set<ShortName>;
-  /** Destinations that it watches by way of this node. */
-  readonly watches: Set<ShortName>;
-  /** Destinations of which something may have to be said. */
-  readonly dirty: Set<ShortName>;
-  /** Destinations that are said even if nothing changed. */
-  readonly owed: Set<ShortName>;
-  readonly requests: Map<ShortName, { readonly seqno: number; readonly hops: number }>;
-  dueAt: MonotonicMs | undefined;
-  /** What it was told of the cost of the link to it. */
-  costSaid: number | undefined;
-}
-
-interface Destination {
-  readonly name: ShortName;
-  feasible: Advertisement | undefined;
-  nextHop: Neighbour | undefined;
-  metric: number;
-  kept: boolean;
-  /** Since when there has been a better next hop. */
-  betterSince: MonotonicMs | undefined;
-  /** The sequence number that is asked for, and when it is asked for again. */
-  asking: { readonly seqno: number; repeats: number; at: MonotonicMs | undefined } | undefined;
-  readonly askers: Map<ShortName, { readonly seqno: number; readonly until: MonotonicMs }>;
-  passedOn: { readonly seqno: number; readonly at: MonotonicMs } | undefined;
-}
-
-/** A way to a destination. */
-interface Candidate {
-  readonly neighbour: Neighbour;
-  readonly entry: Entry;
-  readonly metric: number;
-  readonly feasible: boolean;
-}
 
 /** The route table of one node. Say what happened, then take what is to be said to each neighbour when there is room for it. */
 export class RouteTable {
@@ -625,14 +571,4 @@ export class RouteTable {
     const now = { seqno, metric };
     return owed || !hasTold || Math.abs(metric - told.metric) > told.metric * newsRatio ? now : undefined;
   }
-}
-
-/** RFC 8966 section 3.5.1. */
-function isFeasible(said: Advertisement, feasible: Advertisement | undefined): boolean {
-  return feasible === undefined || said.seqno > feasible.seqno || (said.seqno === feasible.seqno && said.metric < feasible.metric);
-}
-
-/** The feasible distance after something was advertised (section 3.7.3). */
-function better(said: Advertisement, feasible: Advertisement | undefined): Advertisement {
-  return isFeasible(said, feasible) ? said : (feasible as Advertisement);
 }
