@@ -2,6 +2,7 @@ import type { ShortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
 import { roundMetric, unreachable } from './link-metric.ts';
+import { type Advertisement, better, type Candidate, type Destination, isFeasible, type Neighbour } from './route-entries.ts';
 import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
 
 /**
