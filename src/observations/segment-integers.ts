@@ -26,6 +26,12 @@ function bitLength(magnitude: number): number {
   return magnitude < 0x100000000 ? 32 - Math.clz32(magnitude) : 64 - Math.clz32(magnitude / 0x100000000);
 }
 
+/** The `count` bits of a magnitude (1 to 16) above its lowest `below`. Nearly all are small enough for the processor's own shifts. */
+function bitsAt(magnitude: number, below: number, count: number): number {
+  if (magnitude < 0x80000000) return (magnitude >>> below) & ((1 << count) - 1);
+  return Math.floor(magnitude / 2 ** below) % 2 ** count;
+}
+
 /** The models of one kind of integer. */
 export class IntegerModels {
   readonly #models = new BitModels(modelCount);
@@ -50,14 +56,14 @@ export class IntegerModels {
     node = 1;
     for (let i = 0; i < modelledBits && below > 0; i++) {
       below--;
-      const decision = Math.floor(magnitude / 2 ** below) % 2;
+      const decision = bitsAt(magnitude, below, 1);
       encoder.encodeBit(models, mantissaAt + 3 * length + node - 1, decision);
       node = node * 2 + decision;
     }
     while (below > 0) {
       const count = Math.min(below, 16);
       below -= count;
-      encoder.encodeRaw(Math.floor(magnitude / 2 ** below) % 2 ** count, count);
+      encoder.encodeRaw(bitsAt(magnitude, below, count), count);
     }
   }
 

@@ -63,7 +63,7 @@ export class RangeEncoder {
       this.#range -= bound;
     }
     models.learn(index, bit);
-    this.#normalise();
+    if (this.#range < rangeMin) this.#normalise();
   }
 
   /** Codes the low `count` bits of `value` as they are, at most 16, highest first. */

@@ -30,7 +30,7 @@ import { BitModels, RangeEncoder } from './segment-range-coder.ts';
 /** Number columns back that a reference may be. Neighbouring columns are the ones alike: minimum and maximum, the depths of a thermistor chain. */
 const referenceReach = 8;
 /** Rows that a predictor is judged by. */
-const judgedRowsMax = 512;
+const judgedRowsMax = 256;
 /** What naming a reference costs: it must gain more. */
 const referenceBits = 6;
 

@@ -16,8 +16,10 @@ export {
   wrongHeads,
 } from './checkers.ts';
 export { DiskFaults } from './disk-faults.ts';
+export { type ContractCheck, type DriverBench, driverContract } from './driver-contract.ts';
 export { GpsdReplay, type GpsdReplayOptions } from './gpsd-replay.ts';
 export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
+export { type InstrumentTranscript, recordTranscript, TranscriptReplay, type TranscriptStep } from './instrument-transcript.ts';
 export { hobowareCsvText, toa5Text, weatherStationColumns } from './logger-files.ts';
 export { Marks, neverMet, type Situation, situations } from './marks.ts';
 export { MemoryFileTree } from './memory-file-tree.ts';
@@ -30,7 +32,7 @@ export { report, type ShrunkCase, shrink } from './shrinking.ts';
 export type { LinkFaultCounts, LinkTraffic, LinkWindow, SimulatedLink } from './simulated-link.ts';
 export type { ComputerBackup, SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
 export type { Trace } from './trace.ts';
+export { UsbStick } from './usb-stick.ts';
 export type { BurstLoss, LinkModel, Outage } from './virtual-link.ts';
 export { FileWork } from './workload.ts';
-export { UsbStick } from './usb-stick.ts';
 export { World, type WorldOptions } from './world.ts';
