@@ -150,6 +150,9 @@ export class BundleImport {
   async #takeSegment(segment: ShelvedSegment): Promise<boolean> {
     await this.#parts.pause();
     const { name, table } = segment;
+    // What was said of it while the team's log was shorter may not hold any more.
+    for (const [key, problem] of this.#problems)
+      if (problem.segment === name && problem.code === 'BUNDLE_SENDER') this.#problems.delete(key);
     if (table !== undefined && !this.#isOfUse(table)) return false;
     const read = await this.#shelf.read(segment);
     if (!read.ok) {
@@ -171,16 +174,12 @@ export class BundleImport {
       else if (record.type === 'group') recordsOf(contents, record.group.root).groups.push(record.group);
       if (record.type === 'message') await this.#parts.pause();
     }
-    if (contents.size > 0 && this.#isStranger(segment)) {
+    if (contents.size > 0 && this.#parts.membership.memberByKey(read.value.sender) === undefined) {
       this.note(name, { code: 'BUNDLE_SENDER', message: 'the node that made it is no member of the team that is known here' });
       return true;
     }
     const results = await inLanes([...contents.values()], lanes, (each) => this.#takeContent(name, each));
     return waits || results.includes('waits');
-  }
-
-  #isStranger({ exporter }: ShelvedSegment): boolean {
-    return exporter === undefined || this.#parts.membership.member(exporter) === undefined;
   }
 
   /** Whether a segment says that it has something that is not here. */

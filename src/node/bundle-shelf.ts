@@ -56,6 +56,8 @@ export interface ShelvedSegment {
 
 /** The records of a segment, and what of it is lost. */
 export interface ReadSegment {
+  /** X25519 public key of the node that made it. */
+  readonly sender: Uint8Array;
   readonly records: readonly BundleRecord[];
   readonly faults: readonly Fault[];
   readonly damage: readonly DamagedPlace[];
@@ -121,7 +123,7 @@ export class BundleShelf {
     const signer = claimed ?? proven;
     if (signed !== undefined && signer !== undefined && !crypto.ed25519Verify(identifierToBytes(signer), signed.hash, signed.signature))
       return failure('BUNDLE_SIGNATURE', 'peer', `${name} is not signed by ${signer}`);
-    return success({ records, faults, damage });
+    return success({ sender, records, faults, damage });
   }
 
   /** A key for one export that these members can open, and this node itself. */

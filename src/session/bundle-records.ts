@@ -12,7 +12,7 @@ import {
 } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
-import { decodeMessage, encodeMessage, type Message } from './messages.ts';
+import { decodeMessage, encodeMessage, type Message, objectsPerWantMax } from './messages.ts';
 
 /**
  * The records of a bundle segment. The first byte says what a record is:
@@ -104,7 +104,8 @@ const bytes = (length: number) =>
 const id = bytes(identifierBytes);
 const name = bytes(shortNameBytes);
 const entriesShape = v.strictTuple([v.literal(1), name, name, v.pipe(uint, v.minValue(1)), uint]);
-const groupsShape = v.strictTuple([v.literal(2), id, bytes(planIdBytes), uint, uint, uint]);
+const groupCount = v.pipe(uint, v.maxValue(objectsPerWantMax));
+const groupsShape = v.strictTuple([v.literal(2), id, bytes(planIdBytes), groupCount, groupCount, groupCount]);
 const tableShape = v.strictTuple([
   id,
   uint,

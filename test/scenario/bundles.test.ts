@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { utf8 } from '../../src/core/bytes.ts';
 import { seededRandom } from '../../src/core/random.ts';
+import { toa5Text } from '../../src/simulation/logger-files.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
 import { UsbStick } from '../../src/simulation/usb-stick.ts';
 import { type Camp, chain, deliveryByName, expectFile, hour, onDisk, type Pair, publish, radio, second, type Trio } from './camp.ts';
@@ -248,4 +250,73 @@ test('a change to a large file that is known at the other end travels as a diffe
   expect(stick.usedBytes).toBeLessThan(20_000);
   expect(await importFrom(camp, b, stick)).toMatchObject({ contents: 1, problems: [] });
   await expectFile(camp.world, b, 'table.dat', after);
+});
+
+test("a member that was admitted meanwhile is believed once its bundle has brought the team's log", async () => {
+  const camp = await silentCamp(413, ['camp', 'hq']);
+  const [a, b] = camp.nodes as Pair;
+  const late = await camp.world.add('late');
+  camp.world.link('camp', 'late', radio);
+  await camp.world.finish(late.node.join(a.node.createInvite()), hour);
+  await publish(camp, a, 'a.raw', noise(1, 30_000));
+  expect(
+    await camp.world.until(() => late.node.outstanding().contents === 0 && late.node.file(camp.dataset, 'a.raw') !== undefined, hour),
+  ).toBe(true);
+  const stick = new UsbStick();
+  await exportTo(camp, late, stick, { for: [b.node.id] });
+  expect(await importFrom(camp, b, stick)).toMatchObject({ contents: 1, waiting: 0, problems: [] });
+  expect(b.node.members()).toHaveLength(3);
+  await expectFile(camp.world, b, 'a.raw', noise(1, 30_000));
+});
+
+test('whatever becomes of its files, a stick brings only what was published, and its sound copy brings the rest', async () => {
+  const camp = await silentCamp(414, ['camp', 'hq']);
+  const [a, b] = camp.nodes as Pair;
+  const stick = new UsbStick();
+  const sizes = [300, 90_000, 20_000, 150_000, 4000];
+  for (const [index, size] of sizes.entries()) {
+    await publish(camp, a, `${index}.raw`, noise(index, size));
+    await exportTo(camp, a, stick);
+  }
+  await camp.world.finish(b.stop());
+  const before = b.backup();
+  const random = seededRandom(414);
+  for (let round = 0; round < 24; round++) {
+    b.restore(before);
+    await camp.world.finish(b.start());
+    const onlyFlips = round % 4 === 0;
+    const spoilt = stick.copy(() => onlyFlips || random.float() > 0.3);
+    for (const name of spoilt.names) {
+      const bytes = spoilt.bytes(name).slice();
+      const at = random.below(bytes.length);
+      const kind = onlyFlips ? 0 : random.below(4);
+      if (kind === 0) bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
+      if (kind === 1) bytes.fill(random.below(256), at, at + random.below(200_000));
+      spoilt.put(name, kind === 2 ? bytes.slice(0, at) : bytes);
+    }
+    const report = await importFrom(camp, b, spoilt).catch((error: { code: string }) => error.code);
+    if (typeof report === 'string') expect(['BUNDLE_DAMAGED', 'BUNDLE_MISSING', 'BUNDLE_NOT_ADDRESSED']).toContain(report);
+    else if (onlyFlips) expect(report, `round ${round}`).toMatchObject({ contents: sizes.length, entries: sizes.length, waiting: 0 });
+    for (const { path, complete } of b.node.files(camp.dataset)) {
+      const index = Number.parseInt(path, 10);
+      if (complete) await expectFile(camp.world, b, path, noise(index, sizes[index] as number), 10 * second);
+    }
+    await importFrom(camp, b, stick.copy());
+    expect([...b.node.files(camp.dataset)].filter(({ complete }) => complete)).toHaveLength(sizes.length);
+    await camp.world.finish(b.stop());
+  }
+});
+
+test('rows of observations go on a stick as they go over a link', async () => {
+  const camp = await silentCamp(415, ['camp', 'hq']);
+  const [a, b] = camp.nodes as Pair;
+  const met = a.node.createDataset({ name: 'met', kind: 'series' });
+  const clock = { firstLocalUs: 1_780_000_000_000_000, intervalUs: 60_000_000 };
+  const text = toa5Text({ station: 'Storbreen', table: 'Met', ...clock, rows: 300, firstRecord: 0, seed: 1, withHeader: true });
+  a.directory('loggers').put('met.dat', utf8(text));
+  await camp.world.finish(a.node.ingest(met, 'loggers', { profile: { utcOffsetMinutes: 60 } }));
+  const stick = new UsbStick();
+  await exportTo(camp, a, stick);
+  expect((await importFrom(camp, b, stick)).problems).toEqual([]);
+  expect(b.node.tables(met).map(({ rows }) => rows)).toEqual(a.node.tables(met).map(({ rows }) => rows));
 });
