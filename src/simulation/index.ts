@@ -26,6 +26,7 @@ export { MemoryFileTree } from './memory-file-tree.ts';
 export { MessageBroker } from './message-broker.ts';
 export { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
+export { joulesPerByte, type LinkPreset, type LinkPresetName, type LinkRhythm, linkPresets } from './presets.ts';
 export { Sdi12Line, type Sdi12LineOptions, type Sdi12SensorOptions } from './sdi12-sensor.ts';
 export { SeriesWork } from './series-work.ts';
 export { report, type ShrunkCase, shrink } from './shrinking.ts';
