@@ -12,7 +12,6 @@ import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import type { LocalInterface, LocalPacket } from '../ports/discovery.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
@@ -20,7 +19,8 @@ import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session
 import { decodeMessage, encodeMessage, type Message } from '../session/messages.ts';
 import { Admission } from './admission.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
-import { type Announcement, DiscoveryKeeping } from './discovery-keeping.ts';
+import { DiscoveryKeeping } from './discovery-keeping.ts';
+import type { EngineInput, EngineOutput } from './engine-turn.ts';
 import type { Invite } from './invite.ts';
 import { Joining } from './joining.ts';
 import type { LinkReport } from './link-report.ts';
@@ -31,7 +31,7 @@ import { MeshRouting } from './mesh-routing.ts';
 import type { NodeEvent } from './node-event.ts';
 import { type PeerTraffic, type SessionTraffic, TrafficBook } from './peer-traffic.ts';
 import { Peers } from './peers.ts';
-import { type EngineTask, Replication, type TaskResult } from './replication.ts';
+import { Replication } from './replication.ts';
 
 export type { PeerTraffic } from './peer-traffic.ts';
 
@@ -45,28 +45,6 @@ export type { PeerTraffic } from './peer-traffic.ts';
  * Each machine has its own idea and its own file: `peers` reaches members, `joining` and `admission` are the two halves of joining a team, `replication` talks with members, `log-keeping` is what log
  * entries mean here, and below them all is the session endpoint. What one of them says to another passes through here.
  */
-
-/** What happened. */
-export type EngineInput =
-  | { readonly type: 'received'; readonly path: string; readonly kind: 'datagram' | 'stream'; readonly bytes: Uint8Array }
-  /** A stream connection stands: one that we dialled (`address` is what was dialled) or one that a peer opened. */
-  | { readonly type: 'path-opened'; readonly path: string; readonly address?: string }
-  | { readonly type: 'path-closed'; readonly path: string }
-  | { readonly type: 'dial-failed'; readonly address: string; readonly message: string }
-  /** The networks that this computer is on changed, and so may have its addresses. */
-  | { readonly type: 'interfaces'; readonly interfaces: readonly LocalInterface[] }
-  | { readonly type: 'overheard'; readonly packet: LocalPacket }
-  | { readonly type: 'task-done'; readonly token: number; readonly result: TaskResult };
-
-/** What to do. */
-export type EngineOutput =
-  | { readonly type: 'transmit'; readonly path: string; readonly bytes: Uint8Array }
-  | { readonly type: 'close-path'; readonly path: string }
-  /** Open a stream connection; answered by `path-opened` or `dial-failed`. */
-  | { readonly type: 'dial'; readonly address: string }
-  | ({ readonly type: 'announce' } & Announcement)
-  | { readonly type: 'task'; readonly task: EngineTask }
-  | { readonly type: 'report'; readonly event: NodeEvent };
 
 /** What an engine is made of. */
 export interface EngineParts extends LogKeepingParts {
@@ -186,8 +164,7 @@ export class Engine {
           break;
         case 'interfaces':
           this.discovery.setInterfaces(input.interfaces, now.monotonicMs);
-          this.#peers.hint(now.monotonicMs);
-          this.#joining.hint(now.monotonicMs);
+          this.#tryEverybody(now);
           break;
         case 'overheard':
           this.discovery.hear(input.packet, now.monotonicMs);
@@ -261,8 +238,7 @@ export class Engine {
   /** Something in the surroundings changed: peers without a session are tried at once. */
   hint(now: Moment): void {
     this.#turn(now, () => {
-      this.#peers.hint(now.monotonicMs);
-      this.#joining.hint(now.monotonicMs);
+      this.#tryEverybody(now);
       this.discovery.hint(now.monotonicMs);
     });
   }
@@ -358,6 +334,13 @@ export class Engine {
   /** Bytes by peer and purpose since this engine began. */
   traffic(): PeerTraffic[] {
     return this.#traffic.totals(new Map([...this.#peers.sessions].map(([peer, session]) => [peer, this.#trafficOf(session)])));
+  }
+
+  /** Reaches for everybody who is not heard: by a new attempt, and over the session that stands, which is the quicker of the two where the peer has it still. */
+  #tryEverybody(now: Moment): void {
+    this.#peers.hint(now.monotonicMs);
+    this.#joining.hint(now.monotonicMs);
+    for (const session of this.#peers.suspended) this.#endpoint.ping(session, now);
   }
 
   // Turns

@@ -50,6 +50,11 @@ export class Peers {
     return this.#standingByPeer.get(peer)?.suspended === false;
   }
 
+  /** Sessions whose peers are not heard at the moment. */
+  get suspended(): SessionId[] {
+    return [...this.#standingByPeer.values()].flatMap(({ session, suspended }) => (suspended ? [session] : []));
+  }
+
   /** Keeps trying to hold a session with a member at these addresses. */
   add(peer: NodeId, addresses: readonly string[], now: MonotonicMs): void {
     this.#parts.contacts.add(peer, addresses, now);

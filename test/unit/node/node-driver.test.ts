@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { GodwitError } from '../../../src/core/errors.ts';
 import type { Moment, MonotonicMs, WallMs } from '../../../src/core/time.ts';
 import type { ContentTasks } from '../../../src/node/content-tasks.ts';
-import type { Engine, EngineOutput } from '../../../src/node/engine.ts';
+import type { Engine } from '../../../src/node/engine.ts';
+import type { EngineOutput } from '../../../src/node/engine-turn.ts';
 import { NodeDriver } from '../../../src/node/node-driver.ts';
 import type { LinkSink } from '../../../src/ports/links.ts';
 
