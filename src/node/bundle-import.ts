@@ -218,7 +218,11 @@ export class BundleImport {
   async #takeContent(segment: string, records: ContentRecords): Promise<'done' | 'waits'> {
     const { contents, wants, index } = this.#parts;
     const { root, groups } = records;
-    if (contents.holds(root)) return 'done';
+    if (contents.holds(root)) {
+      // It came by another way, or a power cut hid it before it was noticed.
+      if (wants.wants(root)) this.#available(root);
+      return 'done';
+    }
     if (!wants.wants(root)) return index.headsWithRoot(root).length === 0 ? 'waits' : 'done';
     const arrival = await this.#arrival(segment, records);
     if (arrival === undefined) return records.plan === undefined ? 'waits' : 'done';
@@ -322,14 +326,19 @@ export class BundleImport {
       this.#failed(segment, finished.fault);
       return;
     }
+    this.#available(root);
+    this.#contents++;
+    report({ type: 'content-complete', root: toHex(root), sizeBytes, copiedBytes: transfer.copiedBytes });
+  }
+
+  /** A content is complete: whoever waits for it hears of it. */
+  #available(root: Hash): void {
     this.#parts.driver.command((engine, now) =>
       engine.atomically(now, () => {
-        journal.forget(root);
+        this.#parts.journal.forget(root);
         engine.contentAvailable(root);
       }),
     );
-    this.#contents++;
-    report({ type: 'content-complete', root: toHex(root), sizeBytes, copiedBytes: transfer.copiedBytes });
   }
 
   /** What a medium brought wrongly is noted; a disk of our own that takes nothing ends the import. */
