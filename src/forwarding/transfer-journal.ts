@@ -52,7 +52,8 @@ export class TransferJournal {
   roots(): Hash[] {
     return this.#catalog
       .all<{ root: Uint8Array }>(
-        'SELECT root FROM transfer_plan UNION SELECT root FROM transfer_group UNION SELECT root FROM transfer_part',
+        `SELECT root FROM transfer_plan UNION SELECT root FROM transfer_group UNION SELECT root FROM transfer_part
+         UNION SELECT root FROM transfer_base`,
       )
       .map((row) => row.root as Hash);
   }

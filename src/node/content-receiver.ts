@@ -72,7 +72,7 @@ const heldBytesMin = 256 * 1024;
 const objectsBeforePlanMax = 64;
 
 /** Bytes of content that have to travel, from which on it is passed on while it arrives. */
-const passedOnBytesMin = 16 * 1024;
+export const passedOnBytesMin = 16 * 1024;
 
 /** Contents of which something may come before they are announced; more mean a peer that sends what is not followed. */
 const earlyMax = 64;

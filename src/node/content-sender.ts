@@ -250,12 +250,12 @@ export class ContentSender {
     }
     const begun = sending.transfer;
     if (begun !== undefined) sending.encoding--;
-    if (
-      transfer === undefined ||
-      transfer.groups.length >= objectsPerWantMax ||
-      (begun && toHex(begun.planId) !== toHex(transfer.planId))
-    ) {
+    if (transfer === undefined || transfer.groups.length >= objectsPerWantMax) {
       this.#lack(sending);
+      return;
+    }
+    if (begun !== undefined && toHex(begun.planId) !== toHex(transfer.planId)) {
+      this.#beginAnew(sending);
       return;
     }
     sending.transfer = transfer;
@@ -497,7 +497,7 @@ export class ContentSender {
     for (const ready of sending.ready) {
       if (ready.coming?.stored === true) this.#verified(ready);
       else if (ready.coming !== undefined) {
-        this.#lack(sending);
+        this.#beginAnew(sending);
         return;
       }
     }
@@ -515,6 +515,12 @@ export class ContentSender {
     if (ready.coming === undefined) return;
     ready.bytes = ready.coming.assembly.beginning();
     delete ready.coming;
+  }
+
+  /** The content is here now, and what the peer has of it does not fit: it hears so, gives up what it began, and is sent the content like any other. */
+  #beginAnew(sending: Sending): void {
+    this.#lack(sending);
+    this.#handleDeferred(sending.want.root);
   }
 
   #lack({ want }: Sending): void {

@@ -16,7 +16,7 @@ import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message, type Want } from '../session/messages.ts';
 import type { EncodingPurpose } from './codec-selector.ts';
 import { giveWay } from './content-places.ts';
-import { ContentReceiver, type ReceiverTask } from './content-receiver.ts';
+import { ContentReceiver, passedOnBytesMin, type ReceiverTask } from './content-receiver.ts';
 import { type ArrivingContents, ContentSender, type SenderTask } from './content-sender.ts';
 import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
@@ -623,7 +623,9 @@ export class Replication {
       const { rateBytesPerSecond } = this.#parts.endpoint.estimate(session);
       this.#parts.start({ token, type: task.type, task, purpose: { peer, rateBytesPerSecond, priority: sender.priorityOf(task.number) } });
     } else if (task.type === 'prepare') {
-      this.#parts.start({ token, type: task.type, task, arriving: this.#parts.journal.plan(task.want.root) });
+      const { root, sizeBytes } = task.want;
+      const arriving = sizeBytes < passedOnBytesMin ? undefined : this.#parts.journal.plan(root);
+      this.#parts.start({ token, type: task.type, task, arriving });
     } else this.#parts.start({ token, type: task.type, task } as EngineTask);
   }
 

@@ -63,7 +63,7 @@ test('a relay that dies in the middle costs seconds, and nothing is sent twice o
   await world.runFor(15 * second);
   const before = { saddle: bytesFrom(camp, 'saddle', 'coast'), ridge: bytesFrom(camp, 'ridge', 'coast') };
   const [used, other] = before.saddle > before.ridge ? ([saddle, 'ridge'] as const) : ([ridge, 'saddle'] as const);
-  await used.kill();
+  used.kill();
   const died = world.nowMs;
   const start = bytesFrom(camp, other, 'coast');
   expect(await world.until(() => bytesFrom(camp, other, 'coast') - start > 20_000, minute)).toBe(true);
@@ -93,4 +93,54 @@ test('relays that have the same part and wait for each other go on when the sour
   for (const node of [ridge, saddle, coast]) expect(await onDisk(node, 'scan.las')).toBeUndefined();
   world.healAll();
   await expectConvergence(world, 5 * minute);
+});
+
+test('a file that grows faster than a poor link moves it arrives all the same, and costs hardly more than its bytes', async () => {
+  const camp = await chain(415, ['station', 'camp'], { delayMs: 300, rateBytesPerSecond: 300, queueBytes: 4000 });
+  const { world } = camp;
+  const [station, base] = camp.nodes as Pair;
+  const random = seededRandom(415);
+  let content = random.bytes(300_000);
+  const link = world.linkBetween('station', 'camp');
+  await publish(camp, station, 'levels.bin', content);
+  let hours = 0;
+  while ((await onDisk(base, 'levels.bin')) === undefined && hours < 24) {
+    // Two minutes of a pass in an hour: 36 kB, an eighth of the file. In one of the pauses the computer loses power.
+    link.heal();
+    await world.runFor(2 * minute);
+    link.cut();
+    if (hours++ === 4) {
+      base.kill();
+      await base.start();
+    }
+    content = Buffer.concat([content, random.bytes(500)]);
+    await publish(camp, station, 'levels.bin', content);
+    await world.runFor(58 * minute);
+  }
+  expect(hours).toBeLessThan(14);
+  link.heal();
+  await expectFile(world, base, 'levels.bin', content);
+  // Of this, headers of packets are an eighth.
+  expect(bytesFrom(camp, 'station', 'camp')).toBeLessThan(1.3 * content.length);
+});
+
+test('a superseded content is given up for one that is much shorter, and when its path is deleted', async () => {
+  const camp = await chain(416, ['station', 'camp'], { delayMs: 100, rateBytesPerSecond: 2000, queueBytes: 8000 });
+  const { world } = camp;
+  const [station] = camp.nodes as Pair;
+  const random = seededRandom(416);
+  const link = world.linkBetween('station', 'camp');
+  for (const path of ['cut.bin', 'gone.bin']) {
+    await publish(camp, station, path, random.bytes(300_000));
+    await world.runFor(30 * second);
+  }
+  link.cut();
+  await publish(camp, station, 'cut.bin', random.bytes(1000));
+  await station.directory(folder).remove('gone.bin');
+  await world.finish(station.node.scan(camp.dataset, { settleMs: 0 }));
+  await world.runFor(minute);
+  const before = bytesFrom(camp, 'station', 'camp');
+  link.heal();
+  await expectConvergence(world, hour);
+  expect(bytesFrom(camp, 'station', 'camp') - before).toBeLessThan(60_000);
 });

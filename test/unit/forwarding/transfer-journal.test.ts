@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/core/bytes.ts';
-import type { Hash } from '../../../src/core/identifiers.ts';
+import type { DatasetId, Hash } from '../../../src/core/identifiers.ts';
 import { TransferJournal } from '../../../src/forwarding/transfer-journal.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 
@@ -80,6 +80,20 @@ describe('the journal of incomplete contents', () => {
     journal.addGroup(hash(103), 0, [hash(3)]);
     journal.retain((root) => root[0] === 101);
     expect([journal.plan(one) !== undefined, parts(two), journal.groups(hash(103))]).toEqual([true, [], []]);
+  });
+
+  it('keeps in mind which superseded contents are fetched as bases, until they are complete or given up', () => {
+    const dataset = 'd5'.repeat(32) as DatasetId;
+    journal.begin(one, utf8('plan'), []);
+    journal.finishAsBase(one, dataset, 'a.dat');
+    journal.finishAsBase(two, dataset, 'b.dat');
+    journal.begin(one, utf8('another plan'), []);
+    expect(journal.basesUnderWay(dataset, 'a.dat').map((root) => root[0])).toEqual([101]);
+    expect(journal.basesUnderWay('d6'.repeat(32) as DatasetId, 'a.dat')).toEqual([]);
+    journal.forget(one);
+    expect([journal.basesUnderWay(dataset, 'a.dat'), journal.basesUnderWay(dataset, 'b.dat').length]).toEqual([[], 1]);
+    journal.retain(() => false);
+    expect(journal.basesUnderWay(dataset, 'b.dat')).toEqual([]);
   });
 
   it('knows about how much of a content is here', () => {

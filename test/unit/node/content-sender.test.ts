@@ -353,6 +353,26 @@ describe('a sender of contents that are still arriving', () => {
     expect(sender.takeLacks()).toEqual([2]);
   });
 
+  it('begins anew what is complete and was begun by another plan, or came by another way', () => {
+    const planned = arriving({ hashed: false });
+    drain(planned.sender);
+    planned.sender.handleContentComplete(planned.want.root);
+    planned.sender.pollTask();
+    const anew = { ...planned.transfer, planId: new Uint8Array(16).fill(3) };
+    planned.sender.prepared(planned.want, anew);
+    expect(planned.sender.takeLacks()).toEqual([2]);
+    expect(planned.sender.pollTask()).toMatchObject({ type: 'prepare', want: planned.want });
+    planned.sender.prepared(planned.want, anew);
+    expect(drain(planned.sender, 1000)).toEqual(['2.0 0+10 last', '2.1 0+100 last', '2.2 0+100 last']);
+
+    const imported = arriving();
+    imported.come(1, 0, 40);
+    drain(imported.sender);
+    imported.sender.handleContentComplete(imported.want.root);
+    expect(imported.sender.takeLacks()).toEqual([2]);
+    expect(imported.sender.pollTask()).toMatchObject({ type: 'prepare' });
+  });
+
   it('plans once more what became complete while it was planned', () => {
     const { sender, transfer } = arriving();
     const want = wantOf(4);
