@@ -60,6 +60,8 @@ const jitterShare = 0.1;
 const opensPerSecondMax = 100;
 /** Beacons that are remembered, so that each counts once. */
 const rememberedMax = 4096;
+/** Hosts at which one beacon counts: it comes by both families of addresses, and perhaps on two interfaces. */
+const hostsPerBeaconMax = 4;
 
 /** The beacons of one node, and the table of candidates. A machine. */
 export class Discovery {
@@ -74,7 +76,9 @@ export class Discovery {
   #sent = 0;
   #dueAt: MonotonicMs | undefined;
   #isAsleep = false;
-  readonly #seen = new Set<string>();
+  #generation = 0;
+  /** Hosts at which each beacon was heard, by its nonce. */
+  readonly #seen = new Map<string, Set<string>>();
   #openedSince: MonotonicMs | undefined;
   #opened = 0;
   readonly #outputs: BeaconOutput[] = [];
@@ -88,15 +92,27 @@ export class Discovery {
     return this.#interfaces;
   }
 
+  /** False between `sleep` and being woken. */
+  get isAwake(): boolean {
+    return !this.#isAsleep;
+  }
+
+  /** Counts changes of what others should know: interfaces, listeners, the team. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** The interfaces are these from now on. */
   setInterfaces(interfaces: readonly LocalInterface[], now: MonotonicMs): void {
     this.#interfaces = interfaces;
+    this.#generation++;
     this.changed(now);
   }
 
   /** This node listens here from now on. */
   setListening(sockets: readonly ListeningSocket[], now: MonotonicMs): void {
     this.#sockets = sockets;
+    this.#generation++;
     this.changed(now);
   }
 
@@ -119,6 +135,7 @@ export class Discovery {
     // A node that has just come into a team has something to say for the first time.
     if (this.#parts.secret() !== this.#spokenFor) {
       this.#spokenFor = this.#parts.secret();
+      this.#generation++;
       this.changed(now);
     }
     if (this.#dueAt === undefined || this.#dueAt > now) return;
@@ -143,7 +160,7 @@ export class Discovery {
   /** Takes a beacon that came from the local network. */
   hear(packet: LocalPacket, now: MonotonicMs): void {
     if (this.isOwn(packet.host)) return;
-    const sighting = this.open(packet.bytes, now);
+    const sighting = this.open(packet.bytes, packet.host, now);
     if (sighting === undefined) return;
     for (const address of addressesOf(sighting.beacon, packet)) this.candidates.offer(sighting.peer, address, 'beacon', now);
   }
@@ -157,17 +174,19 @@ export class Discovery {
     return sealBeacon(crypto, key, entropy.bytes(12), { node: identifierToBytes(self), ...ports });
   }
 
-  /** Who made a beacon, if it is another member, and this beacon has not counted before. */
-  open(bytes: Uint8Array, now: MonotonicMs): Sighting | undefined {
+  /** Who made a beacon, if it is another member, and the beacon has not counted at this host before, nor at many others. */
+  open(bytes: Uint8Array, host: string, now: MonotonicMs): Sighting | undefined {
     const key = this.#teamKey();
     if (key === undefined || !this.#mayOpen(now)) return undefined;
     const beacon = openBeacon(this.#parts.crypto, key, bytes);
     const peer = beacon && this.#parts.memberByName(beacon.node);
     if (beacon === undefined || peer === undefined || peer === this.#parts.self) return undefined;
     const nonce = toHex(beaconNonce(bytes));
-    if (this.#seen.has(nonce)) return undefined;
-    this.#seen.add(nonce);
-    const [oldest] = this.#seen;
+    const hosts = this.#seen.get(nonce) ?? new Set<string>();
+    if (hosts.has(host) || hosts.size >= hostsPerBeaconMax) return undefined;
+    hosts.add(host);
+    this.#seen.set(nonce, hosts);
+    const [oldest] = this.#seen.keys();
     if (this.#seen.size > rememberedMax && oldest !== undefined) this.#seen.delete(oldest);
     return { peer, beacon };
   }

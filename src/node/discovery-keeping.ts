@@ -4,6 +4,7 @@ import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { Candidates } from '../mesh/candidates.ts';
 import { Discovery, type ListeningSocket, type Sighting } from '../mesh/discovery.ts';
+import { DnsSd } from '../mesh/dns-sd.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { LocalInterface, LocalPacket, LocalService } from '../ports/discovery.ts';
@@ -41,12 +42,24 @@ const schema: Schema = {
   steps: ['CREATE TABLE last_known (node BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;'],
 };
 
+/** An interface that has addresses of both families, which nobody knows. */
+const anywhere: LocalInterface = {
+  name: '',
+  addresses: [
+    { host: '', family: 4 },
+    { host: '', family: 6 },
+  ],
+};
+
 /** Discovery of one node. */
 export class DiscoveryKeeping {
   readonly #catalog: Catalog;
   readonly #peers: Pick<Peers, 'isHeard' | 'tryAt'>;
   readonly #names: ShortNames;
   readonly #discovery: Discovery;
+  readonly #dns: DnsSd;
+  /** What DNS-SD says is as of then. */
+  #said = 0;
 
   /** Members that were found before are tried where they were. */
   constructor(parts: DiscoveryKeepingParts, now: MonotonicMs) {
@@ -60,6 +73,7 @@ export class DiscoveryKeeping {
       memberByName: (name) => this.#names.node(toHex(name) as ShortName),
       isHeard: (peer) => peers.isHeard(peer),
     });
+    this.#dns = new DnsSd(this.#discovery, parts.entropy, parts.random.fork());
     catalog.migrate(schema);
     for (const { node, address } of catalog.all<{ node: Uint8Array; address: string }>('SELECT node, address FROM last_known'))
       this.candidates.offer(identifier<NodeId>(node), address, 'last-known', now);
@@ -72,12 +86,12 @@ export class DiscoveryKeeping {
 
   /** A beacon of this node, to be spread by other means. `undefined` without a team. */
   beacon(): Uint8Array | undefined {
-    return this.#discovery.seal({ name: '', addresses: [] });
+    return this.#discovery.seal(anywhere);
   }
 
   /** The member that made a beacon; `undefined` for other bytes, and for a beacon that was read before. */
   readBeacon(bytes: Uint8Array, now: MonotonicMs): Sighting | undefined {
-    return this.#discovery.open(bytes, now);
+    return this.#discovery.open(bytes, '', now);
   }
 
   /** The team has other members than before. */
@@ -95,7 +109,8 @@ export class DiscoveryKeeping {
   }
 
   hear(packet: LocalPacket, now: MonotonicMs): void {
-    this.#discovery.hear(packet, now);
+    if (packet.service === 'mdns') this.#dns.hear(packet, now);
+    else this.#discovery.hear(packet, now);
   }
 
   /** Something in the surroundings changed: candidates are tried, and this node says that it is here. */
@@ -106,10 +121,12 @@ export class DiscoveryKeeping {
   /** Says nothing by itself any more until `rouse`. */
   sleep(): void {
     this.#discovery.sleep();
+    this.#dns.leave();
   }
 
   rouse(now: MonotonicMs): void {
     this.#discovery.changed(now, true);
+    this.#dns.restart(now);
   }
 
   /** A session with a member stands; where it was dialled is remembered if it had been found there. */
@@ -124,14 +141,20 @@ export class DiscoveryKeeping {
   /** Begins what is due, and gives what is to be said. */
   settle(now: Moment): Announcement[] {
     this.#discovery.wake(now.monotonicMs);
+    if (this.#said !== this.#discovery.generation) {
+      this.#said = this.#discovery.generation;
+      if (this.#discovery.isAwake) this.#dns.restart(now.monotonicMs);
+    }
+    this.#dns.wake(now.monotonicMs);
     for (const { peer, address } of this.candidates.due(now.monotonicMs)) this.#peers.tryAt(peer, address, now);
     const said: Announcement[] = [];
     for (let output = this.#discovery.poll(); output !== undefined; output = this.#discovery.poll())
       said.push({ service: 'beacon', ...output });
+    for (let output = this.#dns.poll(); output !== undefined; output = this.#dns.poll()) said.push({ service: 'mdns', ...output });
     return said;
   }
 
   nextDeadline(): Deadline | undefined {
-    return earliest(this.#discovery.nextDeadline(), this.candidates.nextDeadline());
+    return earliest(earliest(this.#discovery.nextDeadline(), this.#dns.nextDeadline()), this.candidates.nextDeadline());
   }
 }

@@ -106,6 +106,7 @@ export class NodeDriver {
 
   /** Ends: no input and no wake-up any more. Resolves when running tasks have ended. */
   async close(): Promise<void> {
+    if (this.#stopped === undefined && !this.#closed) this.command((engine, now) => engine.atomically(now, () => engine.discovery.sleep()));
     this.#closed = true;
     this.#timer?.cancel();
     await this.#platform.discovery?.close();

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Candidate } from '../../src/mesh/candidates.ts';
 import { openNode } from '../../src/open-node.ts';
 import { isWithoutNamespaces, NetworkNamespaces } from './network-namespaces.ts';
+import { isWithout } from './peer-programs.ts';
 
 /** Two members that were never told where the other is, in network namespaces without a default route. */
 
@@ -133,6 +134,86 @@ describe.skipIf(isWithoutNamespaces())('members in network namespaces', () => {
     networks.cable(camp, ridge, 'radio');
     await Promise.all([a.up(), b.up()]);
   });
+
+  describe.skipIf(isWithout('avahi-daemon', 'avahi-daemon', '--version') || isWithout('dbus-daemon', 'dbus-daemon', '--version'))(
+    'beside Avahi',
+    () => {
+      let avahi: ChildProcess;
+
+      beforeEach(async () => {
+        networks.cable(camp, ridge, 'radio');
+        networks.in(camp, 'address', 'add', '10.9.8.1/24', 'dev', 'radio');
+        networks.in(ridge, 'address', 'add', '10.9.8.2/24', 'dev', 'radio');
+        const program = fileURLToPath(new URL('./avahi.sh', import.meta.url));
+        avahi = spawn('ip', ['netns', 'exec', ridge, 'sh', program, scratch], { stdio: ['pipe', 'pipe', 'ignore'] });
+        await new Promise<void>((resolve, reject) => {
+          avahi.stdout?.once('data', () => resolve());
+          avahi.once('exit', () => reject(new Error('Avahi did not start')));
+        });
+      });
+
+      afterEach(async () => {
+        const ended = new Promise((resolve) => avahi.once('exit', resolve));
+        avahi.stdin?.end();
+        await ended;
+      });
+
+      /** Runs one of Avahi's programs. */
+      function runAvahi(program: string, ...parameters: string[]): ChildProcess {
+        const env = { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${join(scratch, 'bus')}` };
+        return spawn(program, parameters, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      }
+
+      test('Avahi sees a node with address, port and a name that says nothing, and that it goes', async () => {
+        const browser = runAvahi('avahi-browse', '-rp', '_godwit._udp');
+        const seen: string[] = [];
+        let look = (): void => undefined;
+        createInterface({ input: browser.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+          seen.push(line);
+          look();
+        });
+        const browsed = async (pattern: RegExp): Promise<string> => {
+          for (;;) {
+            const line = seen.find((each) => pattern.test(each));
+            if (line !== undefined) return line;
+            await new Promise<void>((resolve) => {
+              look = resolve;
+            });
+          }
+        };
+        const node = start(camp, 'camp');
+        const ready = await node.line(({ type }) => type === 'ready');
+        const line = await browsed(/^=;[^;]*;IPv4;/);
+        expect(line).toMatch(/^=;[^;]*;IPv4;([0-9a-f]{16});_godwit\._udp;local;\1\.local;10\.9\.8\.1;[1-9]\d*;"b=Gw/);
+        expect(line.split(';')[3]).not.toBe(ready.peer?.slice(0, 16));
+        await node.end();
+        await browsed(/^-;[^;]*;IPv4;/);
+        browser.kill();
+      });
+
+      test('a node sees what Avahi publishes for a member', async () => {
+        const member = await openNode({ directory: join(scratch, 'ridge'), discovery: false });
+        await member.listen('udp://0.0.0.0:17077');
+        let text: string;
+        do {
+          // No shell can hand over a zero byte, nor a line feed at the end.
+          text = Array.from(member.discovery.beacon() as Uint8Array, (byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+        } while (/\\000|\\012$/.test(text));
+        await member.close();
+        const publisher = runAvahi('sh', '-c', `exec avahi-publish-service some-name _godwit._udp 17077 "$(printf 'b=${text}')"`);
+        const node = start(camp, 'camp');
+        await node.line(({ type }) => type === 'ready');
+        const wanted = { peer: member.id, address: 'udp://10.9.8.2:17077', means: 'dns-sd' };
+        let found: Candidate[] = [];
+        for (let round = 0; round < 100 && found.length === 0; round++) {
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          found = (await node.state()).candidates?.filter(({ address }) => address === wanted.address) ?? [];
+        }
+        expect(found).toMatchObject([wanted]);
+        publisher.kill();
+      });
+    },
+  );
 });
 
 /** A namespace without IPv6. */
