@@ -83,7 +83,7 @@ export class FileRun {
     file: FileReader,
     sizeBytes: number,
     complete: boolean,
-    cursorAt: (position: ReaderPosition) => FileCursor,
+    cursorAt: (position: ReaderPosition, isAtEnd: boolean) => FileCursor,
   ): Promise<IngestReport> {
     let offset = this.#from;
     while (offset < sizeBytes) {
@@ -92,10 +92,10 @@ export class FileRun {
       const items = this.#reader.push(bytes);
       offset += bytes.length;
       if (offset >= sizeBytes) items.push(...this.#reader.end({ complete }));
-      await this.#take(items, file, cursorAt);
+      await this.#take(items, file, (position) => cursorAt(position, offset >= sizeBytes));
       if (this.#needsZone) return this.#withoutZone(sizeBytes);
     }
-    if (sizeBytes === this.#from) await this.#take(this.#reader.end({ complete }), file, cursorAt);
+    if (sizeBytes === this.#from) await this.#take(this.#reader.end({ complete }), file, (position) => cursorAt(position, true));
     return this.#report(this.#options.source, sizeBytes - this.#reader.position().offset);
   }
 

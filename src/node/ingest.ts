@@ -81,7 +81,7 @@ export class Ingest {
       // A ring is overwritten in place: what is new in it may stand anywhere.
       const from = resume === undefined || format.isRing === true ? {} : { resume: resume.position };
       const run = new FileRun(this.#parts, { dataset, source, profile, format, ...from });
-      const cursorAt = (position: ReaderPosition): FileCursor => {
+      const cursorAt = (position: ReaderPosition, isAtEnd: boolean): FileCursor => {
         const prefixBytes = Math.min(headBytes, head.length);
         return {
           kind: 'file',
@@ -90,7 +90,8 @@ export class Ingest {
           prefixHash: this.#prefixHash(head.subarray(0, prefixBytes)),
           prefixBytes,
           sizeBytes: stat.sizeBytes,
-          mtimeNs: String(stat.mtimeNs),
+          // A reading that ends in the middle has not seen the file as it is: it is read on even if it never changes again.
+          mtimeNs: isAtEnd ? String(stat.mtimeNs) : '',
         };
       };
       return await run.read(reader, stat.sizeBytes, complete, cursorAt);
