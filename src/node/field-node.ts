@@ -147,37 +147,30 @@ export class FieldNode {
       onEvent: (event) => this.#handle(event),
       onCrash: (error) => this.#crash(error),
     });
-    this.#team = new TeamService({
-      platform,
-      identity: this.#identity,
-      nodeName: () => this.name,
-      membership: this.#membership,
-      access: this.#access,
-      driver: this.#driver,
-      onEvent: (handler) => this.onEvent(handler),
-    });
     this.#chores = new Chores((what, error) => this.#problem(what, error), platform.timers);
     const shared = {
+      ...replicated,
       self: this.id,
       platform,
+      identity: this.#identity,
+      membership: this.#membership,
       access: this.#access,
       contents: this.#contents,
       driver: this.#driver,
       chores: this.#chores,
       header: () => this.#header(),
     };
+    this.#team = new TeamService({ ...shared, nodeName: () => this.name, onEvent: (handler) => this.onEvent(handler) });
     this.forwarding.attach({ ...shared, journal });
     this.#files = new FileService({
       ...shared,
-      membership: this.#membership,
       policies: this.#policies,
-      index: this.#index,
       bases: new KeptBases(catalog, this.#contents, crypto, options.baseCopiesBytesMax ?? defaultBaseCopiesBytesMax),
       onWritten: (dataset, path) => this.#emit({ type: 'file-written', dataset, path }),
       onDamage: (content) => this.#upkeep.noteDamage(content),
       onProblem: (what, error) => this.#problem(what, error),
     });
-    this.#search = new ContentSearch({ ...shared, membership: this.#membership, onEvent: (handler) => this.onEvent(handler) });
+    this.#search = new ContentSearch({ ...shared, onEvent: (handler) => this.onEvent(handler) });
     const retention = new Retention(catalog, this.#index, (root) => this.#contents.holds(root), journal, {
       reason: (root) => (this.#ledger.isRaw(root) ? 'raw' : this.#search.isInUse(root) ? 'in-use' : undefined),
       keepsHead: (dataset, dot) => this.#interests.keeps(dataset, dot),
@@ -185,7 +178,6 @@ export class FieldNode {
     });
     this.#upkeep = new Upkeep({
       ...shared,
-      index: this.#index,
       retention,
       search: this.#search,
       supersededBytesMax: options.supersededBytesMax ?? defaultSupersededBytesMax,
@@ -194,18 +186,12 @@ export class FieldNode {
       report: (event) => this.#emit(event),
       onProblem: (what, error) => this.#problem(what, error),
     });
-    this.versions = new VersionService({ ...shared, logs: this.#logs, index: this.#index, tags: this.#tags, search: this.#search });
+    this.versions = new VersionService({ ...shared, tags: this.#tags, search: this.#search });
     this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
-    const emit = (event: NodeEvent) => this.#emit(event);
-    const team = { identity: this.#identity, membership: this.#membership };
-    this.bundles = new BundleService({ ...shared, ...replicated, ...team, journal, tasks, report: emit });
+    this.bundles = new BundleService({ ...shared, journal, tasks, report: (event) => this.#emit(event) });
     this.mesh = new MeshService(this.#driver);
     this.discovery = new DiscoveryService(this.#driver, platform);
-    this.bandwidth = new BandwidthService({
-      ...shared,
-      membership: this.#membership,
-      quotes: new QuoteService({ ...shared, ...replicated, tasks }),
-    });
+    this.bandwidth = new BandwidthService({ ...shared, quotes: new QuoteService({ ...shared, tasks }) });
     this.#duties = new Duties(
       catalog,
       platform.timers,
@@ -284,9 +270,9 @@ export class FieldNode {
 
   /**
    * Accepts peers at `udp://host:port` or `tcp://host:port`; port 0 takes any free one. Returns the address with the port that was bound. With `keep` it listens there again whenever it
-   * is opened.
+   * is opened. On a line (`serial:PORT?baud=9600`, or `line:NAME` where the host program lends one) either end may listen; an invite or a contact names the line as it is called at the far end.
    *
-   * @throws GodwitError `PORT_BUSY`, `ADDRESS_UNAVAILABLE`, `ADDRESS_MALFORMED`
+   * @throws GodwitError `PORT_BUSY`, `ADDRESS_UNAVAILABLE`, `ADDRESS_MALFORMED`, `SERIALPORT_MISSING`
    */
   async listen(address: string, options: { readonly keep?: boolean } = {}): Promise<string> {
     const bound = await this.discovery.listen(address);

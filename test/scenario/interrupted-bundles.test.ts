@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
+import type { Platform } from '../../src/node/platform.ts';
 import { UsbStick } from '../../src/simulation/usb-stick.ts';
 import { chain, expectFile, hour, type Pair, publish, radio, second } from './camp.ts';
 
@@ -35,7 +36,7 @@ test('an import that a power cut ended anywhere is done again and loses nothing'
   await camp.world.runFor(hour);
   camp.world.linkBetween('camp', 'hq').cut();
   for (let index = 0; index < 3; index++) await publish(camp, a, `${index}.raw`, noise(index, 40_000));
-  await publish(camp, a, 'large.raw', noise(9, 9_000_000));
+  await publish(camp, a, 'large.raw', noise(9, 2_500_000));
   const stick = new UsbStick();
   a.sticks.set(place, stick);
   await camp.world.finish(a.node.bundles.export(place), hour);
@@ -84,4 +85,51 @@ test('a bundle that is given up, or whose node is closed, ends at once and leave
   expect(await importing).toBe('NODE_CLOSED');
   await camp.world.finish(b.start());
   expect(await camp.world.finish(b.node.bundles.import(place), hour)).toMatchObject({ contents: 1, problems: [] });
+});
+
+test('an import onto a full disk fails, and goes on when there is room', async () => {
+  const camp = await chain(424, ['camp', 'hq']);
+  const [a, b] = camp.nodes as Pair;
+  await camp.world.runFor(hour);
+  camp.world.linkBetween('camp', 'hq').cut();
+  await publish(camp, a, 'a.raw', noise(1, 400_000));
+  const stick = new UsbStick();
+  for (const node of [a, b]) node.sticks.set(place, stick);
+  await camp.world.finish(a.node.bundles.export(place), hour);
+  b.disk.freeBytes = 100_000;
+  await expect(camp.world.finish(b.node.bundles.import(place), hour)).rejects.toMatchObject({ code: 'DISK_FULL', retryable: true });
+  b.disk.freeBytes = Infinity;
+  expect(await camp.world.finish(b.node.bundles.import(place), hour)).toMatchObject({ entries: 0, contents: 1, problems: [] });
+  await expectFile(camp.world, b, 'a.raw', noise(1, 400_000));
+});
+
+test('what a member put on a stick in place of what was signed is not shown, and its segment is written anew', async () => {
+  let isLying = false;
+  const platform = (own: Platform): Platform => ({
+    ...own,
+    compressor: {
+      ...own.compressor,
+      compress: (bytes, options) => own.compressor.compress(isLying ? bytes.map((byte) => byte ^ 1) : bytes, options),
+      decompress: (bytes, options) => own.compressor.decompress(bytes, options),
+    },
+  });
+  const options: object = { platform };
+  const camp = await chain(425, ['camp', 'hq'], radio, 'merge', 'udp', options);
+  const [a, b] = camp.nodes as Pair;
+  await camp.world.runFor(hour);
+  camp.world.linkBetween('camp', 'hq').cut();
+  const table = 'no change since yesterday\n'.repeat(8000);
+  await publish(camp, a, 'table.txt', table);
+  const stick = new UsbStick();
+  for (const node of [a, b]) node.sticks.set(place, stick);
+  isLying = true;
+  await camp.world.finish(a.node.bundles.export(place), hour);
+  isLying = false;
+  const report = await camp.world.finish(b.node.bundles.import(place), hour);
+  expect(report).toMatchObject({ entries: 1, contents: 0 });
+  expect(report.problems.map(({ code }) => code)).toEqual(['CONTENT_WRONG']);
+  expect(b.node.file(camp.dataset, 'table.txt')).toMatchObject({ complete: false });
+  expect(await camp.world.finish(a.node.bundles.export(place), hour)).toMatchObject({ segmentsRemoved: 1, contents: 1 });
+  expect(await camp.world.finish(b.node.bundles.import(place), hour)).toMatchObject({ contents: 1, problems: [] });
+  await expectFile(camp.world, b, 'table.txt', table);
 });
