@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
 import type { DatasetId } from '../../src/core/identifiers.ts';
+import { seededRandom } from '../../src/core/random.ts';
 import { pakbusDriver } from '../../src/instruments/pakbus/driver.ts';
+import { sdi12Driver } from '../../src/instruments/sdi12/driver.ts';
 import { GpsdReplay } from '../../src/simulation/gpsd-replay.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
 import { weatherLogger } from '../../src/simulation/pakbus-weather-station.ts';
+import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
 import { chain, expectConvergence, hour, minute, type Pair } from './camp.ts';
 import { LoggerLine } from './logger-line.ts';
@@ -142,4 +145,40 @@ test('a receiver says where a moving station was; a survey that is heard of late
   station.node.addDuty({ ...duty, profile: { stationId: 'van', position: survey } });
   await camp.world.runFor(minute);
   expect(positionAt(met, 'van', at)).toEqual(survey);
+});
+
+test('files of one directory have the profile of the first pattern that matches, else the common one', async () => {
+  const camp = await chain(135, ['station', 'base']);
+  const [station] = camp.nodes as Pair;
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const files = station.directory('cards');
+  files.put('north/met.dat', toa5(0, 3, true));
+  files.put('south/met.dat', toa5(0, 3, true));
+  const profileByPath = [{ path: 'north/**', profile: { stationId: 'north', utcOffsetMinutes: 60 } }];
+  const profile = { stationId: 'south', utcOffsetMinutes: 0 };
+  station.node.addDuty({ kind: 'ingest', dataset: met, directory: 'cards', everyMs: hour, profile, profileByPath });
+  await camp.world.runFor(minute);
+  expect(station.node.tables(met).map(({ revision, firstUs }) => [revision.stationId, firstUs])).toEqual([
+    ['north', startUs - 60 * minuteUs],
+    ['south', startUs],
+  ]);
+});
+
+test('a sensor that is dead does not keep the tables behind it from being read', async () => {
+  const camp = await chain(136, ['station', 'base']);
+  const [station] = camp.nodes as Pair;
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const line = new Sdi12Line({
+    random: seededRandom(2),
+    sensors: [{ address: '1', identification: '14METER   TER12 100', measureSeconds: 1, values: () => ['+0.31'] }],
+  });
+  station.instruments.set('tcp://soil:4001', () => new LoggerLine(camp.world, station, line));
+  const measurements = ['0', '1'].map((address) => ({ table: `Soil${address}`, address, command: 'M', values: [{ name: 'VWC' }] }));
+  const collected = station.node.collect(met, sdi12Driver, {
+    address: 'tcp://soil:4001',
+    configuration: { measurements },
+    profile: { stationId: 'soil' },
+  });
+  await expect(camp.world.finish(collected)).rejects.toMatchObject({ retryable: true });
+  expect(station.node.tables(met).map(({ revision, rows }) => [revision.table, rows])).toEqual([['Soil1', 1]]);
 });

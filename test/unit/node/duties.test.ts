@@ -76,3 +76,18 @@ describe('a duty with an interval', () => {
     expect(pending.map(({ delayMs }) => delayMs)).toEqual([5000, 5000]);
   });
 });
+
+it('an instrument that does not answer is asked less and less often, up to once an hour, and at its interval again once it has answered', async () => {
+  const dataset = 'ab'.repeat(32);
+  const duty: Duty = { kind: 'collect', dataset, driver: 'modbus', address: 'tcp://weir:502', profile: {}, everyMs: 600_000 };
+  const { pending, seen, settle } = rehearsal(duty);
+  await settle();
+  for (let attempt = 0; attempt < 5; attempt++) {
+    pending.at(-1)?.callback();
+    await settle();
+  }
+  seen.busy = false;
+  pending.at(-1)?.callback();
+  await settle();
+  expect(pending.map(({ delayMs }) => delayMs / 60_000)).toEqual([10, 20, 40, 60, 60, 60, 10]);
+});
