@@ -134,7 +134,7 @@ export const plantedBugs: readonly PlantedBug[] = [
             return catalog.transaction(work);
           } finally {
             memory.transactions = (memory.transactions ?? 0) + 1;
-            if (--depth === 0 && memory.transactions % 25 === 0) memory.older = copyOf(catalog);
+            if (--depth === 0 && memory.transactions % 31 === 0) memory.older = copyOf(catalog);
           }
         },
       }));
