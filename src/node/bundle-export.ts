@@ -39,9 +39,11 @@ export interface BundleExportReport {
   /** Log entries and whole contents that were written. */
   readonly entries: number;
   readonly contents: number;
+  /** Entries that the addressed nodes lack and that had no room. */
+  readonly entriesLeft: number;
   /** Contents that the addressed nodes lack and of which not everything is on the medium: no room, or not here. */
   readonly contentsLeft: number;
-  /** The medium has no room for more. */
+  /** Something had no room on the medium, whatever the budget. */
   readonly full: boolean;
 }
 
@@ -116,6 +118,7 @@ export class BundleExport {
   readonly #writer: SegmentWriter;
   #entries = 0;
   #contents = 0;
+  #entriesLeft = 0;
   #contentsLeft = 0;
   #misses = 0;
 
@@ -157,8 +160,9 @@ export class BundleExport {
       segmentsRemoved: own.length - kept.length,
       entries: work.#entries,
       contents: work.#contents,
+      entriesLeft: work.#entriesLeft,
       contentsLeft: work.#contentsLeft,
-      full: work.#writer.isFull || receipts.full,
+      full: work.#writer.isFull || receipts.full || (work.#writer.hasRefused && room < budgetBytes - dataBytes - receipts.bytes),
     };
   }
 
@@ -185,7 +189,10 @@ export class BundleExport {
       const signed = entries.map(({ body, signature }) => ({ body, signature }));
       const record = encodeRecord({ type: 'message', message: { type: 'entries', ...names, entries: signed } });
       // Entries behind others that did not fit would be of no use.
-      if (!(await this.#writer.add([record], { type: 'entries', ...names, count: entries.length }))) return;
+      if (!(await this.#writer.add([record], { type: 'entries', ...names, count: entries.length }))) {
+        this.#entriesLeft += length - next + 1;
+        return;
+      }
       this.#entries += entries.length;
       next += entries.length;
     }

@@ -211,6 +211,8 @@ export class SegmentWriter {
   bytes = 0;
   /** True when the medium has no more room. */
   isFull = false;
+  /** True when something did not fit. */
+  hasRefused = false;
 
   /** @param budgetBytes what its segments may take together on the medium */
   constructor(shelf: BundleShelf, table: Omit<SegmentTable, 'rows'>, budgetBytes: number) {
@@ -238,9 +240,11 @@ export class SegmentWriter {
   /** Adds records that belong together, with what the table says of them. False when they do not fit; then none is added. */
   async add(records: readonly Uint8Array[], row: EntriesRow | GroupsRow | undefined): Promise<boolean> {
     const bytes = records.reduce((sum, record) => sum + recordBytes(record), tableRowBytesMax);
-    if (!this.fits(bytes)) return false;
-    if (this.#size(this.#recordsBytes + bytes) > segmentBytesMax) await this.flush();
-    if (!this.fits(bytes)) return false;
+    if (this.fits(bytes) && this.#size(this.#recordsBytes + bytes) > segmentBytesMax) await this.flush();
+    if (!this.fits(bytes)) {
+      this.hasRefused = true;
+      return false;
+    }
     this.#records.push(...records);
     this.#recordsBytes += bytes;
     if (row !== undefined) this.#note(row);

@@ -116,7 +116,9 @@ test('a budget is held to the byte: notes go before photographs, and the next st
     expect(stick.usedBytes).toBeLessThanOrEqual(budgetBytes);
     expect(report.contents + report.contentsLeft).toBe(4);
     expect(report.contentsLeft).toBeGreaterThan(0);
+    expect(report.full).toBe(false);
   }
+  expect(await exportTo(camp, a, new UsbStick(), { budgetBytes: 1000 })).toMatchObject({ segmentsWritten: 0, entriesLeft: 4, contents: 0 });
   const small = new UsbStick();
   await exportTo(camp, a, small, { budgetBytes: 60_000 });
   await importFrom(camp, b, small);
@@ -135,7 +137,7 @@ test('a stick that is full takes what fits, and goes on when there is room', asy
   await publish(camp, a, 'small.txt', 'small');
   await publish(camp, a, 'large.raw', noise(1, 500_000));
   const stick = new UsbStick(300_000);
-  expect(await exportTo(camp, a, stick)).toMatchObject({ contents: 1, contentsLeft: 1 });
+  expect(await exportTo(camp, a, stick)).toMatchObject({ contents: 1, contentsLeft: 1, entriesLeft: 0, full: true });
   stick.capacityBytes = 2_000_000;
   expect(await exportTo(camp, a, stick)).toMatchObject({ contents: 1, contentsLeft: 0 });
   await importFrom(camp, b, stick);
