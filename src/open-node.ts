@@ -8,6 +8,7 @@ import { makeDirectory } from './runtime/durable-directory.ts';
 import { writeGeopackage } from './runtime/geopackage-file.ts';
 import { listenForPushes } from './runtime/http-push-server.ts';
 import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
+import type { NamedLines } from './runtime/line-links.ts';
 import { linuxPower } from './runtime/linux-power.ts';
 import { mqttFeed } from './runtime/mqtt-feed.ts';
 import { openMulticast } from './runtime/multicast-sockets.ts';
@@ -29,6 +30,8 @@ export interface OpenNodeOptions extends FieldNodeOptions {
   readonly directory: string;
   /** How its datagrams behave beside other traffic on a shared link: give way when queues grow (`polite`, the default), or take a fair share. */
   readonly manner?: 'polite' | 'fair';
+  /** Streams that lead to a peer, by name: `{ radio: () => openRadio() }` makes the link address `line:radio`, to listen at and to reach a peer at. They may lose and garble bytes. */
+  readonly lines?: NamedLines;
 }
 
 /** What copies of large files may take by default, and of the room that is free when the node is opened. */
@@ -51,7 +54,7 @@ function freeBytes(directory: string): number {
  * console.log(node.createInvite());
  */
 export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
-  const { directory, manner = (process.env.GODWIT_MANNER ?? 'polite') as 'fair', ...nodeOptions } = options;
+  const { directory, lines, manner = (process.env.GODWIT_MANNER ?? 'polite') as 'fair', ...nodeOptions } = options;
   try {
     makeDirectory(directory);
   } catch (error) {
@@ -70,7 +73,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       compressor: zstdCompressor,
       catalog,
       chunks: await openPackStore(directory, work),
-      links: openSocketLinks(),
+      links: openSocketLinks(lines),
       cutter: work,
       power,
       ...(discovery === false

@@ -5,7 +5,7 @@ import { GodwitError } from '../core/errors.ts';
 import type { TcpTransport } from './tcp-transport.ts';
 
 /**
- * Instruments on serial ports, over the optional package `serialport`, which is loaded when the first port is opened: who has no instrument on a cable need not install it.
+ * Instruments and links on serial ports, over the optional package `serialport`, which is loaded when the first port is opened: who has nothing on a cable need not install it.
  *
  * An address is `serial:PORT?baud=9600&format=8N1`: the port as the system names it (`/dev/ttyUSB0`, `COM3`), bits a second, and data bits, parity and stop bits.
  */
@@ -55,6 +55,11 @@ function settingsOf(address: string): SerialSettings {
     parity: parityByLetter[parity.toUpperCase() as keyof typeof parityByLetter],
     stopBits: Number(stopBits) as 1 | 2,
   };
+}
+
+/** The port that an address names, as the system calls it. Throws `ADDRESS_MALFORMED`. */
+export function serialPathOf(address: string): string {
+  return settingsOf(address).path;
 }
 
 /** The optional package. */
