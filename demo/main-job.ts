@@ -82,7 +82,7 @@ const place = (...names: string[]): string => {
 
 /** Everything that has to be ended, whatever happens. */
 const ending: (() => Promise<void>)[] = [];
-const seenEvents = { completed: 0, copiedBytes: 0 };
+const seenEvents = { completed: 0, copiedBytes: 0, lastReceiptMs: 0 };
 
 function startAgent(name: string): AgentProcess {
   const agent = new AgentProcess(name, place(name, 'node'), (event) => {
@@ -90,6 +90,7 @@ function startAgent(name: string): AgentProcess {
       seenEvents.completed++;
       seenEvents.copiedBytes += event.copiedBytes as number;
     }
+    if (event.type === 'receipt') seenEvents.lastReceiptMs = performance.now();
     if (event.type === 'problem' || event.type === 'fault') say(`     ${name}: ${JSON.stringify(event)}`);
   });
   ending.push(() => agent.close());
@@ -295,6 +296,8 @@ async function main(): Promise<Record<string, unknown>> {
       (each) => each.name === 'camp' && each.state === 'delivered',
     ),
   );
+  // Receipts of one dataset are a second apart at least: the camp stays until the last has been said.
+  await until('nobody has anything to say any more', () => performance.now() - seenEvents.lastReceiptMs > 2000);
   road.cut();
   valley.restore();
   await field.request('hint');
