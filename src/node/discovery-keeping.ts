@@ -1,5 +1,5 @@
 import { toHex } from '../core/bytes.ts';
-import { identifier, identifierToBytes, type NodeId, type ShortName } from '../core/identifiers.ts';
+import { identifier, identifierToBytes, type NodeId, type ShortName, shortName } from '../core/identifiers.ts';
 import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { Candidates } from '../mesh/candidates.ts';
@@ -41,6 +41,19 @@ const schema: Schema = {
   component: 'discovery',
   steps: ['CREATE TABLE last_known (node BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;'],
 };
+
+/** Members told of at a time, and addresses of one: the limits of the message. */
+const membersToldMax = 64;
+const addressesToldMax = 4;
+/** Addresses that mean the same to everybody: IPv4 and IPv6 beyond one link and one computer. */
+const sharedPattern =
+  /^(?:udp|tcp):\/\/(?:(?!127\.|169\.254\.)\d{1,3}(?:\.\d{1,3}){3}|\[[23][0-9a-f]{3}:[0-9a-f:]+\]|\[f[cd][0-9a-f]{2}:[0-9a-f:]+\]):\d{1,5}$/;
+
+/** Where a member may be, as members tell each other. */
+export interface Hearsay {
+  readonly node: ShortName;
+  readonly addresses: readonly string[];
+}
 
 /** An interface that has addresses of both families, which nobody knows. */
 const anywhere: LocalInterface = {
@@ -136,6 +149,26 @@ export class DiscoveryKeeping {
     const node = identifierToBytes(peer);
     if (this.#catalog.get<{ address: string }>('SELECT address FROM last_known WHERE node = ?', node)?.address === address) return;
     this.#catalog.run('INSERT OR REPLACE INTO last_known (node, address) VALUES (?, ?)', node, address);
+  }
+
+  /** What a member may like to know of others: where this node reached them, or saw them itself. */
+  knownTo(peer: NodeId): Hearsay[] {
+    const addressesByNode = new Map<NodeId, string[]>();
+    for (const { peer: other, address, means, failures } of this.candidates.list()) {
+      if (other === peer || means === 'peer' || failures > 0 || !sharedPattern.test(address)) continue;
+      const addresses = addressesByNode.get(other) ?? [];
+      if (addresses.length < addressesToldMax) addressesByNode.set(other, [...addresses, address]);
+    }
+    return [...addressesByNode].slice(0, membersToldMax).map(([node, addresses]) => ({ node: shortName(node), addresses }));
+  }
+
+  /** A member says where others are. It may be wrong, or lie: that costs attempts, of which the table makes few. */
+  hearsay(members: readonly Hearsay[], now: MonotonicMs): void {
+    for (const { node, addresses } of members) {
+      const peer = this.#names.node(node);
+      if (peer === undefined) continue;
+      for (const address of addresses) if (sharedPattern.test(address)) this.candidates.offer(peer, address, 'peer', now);
+    }
   }
 
   /** Begins what is due, and gives what is to be said. */

@@ -191,14 +191,10 @@ export class Engine {
 
   /** When to call `wake` if nothing else happens, and why. `undefined`: not at all. */
   nextDeadline(): Deadline | undefined {
-    let next = earliest(this.#endpoint.nextDeadline(), this.#peers.nextDeadline());
-    next = earliest(next, this.#replication.nextDeadline());
-    next = earliest(next, this.links.nextDeadline());
-    next = earliest(next, this.mesh.nextDeadline());
-    next = earliest(next, this.discovery.nextDeadline());
-    next = earliest(next, this.#joining.nextDeadline());
-    next = earliest(next, this.#parts.deliveries.nextDeadline(this.#now));
-    return earliest(next, this.#keeping.nextDeadline(this.#now.monotonicMs));
+    let next = earliest(this.#parts.deliveries.nextDeadline(this.#now), this.#keeping.nextDeadline(this.#now.monotonicMs));
+    const others = [this.#endpoint, this.#peers, this.#replication, this.links, this.mesh, this.discovery, this.#joining];
+    for (const each of others) next = earliest(next, each.nextDeadline());
+    return next;
   }
 
   // Commands
@@ -557,7 +553,8 @@ export class Engine {
     }
     const message = decoded.value;
     if (this.#replication.carriesRows(message)) this.#endpoint.receivedData(session, bytes.length);
-    if (peer !== undefined && message.type === 'routes') this.mesh.receive(peer, message.bytes, this.#now);
+    if (peer !== undefined && message.type === 'addresses') this.discovery.hearsay(message.members, this.#now.monotonicMs);
+    else if (peer !== undefined && message.type === 'routes') this.mesh.receive(peer, message.bytes, this.#now);
     else if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
     else if (message.type === 'join') this.#admit(session, message);
     else if (message.type === 'welcome') this.#joining.handleWelcome(session, message);

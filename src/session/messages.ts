@@ -33,6 +33,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     12 base-query  [12, number, group, question]                                   the sender lost what the group's base held, and asks for hashes of its blocks
  *     13 base-blocks [13, number, group, answer]                                     an empty answer: encode the group without a base
  *     14 routes      [14, bytes]                                                     who can be reached, in the form of mesh/route-wire.ts
+ *     15 addresses   [15, [[node (8), [address, …]], …]]                             where members were reached, beyond a single link
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8); what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
@@ -100,6 +101,7 @@ export type Message =
   | { readonly type: 'base-query'; readonly number: number; readonly group: number; readonly query: Uint8Array }
   | { readonly type: 'base-blocks'; readonly number: number; readonly group: number; readonly answer: Uint8Array }
   | { readonly type: 'routes'; readonly bytes: Uint8Array }
+  | { readonly type: 'addresses'; readonly members: readonly { readonly node: ShortName; readonly addresses: readonly string[] }[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
 const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -165,6 +167,7 @@ const progressShape = v.strictTuple([v.literal(11), uint, uint]);
 const groupNumber = v.pipe(uint, v.maxValue(objectsPerWantMax));
 const baseQueryShape = v.strictTuple([v.literal(12), uint, groupNumber, bytesUpTo(limits.baseQueryBytesMax)]);
 const baseBlocksShape = v.strictTuple([v.literal(13), uint, groupNumber, bytesUpTo(limits.baseAnswerBytesMax)]);
+const addressesShape = v.strictTuple([v.literal(15), list(v.strictTuple([name, list(v.pipe(v.string(), v.maxLength(300)), 4)]), 64)]);
 const routesShape = v.strictTuple([v.literal(14), bytesUpTo(limits.routesBytesMax)]);
 const refusedShape = v.strictTuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
@@ -208,6 +211,8 @@ function toCbor(message: Message): CborValue {
       return [13, message.number, message.group, message.answer];
     case 'routes':
       return [14, message.bytes];
+    case 'addresses':
+      return [15, message.members.map(({ node, addresses }) => [fromHex(node), [...addresses]])];
     case 'refused':
       return [10, message.code, message.message];
   }
@@ -290,6 +295,10 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   12: reader(baseQueryShape, ([, number, group, query]) => ({ type: 'base-query', number, group, query })),
   13: reader(baseBlocksShape, ([, number, group, answer]) => ({ type: 'base-blocks', number, group, answer })),
   14: reader(routesShape, ([, encoded]) => ({ type: 'routes', bytes: encoded })),
+  15: reader(addressesShape, ([, members]) => ({
+    type: 'addresses',
+    members: members.map(([node, addresses]) => ({ node: toHex(node) as ShortName, addresses })),
+  })),
 };
 
 function wantFrom(fields: v.InferOutput<typeof wantShape>): Want {

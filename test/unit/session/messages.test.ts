@@ -50,6 +50,7 @@ const examples: Message[] = [
   { type: 'welcome', founding: bytes(100, 1), secret: bytes(32, 2), member: node },
   { type: 'refused', code: 'INVITE_USED', message: 'It was used.' },
   { type: 'progress', number: 3, storedBytes: 123_456_789 },
+  { type: 'addresses', members: [{ node: '0123456789abcdef' as ShortName, addresses: ['udp://10.0.0.2:7077'] }] },
   { type: 'base-query', number: 3, group: 7, query: bytes(40, 4) },
   { type: 'base-blocks', number: 3, group: 7, answer: bytes(0, 0) },
 ];
