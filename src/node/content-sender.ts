@@ -6,6 +6,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import { later, type MonotonicMs } from '../core/time.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type Want } from '../session/messages.ts';
+import type { ArrivingContents } from './arriving-contents.ts';
 import type { BaseAnswer, EncodedGroup, PreparedTransfer } from './content-tasks.ts';
 import type { ObjectAssembly } from './object-assembly.ts';
 
@@ -57,16 +58,6 @@ export interface SharingRules {
   datasetOf(root: Hash): DatasetId | undefined;
   weightOf(dataset: DatasetId): number;
   freeAt(dataset: DatasetId | undefined): MonotonicMs;
-}
-
-/** What is here of contents that are still arriving, from other peers than the one who asks. */
-export interface ArrivingContents {
-  /** Whether a chunk is here, verified. */
-  has(hash: Hash): boolean;
-  /** The objects of a content that are coming in by this plan (hexadecimal) now. */
-  objects(root: Hash, planId: string): ReadonlyMap<number, ObjectAssembly> | undefined;
-  /** When something of the content came last; `undefined` when nobody is expected to send it. */
-  heardAt(root: Hash): MonotonicMs | undefined;
 }
 
 /** How long a peer that has everything that came so far waits for more, before it hears that the rest is lacked. */
@@ -208,7 +199,7 @@ export class ContentSender {
     this.#handleDeferred(root);
   }
 
-  /** A content is arriving here from another peer: its plan is understood, or one more group is stored. */
+  /** A content is arriving here from another peer: its plan is understood, or more of it is here. */
   handleContentAdvanced(root: Uint8Array): void {
     for (const sending of this.#sendingsOf(root)) this.#encodeAhead(sending);
     this.#handleDeferred(root);
@@ -223,6 +214,7 @@ export class ContentSender {
       ready.coming.stored = true;
       if (sending.transfer?.arriving?.hashed === true) this.#verified(ready);
     }
+    this.handleContentAdvanced(root);
   }
 
   /** What came of a content that is arriving turned out wrong: of what was passed on nothing more is said, and the peer hears that it is lacked. */

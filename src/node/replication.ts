@@ -5,19 +5,20 @@ import type { Fault, Outcome } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
-import { decodeEntryBody } from '../datasets/entry-body.ts';
 import type { FileIndex } from '../datasets/file-index.ts';
-import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
+import type { LogStore } from '../datasets/log.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent, WantList } from '../forwarding/want-list.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
-import { encodeMessage, type Message, type Want } from '../session/messages.ts';
+import { encodeMessage, type Message } from '../session/messages.ts';
+import { arrivingFrom } from './arriving-contents.ts';
 import type { EncodingPurpose } from './codec-selector.ts';
 import { giveWay } from './content-places.ts';
+import { basesOfPush, worthPushing } from './content-pushes.ts';
 import { ContentReceiver, passedOnBytesMin, type ReceiverTask } from './content-receiver.ts';
-import { type ArrivingContents, ContentSender, type SenderTask } from './content-sender.ts';
+import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
@@ -94,9 +95,6 @@ interface Talk {
   dryUntil: MonotonicMs | undefined;
 }
 
-/** A content that replaces nothing is sent along with its entry up to this size. */
-const pushedWholeBytesMax = 4096;
-
 /** Contents that are asked of a peer at a time while more are wanted; a margin under the peer's own limit. */
 const wantsAtOnce = limits.wantsPerSessionMax / 2;
 
@@ -146,7 +144,7 @@ export class Replication {
           weightOf: (dataset) => links.caps.weightOf(dataset),
           freeAt: (dataset) => links.caps.datasetFreeAt(dataset),
         },
-        this.#arrivingFor(session),
+        arrivingFrom(this.#parts.contents, () => this.#heardBut(session)),
       ),
       receiver: new ContentReceiver(journal, crypto),
       spoiled: new Set(),
@@ -332,8 +330,8 @@ export class Replication {
   /** A peer begins to send a content: what others have been asked for is withdrawn, unless this one lacked it before and another is expected to send it. */
   #mayBegin(talk: Talk, root: Hash): boolean {
     const key = toHex(root);
-    const others = [...this.#talkBySession.values()].filter((each) => each !== talk && each.receiver.askedFor(key) !== 'no');
     const isExpected = ({ silent, receiver }: Talk): boolean => !silent && receiver.askedFor(key) === 'coming';
+    const others = this.#others(talk).filter(({ receiver }) => receiver.askedFor(key) !== 'no');
     if (talk.receiver.askedFor(key) === 'lacked' && others.some(isExpected)) return false;
     for (const { receiver } of others) {
       receiver.journal();
@@ -342,28 +340,9 @@ export class Replication {
     return true;
   }
 
-  /** What is arriving from others than the peer of this session. */
-  #arrivingFor(session: SessionId): ArrivingContents {
-    const others = (): Talk[] => [...this.#talkBySession.values()].filter((each) => each.session !== session && !each.silent);
-    return {
-      has: (hash) => this.#parts.contents.has(hash),
-      objects: (root, planId) => {
-        const key = toHex(root);
-        for (const { receiver } of others()) {
-          const objects = receiver.objects(key, planId);
-          if (objects !== undefined) return objects;
-        }
-        return undefined;
-      },
-      heardAt: (root) => {
-        const key = toHex(root);
-        for (const { receiver } of others()) {
-          const heard = receiver.heardAt(key);
-          if (heard !== undefined) return heard.at ?? (-Infinity as MonotonicMs);
-        }
-        return undefined;
-      },
-    };
+  /** What comes from the peers that are heard, but for that of this session. */
+  #heardBut(session: SessionId): ContentReceiver[] {
+    return [...this.#talkBySession.values()].flatMap((each) => (each.session === session || each.silent ? [] : [each.receiver]));
   }
 
   #receiptsArrived(talk: Talk, message: Extract<Message, { type: 'receipts' }>, now: Moment): void {
@@ -425,7 +404,7 @@ export class Replication {
   }
 
   #sayEncounter(talk: Talk, { priority, message, dataset, entry }: OutgoingMessage, now: Moment): void {
-    const want = entry === undefined ? undefined : this.#worthPushing(talk, entry.dataset, entry.entry);
+    const want = entry && !talk.silent ? worthPushing(this.#parts, talk.peer, entry.dataset, entry.entry) : undefined;
     if (want === undefined || message.type !== 'entries') {
       this.#say(talk, priority, message, now, dataset);
       return;
@@ -433,25 +412,6 @@ export class Replication {
     const number = 2 * talk.pushes++ + 1;
     this.#say(talk, priority, { ...message, push: number }, now, dataset);
     talk.sender.handleWant({ ...want, number, priority });
-  }
-
-  /**
-   * The content that an entry brings, when the peer will want it for certain and holds what it replaces, or it is small: then it is sent along, which spares the asking and a round trip. A peer that gets it from
-   * somebody else at the same moment withdraws it.
-   */
-  #worthPushing(talk: Talk, dataset: DatasetId, entry: LogEntry): Omit<Want, 'number' | 'priority'> | undefined {
-    const { index, contents, interests, receipts } = this.#parts;
-    if (talk.silent || !interests.subscribes(talk.peer, dataset)) return undefined;
-    const [brought, ...more] = index.contentsOf(dataset, entry);
-    if (brought === undefined || more.length > 0 || !brought.head || !contents.holds(brought.content.root)) return undefined;
-    const body = decodeEntryBody(entry.body, entry.author);
-    const [change, ...others] = body.ok && body.value.kind === 'files' ? body.value.changes : [];
-    if (change === undefined || others.length > 0 || change.superseded.length > 1 || brought.content.sizeBytes === 0) return undefined;
-    const [dot] = change.superseded;
-    if (dot === undefined) return brought.content.sizeBytes <= pushedWholeBytesMax ? { ...brought.content, bases: [] } : undefined;
-    const base = this.#baseOf(dataset, change.path, dot);
-    const peerHolds = receipts.of(talk.peer, dataset)?.vector.contains(dot) ?? false;
-    return base !== undefined && peerHolds ? { ...brought.content, bases: [base] } : undefined;
   }
 
   /** Follows what a peer sends unasked. False when that is not wanted, or not possible. */
@@ -462,24 +422,17 @@ export class Replication {
     if (wanted === undefined || others.length > 0) return false;
     if (!this.#parts.links.mayAsk(talk.peer, this.#parts.endpoint.path(talk.session), wanted.priority)) return false;
     for (const { receiver } of this.#talkBySession.values()) if (receiver.askedFor(toHex(wanted.root)) !== 'no') return false;
-    const body = decodeEntryBody(entry.body, entry.author);
-    const [change] = body.ok && body.value.kind === 'files' ? body.value.changes : [];
-    const [dot] = change?.superseded ?? [];
-    const base = dot === undefined ? undefined : this.#baseOf(dataset, wanted.path, dot);
-    if (dot !== undefined && (base === undefined || !this.#parts.contents.holds(base))) return false;
-    return talk.receiver.startPushed(number, wanted, base === undefined ? [] : [base]);
-  }
-
-  /** The content of a revision. */
-  #baseOf(dataset: DatasetId, path: string, dot: Dot): Hash | undefined {
-    const revision = this.#parts.index.revision(dataset, path, dot);
-    return revision?.kind === 'file' && revision.content.sizeBytes > 0 ? revision.content.root : undefined;
+    const bases = basesOfPush(this.#parts, dataset, entry, wanted.path);
+    return bases !== undefined && talk.receiver.startPushed(number, wanted, bases);
   }
 
   /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */
   #ask(talk: Talk, now: Moment): void {
     const { wants, contents, index, endpoint, links, journal, deliveries } = this.#parts;
-    if (this.#holdUntil !== undefined && this.#holdUntil <= now.monotonicMs) this.#resumeAsking();
+    if (this.#holdUntil !== undefined && this.#holdUntil <= now.monotonicMs) {
+      this.#holdUntil = undefined;
+      this.askEverybody();
+    }
     const path = endpoint.path(talk.session);
     if (links.accounts.isLimited) {
       for (const { root, priority } of talk.receiver.coming) if (!links.mayAsk(talk.peer, path, priority)) talk.receiver.withdraw(root);
@@ -522,8 +475,9 @@ export class Replication {
   /** True while a content that this one replaced is still to be had: it is finished first, and the rest is a difference to it. */
   #waitsForBase({ dataset, path, root }: WantedContent): boolean {
     const { journal, wants } = this.#parts;
-    const bases = journal.basesUnderWay(dataset, path);
-    return bases.some((base) => !equalBytes(base, root) && wants.wants(base) && this.prospect(base) !== 'nowhere');
+    return journal
+      .basesUnderWay(dataset, path)
+      .some((base) => !equalBytes(base, root) && wants.wants(base) && this.prospect(base) !== 'nowhere');
   }
 
   #drainReceiver(talk: Talk, now: Moment): void {
@@ -594,11 +548,6 @@ export class Replication {
     return [...this.#talkBySession.values()].filter((each) => each !== talk);
   }
 
-  #resumeAsking(): void {
-    this.#holdUntil = undefined;
-    this.askEverybody();
-  }
-
   #say(talk: Talk, priority: PriorityClass, message: Message, now: Moment, dataset?: DatasetId): void {
     const { endpoint, links } = this.#parts;
     const encoded = encodeMessage(message);
@@ -643,10 +592,7 @@ export class Replication {
     else if (task.type === 'store' && result.type === 'store') {
       if (result.outcome.ok) {
         this.#diskPauseMs = diskPauseMsMin;
-        for (const { sender } of this.#others(talk)) {
-          sender.handleGroupStored(task.transfer.content.root, task.group, task.encoded);
-          sender.handleContentAdvanced(task.transfer.content.root);
-        }
+        for (const { sender } of this.#others(talk)) sender.handleGroupStored(task.transfer.content.root, task.group, task.encoded);
       }
       talk.receiver.stored(task.number, task.group, result.outcome);
     } else if (task.type === 'answer' && result.type === 'answer') talk.receiver.answered(task.number, task.group, result.outcome);
