@@ -46,6 +46,8 @@ const offeredAtOnce = 64;
 /** Follows deliveries. */
 export class DeliveryTracking {
   readonly #parts: DeliveryTrackingParts;
+  /** When the next delivery may expire, in ms of the wall clock; kept, because deadlines are asked for outside of turns. */
+  #expiryMs: number | undefined;
   #changes: DeliveryChange[] = [];
   /** Datasets whose own replication has a row for every subscriber, none of them ended: writing on changes nothing. */
   readonly #queuedDatasets = new Set<DatasetId>();
@@ -64,6 +66,7 @@ export class DeliveryTracking {
   /** At opening: what was under way is not any more. */
   recover(now: Moment): void {
     this.#note(this.#parts.queue.recover(now.wallMs));
+    this.#expiryMs = this.#parts.queue.nextExpiryMs();
   }
 
   /** Takes in an entry that orders something. Fails as `decodeOrder` does. */
@@ -196,15 +199,15 @@ export class DeliveryTracking {
 
   /** Ends what has expired, and names the datasets of which something has. */
   wake(now: Moment): ReadonlySet<DatasetId> {
-    const next = this.#parts.queue.nextExpiryMs();
-    if (next === undefined || next > now.wallMs) return new Set();
+    if (this.#expiryMs === undefined || this.#expiryMs > now.wallMs) return new Set();
     const changes = this.#parts.queue.expire(now.wallMs);
+    this.#expiryMs = this.#parts.queue.nextExpiryMs();
     this.#note(changes);
     return new Set(changes.map(({ dataset }) => dataset));
   }
 
   nextDeadline(now: Moment): Deadline | undefined {
-    const next = this.#parts.queue.nextExpiryMs();
+    const next = this.#expiryMs;
     // Far ones are looked at again within a day: a wall clock may be set.
     return next === undefined
       ? undefined
@@ -226,6 +229,7 @@ export class DeliveryTracking {
         terms.priority ?? this.urgency(dataset, item.path ?? '', { author: item.author, sequence: item.last }, sizeBytes, wallMs).priority;
       for (const destination of destinations) queue.add({ ...item, ...terms, dataset, destination, order, priority, sizeBytes }, wallMs);
     }
+    this.#expiryMs = queue.nextExpiryMs();
   }
 
   #sizeOf(dataset: DatasetId, author: NodeId, sequence: number, path: string): number {
