@@ -356,10 +356,9 @@ export class Replication {
 
   // Moving data
 
-  /** Lets every talk say, ask and send what it can now. */
+  /** Lets every talk say, ask and send what it can now; send last of all, because what arrives from one peer may be passed on to any other. */
   pump(now: Moment): void {
     for (const talk of this.#talkBySession.values()) this.#pump(talk, now);
-    // After all of them: what arrives from one peer may be passed on to any other.
     for (const talk of this.#talkBySession.values()) this.#serve(talk, now);
   }
 
