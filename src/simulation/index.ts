@@ -3,6 +3,7 @@
  */
 export { type CampaignOptions, runCampaign, type Verdict } from './campaign.ts';
 export { type CampaignPlan, type CampaignScale, drawPlan, without } from './campaign-plan.ts';
+export { type CampName, camps } from './camps.ts';
 export {
   brokenPromises,
   converged,
@@ -27,6 +28,26 @@ export { MessageBroker } from './message-broker.ts';
 export { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
 export { joulesPerByte, type LinkPreset, type LinkPresetName, type LinkRhythm, linkPresets } from './presets.ts';
+export { rehearse } from './rehearsal.ts';
+export type {
+  Rehearsal,
+  RehearsalContact,
+  RehearsalFile,
+  RehearsalInstrument,
+  RehearsalLink,
+  RehearsalPower,
+  RehearsalSite,
+  RehearsalStop,
+  RehearsalTrip,
+} from './rehearsal-plan.ts';
+export {
+  type DeliveryFigures,
+  type LinkFigures,
+  type Margin,
+  type RehearsalReport,
+  rehearsalMarkdown,
+  type SiteFigures,
+} from './rehearsal-report.ts';
 export { Sdi12Line, type Sdi12LineOptions, type Sdi12SensorOptions } from './sdi12-sensor.ts';
 export { SeriesWork } from './series-work.ts';
 export { report, type ShrunkCase, shrink } from './shrinking.ts';

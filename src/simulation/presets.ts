@@ -31,6 +31,8 @@ export interface LinkPreset {
   readonly usdPerMegabyte: number;
   readonly standbyWatts: number;
   readonly transmitWatts: number;
+  /** True when only the first end feeds a modem, as with satellites and cellular networks; otherwise both ends have the same radio. */
+  readonly hasOneModem: boolean;
   readonly source: string;
 }
 
@@ -47,6 +49,7 @@ interface Figures {
   readonly usd?: number;
   /** Standby and transmission. */
   readonly watts: readonly [number, number];
+  readonly modems?: 1;
   readonly source: string;
 }
 
@@ -59,7 +62,7 @@ const queueBytesMin = 6000;
 const queueBytesMax = 262_144;
 
 function preset(title: string, figures: Figures): LinkPreset {
-  const { bits, rttMs, loss, burstLoss, mtuBytes, frameBytes, rhythm, usd = 0, watts, source } = figures;
+  const { bits, rttMs, loss, burstLoss, mtuBytes, frameBytes, rhythm, usd = 0, watts, modems, source } = figures;
   const way = (bitsPerSecond: number): LinkModel => ({
     rateBytesPerSecond: bitsPerSecond / 8,
     delayMs: rttMs[0] / 2,
@@ -78,6 +81,7 @@ function preset(title: string, figures: Figures): LinkPreset {
     usdPerMegabyte: usd,
     standbyWatts: watts[0],
     transmitWatts: watts[1],
+    hasOneModem: modems === 1,
     source,
   };
 }
@@ -163,6 +167,7 @@ const presetByName = {
     frameBytes: 340,
     usd: 1500,
     watts: [0.2, 0.8],
+    modems: 1,
     source: 'S: messages take 5 to 20 s; E: sizes and cost (class of the 9602 modem)',
   }),
   'iridium-dial-up': preset('Iridium dial-up', {
@@ -172,6 +177,7 @@ const presetByName = {
     rhythm: { upMs: 4 * minute, downMs: 25 * second },
     usd: 60,
     watts: [1, 3],
+    modems: 1,
     source: 'S: channel of 2.4 kbit/s; E: calls that drop after some minutes, 20 to 30 s to set up, cost',
   }),
   'iridium-certus-100': preset('Iridium Certus 100', {
@@ -180,6 +186,7 @@ const presetByName = {
     loss: 0.01,
     usd: 5,
     watts: [3, 6],
+    modems: 1,
     source: 'S: 88 kbit/s; E: rest',
   }),
   bgan: preset('Inmarsat BGAN', {
@@ -188,6 +195,7 @@ const presetByName = {
     loss: 0.005,
     usd: 6,
     watts: [8, 12],
+    modems: 1,
     source: 'S: about 400 kbit/s at most, half a second until bandwidth is granted; E: round trip and cost',
   }),
   'geo-broadband': preset('Geostationary broadband (VSAT)', {
@@ -196,6 +204,7 @@ const presetByName = {
     loss: 0.005,
     usd: 0.02,
     watts: [25, 20],
+    modems: 1,
     source: 'C: 2 × 2 × 35,786 km at the speed of light are 480 ms; E: rest',
   }),
   starlink: preset('Starlink', {
@@ -206,6 +215,7 @@ const presetByName = {
     mtuBytes: 1500,
     usd: 0.002,
     watts: [50, 10],
+    modems: 1,
     source: 'S: bursts of loss up to 50 % at handovers every 15 s, obstructions of 0.5 to 10 s; E: medians and cost',
   }),
   edge: preset('Cellular EDGE', {
@@ -214,6 +224,7 @@ const presetByName = {
     loss: 0.01,
     usd: 0.02,
     watts: [0.5, 2],
+    modems: 1,
     source: 'S: 240/200 kbit/s and 840 ms, the EDGE profile of browser network emulation; E: rest',
   }),
   '3g': preset('Cellular 3G', {
@@ -222,6 +233,7 @@ const presetByName = {
     loss: 0.005,
     usd: 0.02,
     watts: [0.5, 2],
+    modems: 1,
     source: 'S: 780/330 kbit/s and 200 ms, the 3G profile of browser network emulation; E: rest',
   }),
   'lte-rural': preset('Cellular LTE, rural', {
@@ -231,6 +243,7 @@ const presetByName = {
     mtuBytes: 1500,
     usd: 0.01,
     watts: [0.5, 2],
+    modems: 1,
     source: 'E',
   }),
 } satisfies Readonly<Record<string, LinkPreset>>;
