@@ -13,6 +13,18 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/** Arrays from this length on are worth giving back at once; shorter ones may share their memory with others. */
+const givenBackBytesMin = 16 * 1024;
+
+/**
+ * Gives the memory of a long array back at once, for whoever owns it alone and is done with it: it is empty from now on, and so is every view of the same memory. Bulk bytes lie outside of the collected
+ * heap, and a gigabyte of them that waits for the collector makes it run again and again. Nothing happens to a short array, or to one that is a part of a larger buffer.
+ */
+export function giveBack(bytes: Uint8Array): void {
+  const { buffer } = bytes;
+  if (bytes.length >= givenBackBytesMin && bytes.length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 /** True when both arrays hold the same bytes. Not constant-time: secrets are compared by the Crypto port. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -205,16 +205,18 @@ export class ContentStore {
     return (await this.readAll([hash]))?.[0];
   }
 
-  /** The same for several, in their order; `undefined` when one of them is nowhere. */
-  async readAll(hashes: readonly Hash[]): Promise<Uint8Array[] | undefined> {
+  /** The same for several, in their order; `undefined` when one of them is nowhere. What is read from working files is put into `room` as far as it goes: whoever gives it knows when nobody needs the chunks any more. */
+  async readAll(hashes: readonly Hash[], room: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[] | undefined> {
     const homes = new HomeReaders(this.#treeById);
     const all: Uint8Array[] = [];
+    let filled = 0;
     try {
       while (all.length < hashes.length) {
         const run = adjacentHomes(this.#unpacked(hashes, all.length));
-        for (const bytes of run.length > 1 ? await homes.readTogether(run) : []) {
+        for (const bytes of run.length > 1 ? await homes.readTogether(run, room.subarray(filled)) : []) {
           if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
           all.push(bytes);
+          if (bytes.buffer === room.buffer) filled += bytes.length;
         }
         if (all.length === hashes.length) break;
         const bytes = await this.#read(hashes[all.length] as Hash, homes);

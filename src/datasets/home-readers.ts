@@ -25,13 +25,13 @@ export class HomeReaders {
     this.#treeById = treeById;
   }
 
-  /** The bytes at a place, not verified; `undefined` when they are not there any more, `unavailable` when they cannot be read at the moment. */
-  async read(home: Home): Promise<Uint8Array | 'unavailable' | undefined> {
+  /** The bytes at a place, in `into` where the reader can and it has the room, not verified; `undefined` when they are not there any more, `unavailable` when they cannot be read at the moment. */
+  async read(home: Home, into?: Uint8Array): Promise<Uint8Array | 'unavailable' | undefined> {
     const tree = this.#treeById.get(home.tree);
     if (tree === undefined) return 'unavailable';
     try {
       const reader = await this.#reader(tree, home);
-      const bytes = await reader.read(home.offset, home.length_bytes);
+      const bytes = await reader.read(home.offset, home.length_bytes, into);
       return bytes.length === home.length_bytes ? bytes : undefined;
     } catch (error) {
       if (!(error instanceof GodwitError)) throw error;
@@ -39,12 +39,12 @@ export class HomeReaders {
     }
   }
 
-  /** The bytes of chunks that lie one behind the other, as `adjacentHomes` finds them: read at once, not verified. Empty when they cannot be read. */
-  async readTogether(homes: readonly Home[]): Promise<Uint8Array[]> {
+  /** The bytes of chunks that lie one behind the other, as `adjacentHomes` finds them: read at once, in `into` if it has the room, not verified. Empty when they cannot be read. */
+  async readTogether(homes: readonly Home[], into: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[]> {
     const [first] = homes;
     if (first === undefined) return [];
     const lengthBytes = homes.reduce((sum, home) => sum + home.length_bytes, 0);
-    const bytes = await this.read({ ...first, length_bytes: lengthBytes });
+    const bytes = await this.read({ ...first, length_bytes: lengthBytes }, into.length < lengthBytes ? undefined : into);
     if (bytes === undefined || bytes === 'unavailable') return [];
     return homes.map(({ offset, length_bytes }) => bytes.subarray(offset - first.offset, offset - first.offset + length_bytes));
   }

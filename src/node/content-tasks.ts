@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, toHex } from '../core/bytes.ts';
+import { concatBytes, equalBytes, giveBack, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
@@ -180,8 +180,24 @@ export class ContentTasks {
     effort: EncodingEffort | EffortBounds,
     answer?: BaseAnswer,
   ): Promise<EncodedGroup | undefined> {
+    const room = new Uint8Array((transfer.groups[group] as PlanGroup).targetBytes);
+    try {
+      return await this.#encodeIn(room, transfer, group, effort, answer);
+    } finally {
+      giveBack(room);
+    }
+  }
+
+  /** The same with room for the group's chunks, of which nothing is kept. */
+  async #encodeIn(
+    room: Uint8Array,
+    transfer: PreparedTransfer,
+    group: number,
+    effort: EncodingEffort | EffortBounds,
+    answer?: BaseAnswer,
+  ): Promise<EncodedGroup | undefined> {
     const { firstFresh, freshCount, baseRuns, baseBytes, parts } = transfer.groups[group] as PlanGroup;
-    const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount));
+    const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount), room);
     if (target === undefined) {
       if (transfer.arriving === undefined) this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
       return undefined;
@@ -382,8 +398,11 @@ export class ContentTasks {
     return held;
   }
 
-  #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {
-    return this.#contents.readAll(refs.map(({ hash }) => hash));
+  #readAll(refs: readonly ChunkRef[], room?: Uint8Array): Promise<Uint8Array[] | undefined> {
+    return this.#contents.readAll(
+      refs.map(({ hash }) => hash),
+      room,
+    );
   }
 
   async #guardDisk<T>(work: () => Promise<T>): Promise<Outcome<T>> {

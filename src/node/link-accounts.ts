@@ -14,7 +14,7 @@ import type { RateCaps } from './rate-caps.ts';
  *
  * **Written rarely, and never too low.** A row of the accounts is not written for every packet. It carries besides what is known to have gone an amount *ahead* that may have gone since; it is written anew, in the
  * transaction of the turn, before more leaves than both together. So after `kill -9` nothing that left is missing: what was ahead is booked as *unaccounted* and counts in every budget. What is ahead, and with
- * it what a kill costs, is at most a 64th of the tightest budget, a 16th of what the row has seen, or 4 KiB. A node that is closed in order leaves nothing ahead.
+ * it what a kill costs, is at most a 64th of the tightest budget, a 16th of what the row has seen, what went in a second, or 4 KiB. A node that is closed in order leaves nothing ahead.
  *
  * A *link* is the remote address without its port, as far as the node can tell links apart. Rows are kept apart by hour for 62 days, and summed up in one row a link and peer after that.
  */
@@ -68,6 +68,9 @@ const flowsMax = 4096;
 const aheadBytesMin = 4096;
 const aheadBytesMax = 16 * 1024 * 1024;
 const aheadShare = 1 / 16;
+/** On a fast link what went ahead is used up at once, and each time it is written the node waits for its disk: then it is as much as goes in this time, found by growing so many times at each step. */
+const aheadMs = 1000;
+const aheadGrowth = 4;
 const aheadShareOfBudget = 1 / 64;
 const aheadBytesLeast = 64;
 
@@ -85,6 +88,8 @@ interface Row {
   /** Bytes that the catalog says may have gone, and those that did. */
   coveredBytes: number;
   bytes: number;
+  /** The last time the row was written: when, what it had seen, and what was ahead. */
+  written: { readonly at: MonotonicMs; readonly bytes: number; readonly aheadBytes: number };
   /** The limit of the tightest budget. */
   limitBytes: number;
 }
@@ -305,18 +310,22 @@ export class LinkAccounts implements LinkMeter {
       unaccounted: record?.unaccounted ?? 0,
       bytes,
       coveredBytes: bytes,
+      written: { at: this.#now.monotonicMs, bytes, aheadBytes: 0 },
       limitBytes: limitOf(this.#budgets, place),
     };
   }
 
   #aheadOf(row: Row): number {
-    const usual = Math.min(aheadBytesMax, Math.max(aheadBytesMin, row.bytes * aheadShare));
+    const elapsedMs = Math.max(1, this.#now.monotonicMs - row.written.at);
+    const flowing = Math.min(((row.bytes - row.written.bytes) * aheadMs) / elapsedMs, row.written.aheadBytes * aheadGrowth);
+    const usual = Math.min(aheadBytesMax, Math.max(aheadBytesMin, row.bytes * aheadShare, flowing));
     return Math.floor(Math.min(usual, Math.max(aheadBytesLeast, row.limitBytes * aheadShareOfBudget)));
   }
 
   #write(row: Row, aheadBytes: number): void {
     const { link, peer, linkClass, hour, sent, received, unaccounted } = row;
     row.coveredBytes = row.bytes + aheadBytes;
+    row.written = { at: this.#now.monotonicMs, bytes: row.bytes, aheadBytes };
     this.#catalog.run(
       `INSERT OR REPLACE INTO link_traffic (link, peer, class, hour, ${columns.join(', ')}, unaccounted, ahead) VALUES (?, ?, ?, ?, ${columns.map(() => '?').join(', ')}, ?, ?)`,
       link,

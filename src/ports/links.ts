@@ -32,7 +32,7 @@ export interface LinkDriver {
   listen(address: string): Promise<Listener>;
   /** Opens a stream to an address. Answered by `opened` or `dialFailed`. */
   dial(address: string): void;
-  /** Sends a datagram, or writes to a stream. What cannot be sent is dropped as a network would: the session notices. */
+  /** Sends a datagram, or writes to a stream. What cannot be sent is dropped as a network would: the session notices. The bytes belong to the link from now on. */
   transmit(path: string, bytes: Uint8Array): void;
   /** Closes a stream. */
   closePath(path: string): void;

@@ -11,6 +11,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { giveBack } from '../core/bytes.ts';
 import type { Crypto, KeyPair } from '../ports/crypto.ts';
 
 /**
@@ -116,6 +117,7 @@ export const nodeCrypto: Crypto = {
     const sealed = target ?? new Uint8Array(body.length + tagBytes);
     sealed.set(body);
     sealed.set(cipher.getAuthTag(), body.length);
+    giveBack(body);
     return sealed;
   },
 

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { resolve as absolute, join } from 'node:path';
 import { invariant } from '../core/assert.ts';
+import { giveBack } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
@@ -238,6 +239,7 @@ class PackStore implements ChunkStore {
           to += recordBytes;
         }
         await flush();
+        giveBack(bytes);
       }
       await sync();
       return places;

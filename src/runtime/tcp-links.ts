@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { giveBack } from '../core/bytes.ts';
 import type { LinkSink, Listener } from '../ports/links.ts';
 import { type HostResolver, type LinkAddress, linkAddressText } from './link-address.ts';
 import { openStreamListener } from './stream-listener.ts';
@@ -81,7 +82,7 @@ export class TcpLinks {
     const socket = this.#socketByPath.get(path);
     if (socket === undefined) return;
     if (socket.writableLength + bytes.length > unsentBytesMax) socket.destroy();
-    else socket.write(bytes);
+    else socket.write(bytes, () => giveBack(bytes));
   }
 
   /** Closes a stream behind what was written. Nothing is received on it any more. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareBytes, concatBytes, equalBytes, fromHex, toHex, utf8, utf8Text } from '../../../src/core/bytes.ts';
+import { compareBytes, concatBytes, equalBytes, fromHex, giveBack, toHex, utf8, utf8Text } from '../../../src/core/bytes.ts';
 
 const bytes = fc.uint8Array({ maxLength: 6, max: 3 });
 
@@ -29,5 +29,16 @@ describe('bytes', () => {
     expect(utf8Text(Uint8Array.of(0xef, 0xbb, 0xbf, 0x61))).toBe('\ufeffa');
     expect(utf8Text(Uint8Array.of(0xff))).toBeUndefined();
     expect(() => fromHex('abc')).toThrow(SyntaxError);
+  });
+
+  it('given back are empty at once when they are many and have their memory to themselves', () => {
+    const long = new Uint8Array(100_000);
+    giveBack(long);
+    expect(long.buffer.byteLength).toBe(0);
+    for (const kept of [new Uint8Array(100), new Uint8Array(100_000).subarray(1), new Uint8Array(new SharedArrayBuffer(100_000))]) {
+      const { length } = kept;
+      giveBack(kept);
+      expect(kept.length).toBe(length);
+    }
   });
 });

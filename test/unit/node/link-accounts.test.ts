@@ -50,6 +50,24 @@ describe('the accounts of links', () => {
     expect(writes).toBeLessThan(100);
   });
 
+  it('write a row a few times a second on a fast link, and are never ahead by more than goes in one', () => {
+    const { accounts, catalog } = setUp();
+    const flow = accounts.flow('tcp://a:1', key);
+    const bytesPerMs = 10_000;
+    let writes = 0;
+    let before: unknown;
+    for (let ms = 1; ms <= 2000; ms++) {
+      accounts.begin(at(ms));
+      flow.book('sent', 'data', bytesPerMs);
+      accounts.settle();
+      const row = catalog.get<{ sent_data: number; ahead: number }>('SELECT sent_data, ahead FROM link_traffic');
+      expect(row?.ahead).toBeLessThanOrEqual(1000 * bytesPerMs);
+      if (row?.sent_data !== before) writes++;
+      before = row?.sent_data;
+    }
+    expect(writes).toBeLessThan(15);
+  });
+
   it('cost at most a 64th of the budget when the node is killed', () => {
     const { accounts, catalog } = setUp();
     accounts.setBudget(monthly({ limitBytes: 64_000 }));
