@@ -69,6 +69,8 @@ export interface BundleImportParts {
 
 /** Contents that are put together at a time. */
 const lanes = 16;
+/** Contents that are announced together. */
+const readyMax = 64;
 /** Faults that mean: not yet. */
 const notYet: ReadonlySet<string> = new Set(['LOG_GAP', 'AUTHOR_UNKNOWN', 'DATASET_UNKNOWN']);
 
@@ -94,6 +96,8 @@ export class BundleImport {
   readonly #problems = new Map<string, BundleProblem>();
   /** Segments in which something is lost. */
   readonly #damaged = new Set<string>();
+  /** Contents that are complete and not announced yet. */
+  #ready: Hash[] = [];
   #names: ShortNames;
   #entries = 0;
   #contents = 0;
@@ -179,6 +183,7 @@ export class BundleImport {
       return true;
     }
     const results = await inLanes([...contents.values()], lanes, (each) => this.#takeContent(name, each));
+    this.#announce();
     return waits || results.includes('waits');
   }
 
@@ -331,12 +336,22 @@ export class BundleImport {
     report({ type: 'content-complete', root: toHex(root), sizeBytes, copiedBytes: transfer.copiedBytes });
   }
 
-  /** A content is complete: whoever waits for it hears of it. */
+  /** A content is complete: whoever waits for it hears of it, soon. Small ones together, because each turn waits for the disk. */
   #available(root: Hash): void {
+    this.#ready.push(root);
+    if (this.#ready.length >= readyMax) this.#announce();
+  }
+
+  #announce(): void {
+    const ready = this.#ready;
+    this.#ready = [];
+    if (ready.length === 0) return;
     this.#parts.driver.command((engine, now) =>
       engine.atomically(now, () => {
-        this.#parts.journal.forget(root);
-        engine.contentAvailable(root);
+        for (const root of ready) {
+          this.#parts.journal.forget(root);
+          engine.contentAvailable(root);
+        }
       }),
     );
   }

@@ -59,6 +59,7 @@ test('an import that a power cut ended anywhere is done again and loses nothing'
     finished = isDone;
     await camp.world.runFor(second);
     if (b.isRunning) b.kill();
+    b.killAtWrite(Infinity);
     await camp.world.finish(b.start());
     const report = await camp.world.finish(b.node.bundles.import(place), hour);
     expect(report, `cut at write ${writes}`).toMatchObject({ waiting: 0, problems: [] });
