@@ -33,7 +33,8 @@ export type NodeEvent =
   | { readonly type: 'node-moved'; readonly node: NodeId; readonly nextHop: NodeId; readonly isNeighbour: boolean }
   | { readonly type: 'route-changed'; readonly node: NodeId; readonly nextHop: NodeId | undefined; readonly metric: number }
   /** Several members were lost together; and the first of them is reached again. */
-  | { readonly type: 'partition-suspected' | 'partition-healed'; readonly nodes: readonly NodeId[] }
+  | { readonly type: 'partition-suspected'; readonly nodes: readonly NodeId[] }
+  | { readonly type: 'partition-healed'; readonly nodes: readonly NodeId[] }
   /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
   | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };
 
