@@ -121,6 +121,7 @@ export class Engine {
       {
         report,
         logsGrew: () => this.#replication.logsGrew(),
+        contentLost: (root) => this.#replication.contentLost(root, this.#now.monotonicMs),
         contentsWanted: () => this.#replication.askEverybody(),
         teamChanged: () => {
           this.#replication.membershipChanged();

@@ -51,6 +51,8 @@ export interface LogListener {
   logsGrew(): void;
   /** Members or datasets are others than before. */
   teamChanged(): void;
+  /** A content that was here is lost, and wanted again. */
+  contentLost(root: Hash): void;
   /** Contents are wanted that were not wanted before. */
   contentsWanted(): void;
 }
@@ -183,6 +185,7 @@ export class LogKeeping {
   wantLost(): void {
     const { contents, index, wants, deliveries } = this.#parts;
     for (const content of contents.takeLost()) {
+      this.#listener.contentLost(content.root);
       for (const { dataset, path, author, sequence } of index.headsWithRoot(content.root)) {
         const urgency = deliveries.urgency(dataset, path, { author, sequence }, content.sizeBytes, this.#wallMs);
         wants.add({ ...content, ...urgency, dataset, path, author, sequence });

@@ -3,7 +3,7 @@ import { type DatasetId, type Hash, type NodeId, shortName } from '../core/ident
 import { limits } from '../core/limits.ts';
 import type { Fault, Outcome } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
-import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
+import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { FileIndex } from '../datasets/file-index.ts';
 import type { LogStore } from '../datasets/log.ts';
@@ -22,6 +22,7 @@ import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
+import { FetchPauses } from './fetch-pauses.ts';
 import type { Interests } from './interests.ts';
 import type { LinkSupervision } from './link-supervision.ts';
 import type { LogKeeping } from './log-keeping.ts';
@@ -98,19 +99,13 @@ interface Talk {
 /** Contents that are asked of a peer at a time while more are wanted; a margin under the peer's own limit. */
 const wantsAtOnce = limits.wantsPerSessionMax / 2;
 
-/** How long nothing is asked for after our own disk failed: at first, and at most. It doubles, because every attempt costs the link and the peer's processor. */
-const diskPauseMsMin = 5000;
-const diskPauseMsMax = 300_000;
-
 /** The talks of one node. */
 export class Replication {
   readonly #parts: ReplicationParts;
   readonly #talkBySession = new Map<SessionId, Talk>();
   readonly #taskByToken = new Map<number, { readonly session: SessionId; readonly task: SenderTask | ReceiverTask }>();
   #nextToken = 1;
-  /** Our own disk failed: nothing is asked for until then. */
-  #holdUntil: MonotonicMs | undefined;
-  #diskPauseMs = diskPauseMsMin;
+  readonly #pauses = new FetchPauses();
 
   constructor(parts: ReplicationParts) {
     this.#parts = parts;
@@ -197,9 +192,7 @@ export class Replication {
       if (dryUntil !== undefined) next = earliest(next, { at: dryUntil, reason: 'tell a peer that no more of a content comes' });
       if (cappedUntil !== undefined) next = earliest(next, { at: cappedUntil, reason: 'a rate cap allows more' });
     }
-    if (this.#holdUntil !== undefined && this.#talkBySession.size > 0)
-      next = earliest(next, { at: this.#holdUntil, reason: 'ask again after a disk failure' });
-    return next;
+    return this.#talkBySession.size > 0 ? earliest(next, this.#pauses.nextDeadline()) : next;
   }
 
   // What everybody is told
@@ -219,6 +212,11 @@ export class Replication {
       talk.receiver.withdrawUnless((root) => this.#parts.wants.wants(root));
       talk.askAgain = true;
     }
+  }
+
+  /** A content that was here is lost. */
+  contentLost(root: Hash, now: MonotonicMs): void {
+    this.#pauses.lost(root, now);
   }
 
   /** Wants, or who may have what is wanted, have changed. */
@@ -416,7 +414,7 @@ export class Replication {
   /** Follows what a peer sends unasked. False when that is not wanted, or not possible. */
   #takePush(talk: Talk, number: number, { dataset, stored }: AcceptedEntries): boolean {
     const [entry, ...more] = stored;
-    if (dataset === undefined || entry === undefined || more.length > 0 || this.#holdUntil !== undefined) return false;
+    if (dataset === undefined || entry === undefined || more.length > 0 || this.#pauses.all) return false;
     const [wanted, ...others] = this.#parts.wants.ofEntry(dataset, entry.author, entry.sequence);
     if (wanted === undefined || others.length > 0) return false;
     if (!this.#parts.links.mayAsk(talk.peer, this.#parts.endpoint.path(talk.session), wanted.priority)) return false;
@@ -428,16 +426,13 @@ export class Replication {
   /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */
   #ask(talk: Talk, now: Moment): void {
     const { wants, contents, index, endpoint, links, journal, deliveries } = this.#parts;
-    if (this.#holdUntil !== undefined && this.#holdUntil <= now.monotonicMs) {
-      this.#holdUntil = undefined;
-      this.askEverybody();
-    }
+    if (this.#pauses.endOver(now.monotonicMs)) this.askEverybody();
     const path = endpoint.path(talk.session);
     if (links.accounts.isLimited) {
       for (const { root, priority } of talk.receiver.coming) if (!links.mayAsk(talk.peer, path, priority)) talk.receiver.withdraw(root);
     }
     // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
-    if (!talk.askAgain || this.#holdUntil !== undefined || talk.silent) return;
+    if (!talk.askAgain || this.#pauses.all || talk.silent) return;
     giveWay(talk.receiver, wants, wantsAtOnce, (root) => talk.spoiled.has(root));
     const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
     if (free <= 0) return;
@@ -447,7 +442,10 @@ export class Replication {
     const heard = talks.filter((each) => !each.silent).map(({ receiver }) => receiver);
     const except = {
       has: (root: string) =>
-        talk.spoiled.has(root) || talk.receiver.askedFor(root) !== 'no' || heard.some((receiver) => receiver.askedFor(root) === 'coming'),
+        talk.spoiled.has(root) ||
+        this.#pauses.has(root, now.monotonicMs) ||
+        talk.receiver.askedFor(root) !== 'no' ||
+        heard.some((receiver) => receiver.askedFor(root) === 'coming'),
     };
     const circumstances = {
       opportunity: deliveries.opportunity(talk.peer, endpoint.estimate(talk.session).rateBytesPerSecond, now),
@@ -534,8 +532,7 @@ export class Replication {
   #transferFailed(talk: Talk, root: Hash, fault: Fault, now: MonotonicMs): void {
     this.#parts.report({ type: 'fault', peer: talk.peer, fault });
     if (fault.blame === 'local') {
-      this.#holdUntil ??= later(now, this.#diskPauseMs);
-      this.#diskPauseMs = Math.min(this.#diskPauseMs * 2, diskPauseMsMax);
+      this.#pauses.diskFailed(now);
     } else {
       talk.spoiled.add(toHex(root));
       for (const { sender } of this.#others(talk)) sender.handleContentSpoiled(root);
@@ -590,7 +587,7 @@ export class Replication {
     else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
     else if (task.type === 'store' && result.type === 'store') {
       if (result.outcome.ok) {
-        this.#diskPauseMs = diskPauseMsMin;
+        this.#pauses.diskWorks();
         for (const { sender } of this.#others(talk)) sender.handleGroupStored(task.transfer.content.root, task.group, task.encoded);
       }
       talk.receiver.stored(task.number, task.group, result.outcome);
