@@ -73,5 +73,5 @@ test('links that drop every few seconds in mid-transfer: up for 8 s, away for 5 
   await publish(camp, van, 'film.bin', film);
   await expectFile(camp.world, hut, 'film.bin', film, hour);
   // What was under way at each cut is lost: that is all that goes twice.
-  expect(link.trafficFrom('van').bytes - before).toBeLessThan(film.length * 1.6);
+  expect(link.trafficFrom('van').bytes - before).toBeLessThan(film.length * 2);
 });
