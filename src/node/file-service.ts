@@ -180,7 +180,8 @@ export class FileService {
 
   file(dataset: DatasetId, path: string): FileInfo | undefined {
     const { index, contents } = this.#parts;
-    const [revision] = index.heads(dataset, path);
+    // In a conflict of an edit with a removal the edit is what there is to see.
+    const revision = index.heads(dataset, path).find(({ kind }) => kind !== 'removal');
     if (revision === undefined || revision.kind === 'removal') return undefined;
     const complete = revision.kind === 'symlink' || contents.holds(revision.content.root);
     return { path, revision, complete, inConflict: index.inConflict(dataset, path) };
@@ -197,7 +198,7 @@ export class FileService {
   /** The bytes of a file, or of one of its revisions, verified chunk by chunk. @throws GodwitError `FILE_MISSING`, `CONTENT_INCOMPLETE`, `CONTENT_DAMAGED` */
   async *read(dataset: DatasetId, path: string, revision: Dot | undefined): AsyncGenerator<Uint8Array, void, void> {
     const { index, contents } = this.#parts;
-    const wanted = revision === undefined ? index.heads(dataset, path)[0] : index.revision(dataset, path, revision);
+    const wanted = revision === undefined ? this.file(dataset, path)?.revision : index.revision(dataset, path, revision);
     if (wanted?.kind !== 'file') throw new GodwitError('FILE_MISSING', `There is no file "${path}" in this dataset.`);
     if (!contents.holds(wanted.content.root))
       throw new GodwitError('CONTENT_INCOMPLETE', `The bytes of "${path}" have not all arrived yet.`, { retryable: true });

@@ -100,6 +100,8 @@ test('a file removed on one side and edited on the other is not decided by the m
   camp.world.healAll();
   await camp.world.runFor(hour);
   expect(a.node.conflicts(camp.dataset, { open: true })[0]?.detail).toContain('removal');
+  for (const { node } of camp.nodes)
+    expect([...node.files(camp.dataset)].map(({ path, inConflict }) => [path, inConflict])).toContainEqual(['a.csv', true]);
   expect(await textOnDisk(a, 'a.csv')).toBe('id,v\n1,2\n');
   expect(await onDisk(b, 'a.csv')).toBeUndefined();
 });
