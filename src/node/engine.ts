@@ -110,7 +110,8 @@ export class Engine {
       contacts,
       membership,
       endpoint: this.#endpoint,
-      dial: (address) => this.#dial(address),
+      dial: (address) => this.#outputs.push({ type: 'dial', address }),
+      mayTry: () => !this.links.accounts.isLimited,
       attemptFailed: (peer, address, at) => this.discovery.candidates.failed(peer, address, at),
     });
     this.discovery = new DiscoveryKeeping({ ...parts, self: identity.node, random: random.fork(), peers: this.#peers }, now.monotonicMs);
@@ -417,7 +418,7 @@ export class Engine {
     for (let output = this.#joining.poll(); output !== undefined; output = this.#joining.poll()) {
       switch (output.type) {
         case 'dial':
-          this.#dial(output.address);
+          this.#outputs.push({ type: 'dial', address: output.address });
           break;
         case 'connect': {
           const { path, kind, address, secret, tag } = output;
@@ -459,10 +460,6 @@ export class Engine {
     if (event.type === 'route-changed' || event.type === 'node-seen' || event.type === 'node-lost') this.#waysChanged = true;
     if (event.type === 'entries' || event.type === 'receipt') this.mesh.demandChanged();
     this.#outputs.push({ type: 'report', event });
-  }
-
-  #dial(address: string): void {
-    this.#outputs.push({ type: 'dial', address });
   }
 
   // Sessions
@@ -512,7 +509,7 @@ export class Engine {
     } else {
       this.#replication.handleResumed(session);
       this.#parts.deliveries.sessionBegan(peer, this.#now);
-      this.#peers.handleResumed(peer);
+      this.#peers.handleResumed(peer, this.#now);
     }
   }
 

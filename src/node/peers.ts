@@ -1,8 +1,9 @@
 import type { NodeId } from '../core/identifiers.ts';
-import type { Deadline, Moment, MonotonicMs } from '../core/time.ts';
+import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { Contacts } from '../forwarding/contacts.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import type { Membership } from './membership.ts';
+import { WayTrials, type WayTrialsParts } from './way-trials.ts';
 
 /**
  * Reaching peers: which member is tried at which address, which session stands with whom, and which of them has fallen silent.
@@ -14,11 +15,13 @@ import type { Membership } from './membership.ts';
 export interface PeersParts {
   readonly contacts: Contacts;
   readonly membership: Membership;
-  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close'>;
+  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close'> & WayTrialsParts['endpoint'];
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   /** An attempt at a peer ended without a session at this address. */
   readonly attemptFailed: (peer: NodeId, address: string, now: MonotonicMs) => void;
+  /** False while bytes are counted: then no other way to a peer is tried than the one in use. */
+  readonly mayTry: () => boolean;
 }
 
 /** True for an address that takes a connection before anything can be said there. */
@@ -35,9 +38,14 @@ export class Peers {
   readonly #diallingBySession = new Map<SessionId, { readonly peer: NodeId; readonly address: string }>();
   /** Stream connections that are being opened for members. */
   readonly #peerByDialling = new Map<string, NodeId>();
+  /** Sessions that this end dialled. */
+  readonly #initiated = new Set<SessionId>();
+  readonly #trials: WayTrials;
 
   constructor(parts: PeersParts) {
     this.#parts = parts;
+    const { contacts, endpoint, dial, mayTry } = parts;
+    this.#trials = new WayTrials({ addresses: (peer) => contacts.addresses(peer), endpoint, dial, mayTry });
   }
 
   /** Peers with which a session stands, and the sessions. */
@@ -75,9 +83,10 @@ export class Peers {
     this.#parts.contacts.windowsChanged(peer, this.isHeard(peer), now);
   }
 
-  /** Begins the attempts that are due. */
+  /** Begins the attempts that are due, and compares the ways to a peer that has several. */
   attemptDue(now: Moment): void {
     for (const { peer, address } of this.#parts.contacts.due(now.monotonicMs)) this.#attempt(peer, address, now);
+    this.#trials.wake(now);
   }
 
   /** Tries a peer at an address where it was seen, unless it is heard already. An earlier attempt there ends. */
@@ -95,12 +104,14 @@ export class Peers {
 
   /** A stream connection to this address stands. */
   handleDialled(address: string, path: string, now: Moment): void {
+    if (this.#trials.handleDialled(address, path, now)) return;
     const peer = this.#peerByDialling.get(address);
     this.#peerByDialling.delete(address);
     if (peer !== undefined && !this.isHeard(peer)) this.#connect(peer, path, 'stream', address, now);
   }
 
   handleDialFailed(address: string, now: Moment): void {
+    if (this.#trials.handleDialFailed(address, now.monotonicMs)) return;
     const peer = this.#peerByDialling.get(address);
     this.#peerByDialling.delete(address);
     if (peer === undefined) return;
@@ -110,6 +121,7 @@ export class Peers {
 
   /** A handshake succeeded, on this path. */
   handleEstablished(session: SessionId, role: 'initiator' | 'responder', path: string): void {
+    if (role === 'initiator') this.#initiated.add(session);
     if (role === 'responder' && !isStreamAddress(path)) this.#addressBySession.set(session, path);
     this.#diallingBySession.delete(session);
   }
@@ -122,19 +134,27 @@ export class Peers {
     const address = this.#addressBySession.get(session);
     if (address !== undefined && !isStreamAddress(address)) this.#parts.contacts.heard(peer, address);
     this.#parts.contacts.connected(peer);
+    if (address !== undefined && this.#initiated.has(session)) this.#trials.begin(session, peer, address, now.monotonicMs);
     return { address, previous: previous === session ? undefined : previous };
   }
 
   /** The peer is not heard any more: it is tried again, beside the session. */
   handleSuspended(peer: NodeId, now: Moment): void {
     const standing = this.#standingByPeer.get(peer);
-    if (standing !== undefined) standing.suspended = true;
+    if (standing !== undefined) {
+      standing.suspended = true;
+      this.#trials.suspended(standing.session, now);
+    }
     this.#parts.contacts.failed(peer, now.monotonicMs);
   }
 
-  handleResumed(peer: NodeId): void {
+  handleResumed(peer: NodeId, now: Moment): void {
     const standing = this.#standingByPeer.get(peer);
-    if (standing !== undefined) standing.suspended = false;
+    if (standing !== undefined) {
+      standing.suspended = false;
+      this.#trials.resumed(standing.session);
+    }
+    for (const [session, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(session, now);
     this.#parts.contacts.connected(peer);
   }
 
@@ -144,6 +164,8 @@ export class Peers {
     const dialling = this.#diallingBySession.get(session);
     this.#diallingBySession.delete(session);
     this.#addressBySession.delete(session);
+    this.#initiated.delete(session);
+    this.#trials.end(session);
     if (dialling !== undefined) attemptFailed(dialling.peer, dialling.address, now.monotonicMs);
     if (dialling !== undefined && !this.isHeard(dialling.peer)) contacts.failed(dialling.peer, now.monotonicMs);
     for (const [peer, standing] of this.#standingByPeer) {
@@ -156,7 +178,7 @@ export class Peers {
   }
 
   nextDeadline(): Deadline | undefined {
-    return this.#parts.contacts.nextDeadline();
+    return earliest(this.#parts.contacts.nextDeadline(), this.#trials.nextDeadline());
   }
 
   #attempt(peer: NodeId, address: string, now: Moment): void {

@@ -1,0 +1,296 @@
+import type { NodeId } from '../core/identifiers.ts';
+import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
+import type { PathEstimate } from '../ports/rate-control.ts';
+import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
+
+/**
+ * Choosing between several ways to one peer: TCP and UDP, a radio and a satellite.
+ *
+ * Which way carries more cannot be known from the outside: paced datagrams win where packets are lost or the peer roams, a stream wins where the network is fast, or shapes datagrams. So it is measured with the data that is
+ * to be sent anyway. A transfer that has run for a while on a way that is not fast is taken over to another address, by moving the session (no handshake, and what was under way is sent again there, so not a byte is
+ * lost); after the start there has settled, what arrives is compared, and the session stays or goes back. Nothing is sent only to measure, and nothing is tried where a budget counts bytes.
+ *
+ * Only the end that dialled tries: the other follows, and two that try would measure one another.
+ *
+ * A way that dies is left the same way: when the session falls silent it is taken to the next address, and so on until the peer is heard, ever more slowly. Beside that `Peers` dials anew, for the peer may have
+ * forgotten the session. A receiver owes nothing and would wait for ever, so a transfer that stops is asked about.
+ */
+
+/** What is known of an address of a peer. */
+interface Verdict {
+  readonly bytesPerSecond: number;
+  readonly at: MonotonicMs;
+}
+
+/** A way that is being tried, or that the session goes back to. */
+interface Trial {
+  readonly address: string;
+  /** Where the session was, what it carried there, and what had been learned of it. */
+  readonly from: string;
+  readonly fromBytesPerSecond: number;
+  readonly fromEstimate: PathEstimate;
+  /** Going back is no trial: it is not judged, and where it leads is known from before. */
+  readonly isReturn: boolean;
+  readonly remembered: PathEstimate | undefined;
+  /** When the session moved; absent while a stream is being opened. */
+  movedAt?: MonotonicMs;
+  /** When what arrives counts, and what had arrived until then. */
+  countsFrom?: { readonly at: MonotonicMs; readonly bytes: number };
+}
+
+/** A session that this end dialled. */
+interface Traveller {
+  readonly peer: NodeId;
+  readonly session: SessionId;
+  address: string;
+  lookedAt: MonotonicMs;
+  bytes: number;
+  /** Bytes a second of the latest looks in which data flowed without a pause, oldest first. */
+  looks: number[];
+  trial: Trial | undefined;
+  triedAt: MonotonicMs;
+  /** The peer is not heard: when it is looked for at the next address, and how long it is waited for there. */
+  search: { readonly at: MonotonicMs; readonly pauseMs: number } | undefined;
+}
+
+/** What trying ways works with. */
+export interface WayTrialsParts {
+  /** The addresses of a peer, best first. */
+  readonly addresses: (peer: NodeId) => readonly string[];
+  readonly endpoint: Pick<SessionEndpoint, 'migrate' | 'ledger' | 'estimate' | 'heardAt' | 'ping'>;
+  /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
+  readonly dial: (address: string) => void;
+  /** False while bytes are counted. */
+  readonly mayTry: () => boolean;
+}
+
+const lookMs = 1000;
+/** A transfer is watched for so many looks before another way is tried. */
+const looksBefore = 8;
+/** What of it counts as the rate of the present way. */
+const looksCounted = 5;
+/** A way this fast is left alone: trying others would cost more than it could win. */
+const fastBytesPerSecond = 12_500_000;
+/** How long a rate control starts, besides ten round trips, and how long it is measured then. */
+const startMs = 2500;
+const measureMs = 4000;
+/** A way on which nothing is heard is left after so long, besides four round trips. */
+const unheardMs = 1000;
+/** Another way must carry this much more to be worth moving. */
+const betterFactor = 1.15;
+/** What was measured counts for so long; between trials passes at least the shorter time. */
+const verdictMs = 600_000;
+const pauseMs = 30_000;
+/** A transfer that flowed for so many looks and stops is asked about. */
+const looksOfTransfer = 3;
+/** The longest wait at one address while the peer is not heard. */
+const searchMsMax = 60_000;
+
+/** The ways to the peers of one node. A machine: it owns no timer. */
+export class WayTrials {
+  readonly #parts: WayTrialsParts;
+  readonly #travellerBySession = new Map<SessionId, Traveller>();
+  readonly #verdictsByPeer = new Map<NodeId, Map<string, Verdict>>();
+  readonly #sessionByDialling = new Map<string, SessionId>();
+
+  constructor(parts: WayTrialsParts) {
+    this.#parts = parts;
+  }
+
+  /** A session that this end dialled at an address stands. */
+  begin(session: SessionId, peer: NodeId, address: string, now: MonotonicMs): void {
+    this.#travellerBySession.set(session, {
+      peer,
+      session,
+      address,
+      lookedAt: now,
+      bytes: this.#carried(session),
+      looks: [],
+      trial: undefined,
+      triedAt: now,
+      search: undefined,
+    });
+  }
+
+  /** A session has ended. */
+  end(session: SessionId): void {
+    this.#travellerBySession.delete(session);
+  }
+
+  /** The peer of a session is not heard any more: it is looked for at its other addresses. */
+  suspended(session: SessionId, now: Moment): void {
+    const traveller = this.#travellerBySession.get(session);
+    if (traveller === undefined || traveller.search !== undefined || this.#parts.addresses(traveller.peer).length < 2) return;
+    const rttMs = this.#parts.endpoint.estimate(session).smoothedRttMs ?? 0;
+    traveller.search = { at: now.monotonicMs, pauseMs: unheardMs + 4 * rttMs };
+    this.#search(traveller, traveller.search, now);
+  }
+
+  /** The peer is heard again. */
+  resumed(session: SessionId): void {
+    const traveller = this.#travellerBySession.get(session);
+    if (traveller !== undefined) traveller.search = undefined;
+  }
+
+  /** A stream connection stands. False when this machine did not ask for it. */
+  handleDialled(address: string, path: string, now: Moment): boolean {
+    const session = this.#sessionByDialling.get(address);
+    if (session === undefined) return false;
+    this.#sessionByDialling.delete(address);
+    const traveller = this.#travellerBySession.get(session);
+    // Without a trial the connection is not needed any more; unused ones are closed by the endpoint.
+    if (traveller?.trial?.address === address) this.#move(traveller, traveller.trial, path, 'stream', now);
+    return true;
+  }
+
+  /** A stream connection could not be opened. False when this machine did not ask for it. */
+  handleDialFailed(address: string, now: MonotonicMs): boolean {
+    const session = this.#sessionByDialling.get(address);
+    if (session === undefined) return false;
+    this.#sessionByDialling.delete(address);
+    const traveller = this.#travellerBySession.get(session);
+    if (traveller?.trial?.address !== address) return true;
+    this.#judge(traveller.peer, address, 0, now);
+    traveller.trial = undefined;
+    return true;
+  }
+
+  /** Looks at what arrived since the last look, and begins and ends trials. Called as often as the caller likes. */
+  wake(now: Moment): void {
+    for (const traveller of this.#travellerBySession.values()) {
+      const { search } = traveller;
+      if (search !== undefined) {
+        if (search.at <= now.monotonicMs) this.#search(traveller, search, now);
+        continue;
+      }
+      if (now.monotonicMs - traveller.lookedAt < lookMs || this.#parts.addresses(traveller.peer).length < 2) continue;
+      this.#look(traveller, now);
+      if (traveller.trial !== undefined) this.#watch(traveller, traveller.trial, now);
+      else this.#consider(traveller, now);
+    }
+  }
+
+  /** When to look again; `undefined` while nothing is transferred. */
+  nextDeadline(): Deadline | undefined {
+    let next: Deadline | undefined;
+    for (const { looks, trial, lookedAt, search } of this.#travellerBySession.values()) {
+      if (search !== undefined) next = earliest(next, { at: search.at, reason: 'look for a peer at another address' });
+      else if (looks.length > 0 || trial?.movedAt !== undefined)
+        next = earliest(next, { at: later(lookedAt, lookMs), reason: 'compare ways' });
+    }
+    return next;
+  }
+
+  /** Bytes of data that a session has carried, each once. */
+  #carried(session: SessionId): number {
+    const ledger = this.#parts.endpoint.ledger(session);
+    return ledger === undefined ? 0 : ledger.sent.data + ledger.received.data;
+  }
+
+  #look(traveller: Traveller, now: Moment): void {
+    const bytes = this.#carried(traveller.session);
+    const elapsedMs = now.monotonicMs - traveller.lookedAt;
+    const moved = bytes - traveller.bytes;
+    if (moved === 0 && traveller.looks.length >= looksOfTransfer) this.#parts.endpoint.ping(traveller.session, now);
+    if (moved === 0 || elapsedMs > 2 * lookMs || this.#parts.addresses(traveller.peer).length < 2) traveller.looks = [];
+    if (moved > 0) traveller.looks.push((moved * 1000) / elapsedMs);
+    if (traveller.looks.length > looksBefore) traveller.looks.shift();
+    traveller.bytes = bytes;
+    traveller.lookedAt = now.monotonicMs;
+  }
+
+  /** Takes the session to the next address. */
+  #search(traveller: Traveller, { pauseMs: waitMs }: { readonly pauseMs: number }, now: Moment): void {
+    const addresses = this.#parts.addresses(traveller.peer);
+    const next = addresses[(addresses.indexOf(traveller.address) + 1) % addresses.length];
+    traveller.search = { at: later(now.monotonicMs, waitMs), pauseMs: Math.min(2 * waitMs, searchMsMax) };
+    if (next === undefined || next === traveller.address) return;
+    this.#judge(traveller.peer, traveller.address, 0, now.monotonicMs);
+    // A stream that is still being opened there is left to itself.
+    traveller.trial = undefined;
+    this.#go(traveller, next, 0, true, now);
+  }
+
+  /** Begins a trial when there is reason for one. */
+  #consider(traveller: Traveller, now: Moment): void {
+    const { peer, looks, address, triedAt } = traveller;
+    if (looks.length < looksBefore || now.monotonicMs - triedAt < (this.#verdictsByPeer.has(peer) ? pauseMs : 0) || !this.#parts.mayTry())
+      return;
+    const rate = looks.slice(-looksCounted).reduce((sum, each) => sum + each, 0) / looksCounted;
+    if (rate >= fastBytesPerSecond) return;
+    this.#judge(peer, address, rate, now.monotonicMs);
+    const verdicts = this.#verdictsByPeer.get(peer);
+    const other = this.#parts.addresses(peer).find((each) => {
+      const known = each === address ? undefined : verdicts?.get(each);
+      if (each === address) return false;
+      return known === undefined || now.monotonicMs - known.at > verdictMs || known.bytesPerSecond > rate * betterFactor;
+    });
+    if (other !== undefined) this.#go(traveller, other, rate, false, now);
+  }
+
+  #go(traveller: Traveller, address: string, fromBytesPerSecond: number, isReturn: boolean, now: Moment): void {
+    const fromEstimate = this.#parts.endpoint.estimate(traveller.session);
+    const remembered = isReturn ? traveller.trial?.fromEstimate : undefined;
+    const trial: Trial = { address, from: traveller.address, fromBytesPerSecond, fromEstimate, isReturn, remembered };
+    traveller.trial = trial;
+    traveller.triedAt = now.monotonicMs;
+    if (address.startsWith('tcp:')) {
+      if (this.#sessionByDialling.has(address)) return;
+      this.#sessionByDialling.set(address, traveller.session);
+      this.#parts.dial(address);
+    } else this.#move(traveller, trial, address, 'datagram', now);
+  }
+
+  #move(traveller: Traveller, trial: Trial, path: string, kind: 'datagram' | 'stream', now: Moment): void {
+    this.#parts.endpoint.migrate(traveller.session, path, kind, now, trial.remembered);
+    traveller.address = trial.address;
+    traveller.looks = [];
+    if (trial.isReturn) traveller.trial = undefined;
+    else trial.movedAt = now.monotonicMs;
+  }
+
+  /** Ends a trial when it has shown what the way is worth. */
+  #watch(traveller: Traveller, trial: Trial, now: Moment): void {
+    const { movedAt, countsFrom } = trial;
+    if (movedAt === undefined) return;
+    const { monotonicMs } = now;
+    const sinceMs = monotonicMs - movedAt;
+    const beforeRttMs = trial.fromEstimate.smoothedRttMs ?? 0;
+    const heardAt = this.#parts.endpoint.heardAt(traveller.session) ?? movedAt;
+    // What is still on its way from the former way arrives for a round trip.
+    const isHeard = heardAt > later(movedAt, beforeRttMs);
+    if (!isHeard) {
+      if (sinceMs > unheardMs + 4 * beforeRttMs) this.#goBack(traveller, trial, 0, now);
+      return;
+    }
+    const rttMs = this.#parts.endpoint.estimate(traveller.session).smoothedRttMs ?? beforeRttMs;
+    if (countsFrom === undefined) {
+      if (sinceMs >= startMs + 10 * rttMs) trial.countsFrom = { at: monotonicMs, bytes: traveller.bytes };
+      return;
+    }
+    if (monotonicMs - countsFrom.at < measureMs) return;
+    const bytes = traveller.bytes - countsFrom.bytes;
+    const rate = (bytes * 1000) / (monotonicMs - countsFrom.at);
+    // A transfer that has ended says nothing.
+    if (traveller.looks.length < measureMs / lookMs) traveller.trial = undefined;
+    else if (rate < trial.fromBytesPerSecond * betterFactor) this.#goBack(traveller, trial, rate, now);
+    else {
+      this.#judge(traveller.peer, trial.address, rate, monotonicMs);
+      traveller.trial = undefined;
+    }
+  }
+
+  #goBack(traveller: Traveller, trial: Trial, bytesPerSecond: number, now: Moment): void {
+    this.#judge(traveller.peer, trial.address, bytesPerSecond, now.monotonicMs);
+    this.#go(traveller, trial.from, bytesPerSecond, true, now);
+  }
+
+  #judge(peer: NodeId, address: string, bytesPerSecond: number, at: MonotonicMs): void {
+    const verdicts = this.#verdictsByPeer.get(peer) ?? new Map<string, Verdict>();
+    this.#verdictsByPeer.set(peer, verdicts);
+    verdicts.set(address, { bytesPerSecond, at });
+    // Addresses that are not the peer's any more are forgotten.
+    const addresses = this.#parts.addresses(peer);
+    for (const each of [...verdicts.keys()]) if (!addresses.includes(each)) verdicts.delete(each);
+  }
+}

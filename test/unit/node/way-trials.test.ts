@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import type { NodeId } from '../../../src/core/identifiers.ts';
+import type { Moment, MonotonicMs, WallMs } from '../../../src/core/time.ts';
+import { WayTrials } from '../../../src/node/way-trials.ts';
+import type { SessionId } from '../../../src/session/endpoint.ts';
+
+const peer = 'ridge' as NodeId;
+const session = 1 as SessionId;
+const noBytes = { control: 0, retransmission: 0, handshake: 0 };
+
+/** A session whose ways carry so many bytes a second each, and 0 where nobody is. */
+function journey(rates: Readonly<Record<string, number>>, options: { readonly mayTry?: boolean; readonly opens?: boolean } = {}) {
+  const moves: string[] = [];
+  const pings: number[] = [];
+  let at = 0;
+  let bytes = 0;
+  let heardAt = 0;
+  let way = Object.keys(rates)[0] as string;
+  const now = (): Moment => ({ monotonicMs: at as MonotonicMs, wallMs: at as WallMs });
+  const dialled: string[] = [];
+  const trials: WayTrials = new WayTrials({
+    addresses: () => Object.keys(rates),
+    mayTry: () => options.mayTry ?? true,
+    dial: (address) => dialled.push(address),
+    endpoint: {
+      migrate(_session, path, kind, _now, remembered) {
+        way = path.replace('#1', '');
+        moves.push(`${at / 1000} s: ${kind} ${path}${remembered === undefined ? '' : ', known'}`);
+      },
+      ledger: () => ({ sent: { ...noBytes, data: 0 }, received: { ...noBytes, data: bytes } }),
+      estimate: () => ({ lossRatio: 0, confidence: 1, smoothedRttMs: 100 }),
+      heardAt: () => heardAt as MonotonicMs,
+      ping: () => pings.push(at),
+    },
+  });
+  trials.begin(session, peer, way, now().monotonicMs);
+  return {
+    trials,
+    moves,
+    pings,
+    rates: { ...rates } as Record<string, number>,
+    now,
+    /** Lets a transfer flow, or nothing, for so many seconds. */
+    run(seconds: number, flows = true) {
+      for (let step = 0; step < seconds * 10; step++) {
+        at += 100;
+        const rate = this.rates[way] ?? 0;
+        if (rate > 0) heardAt = at;
+        if (flows) bytes += rate / 10;
+        for (const address of dialled.splice(0)) {
+          if (options.opens === false) trials.handleDialFailed(address, now().monotonicMs);
+          else trials.handleDialled(address, `${address}#1`, now());
+        }
+        trials.wake(now());
+      }
+    },
+  };
+}
+
+describe('a transfer with two ways', () => {
+  test('tries the other after eight seconds and stays where more arrives', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'udp://b:1': 20_000 });
+    each.run(100);
+    expect(each.moves).toEqual(['8 s: datagram udp://b:1']);
+  });
+
+  test('goes back to where more arrived, with what was known of it, and tries no more for ten minutes', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'udp://b:1': 11_000 });
+    each.run(590);
+    expect(each.moves).toEqual(['8 s: datagram udp://b:1', '16 s: datagram udp://a:1, known']);
+    each.run(60);
+    expect(each.moves.length).toBe(4);
+  });
+
+  test('goes back over a stream that is dialled anew', () => {
+    const each = journey({ 'tcp://a:1': 10_000, 'udp://b:1': 5_000 });
+    each.run(60);
+    expect(each.moves.map((move) => move.replace(/^.*: /, ''))).toEqual(['datagram udp://b:1', 'stream tcp://a:1#1, known']);
+  });
+
+  test('leaves a way on which nothing is heard within two seconds', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'udp://b:1': 0 });
+    each.run(60);
+    expect(each.moves).toEqual(['8 s: datagram udp://b:1', '10 s: datagram udp://a:1, known']);
+  });
+
+  test('stays where it is when a stream cannot be opened', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'tcp://b:1': 90_000 }, { opens: false });
+    each.run(60);
+    expect(each.moves).toEqual([]);
+    expect(each.trials.handleDialFailed('tcp://b:1', each.now().monotonicMs)).toBe(false);
+    expect(each.trials.handleDialled('tcp://b:1', 'tcp://b:1#1', each.now())).toBe(false);
+  });
+
+  test('goes to the way that was the lesser before when its own collapses', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'udp://b:1': 5_000 });
+    each.run(60);
+    each.rates['udp://a:1'] = 500;
+    each.run(60);
+    expect(each.moves.map((move) => move.replace(/^.*: /, ''))).toEqual([
+      'datagram udp://b:1',
+      'datagram udp://a:1, known',
+      'datagram udp://b:1',
+    ]);
+  });
+
+  test('tries nothing while bytes are counted, when its way is fast, or when there is no other', () => {
+    for (const each of [
+      journey({ 'udp://a:1': 10_000, 'udp://b:1': 20_000 }, { mayTry: false }),
+      journey({ 'udp://a:1': 20_000_000, 'udp://b:1': 90_000_000 }),
+      journey({ 'udp://a:1': 10_000 }),
+    ]) {
+      each.run(100);
+      expect(each.moves).toEqual([]);
+    }
+  });
+
+  test('that ends in a trial leaves the session where it is', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'udp://b:1': 5_000 });
+    each.run(9);
+    each.run(60, false);
+    expect(each.moves).toEqual(['8 s: datagram udp://b:1']);
+    expect(each.trials.nextDeadline()).toBeUndefined();
+  });
+
+  test('that stops is asked about once, and nothing is looked at while nothing flows', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'udp://b:1': 5_000 });
+    expect(each.trials.nextDeadline()).toBeUndefined();
+    each.run(4);
+    expect(each.trials.nextDeadline()).toMatchObject({ reason: 'compare ways' });
+    each.run(60, false);
+    expect(each.pings).toEqual([5000]);
+    expect(each.trials.nextDeadline()).toBeUndefined();
+    each.run(1);
+    each.run(60, false);
+    expect(each.pings.length).toBe(1);
+  });
+});
+
+describe('a peer that is not heard', () => {
+  test('is looked for at one address after another, ever more slowly, until it is heard', () => {
+    const each = journey({ 'udp://a:1': 0, 'udp://b:1': 0, 'tcp://c:1': 0 });
+    each.trials.suspended(session, each.now());
+    each.trials.suspended(session, each.now());
+    each.run(9);
+    expect(each.moves.map((move) => move.replace(/^.*: /, ''))).toEqual(['datagram udp://b:1', 'stream tcp://c:1#1', 'datagram udp://a:1']);
+    expect(each.trials.nextDeadline()).toMatchObject({ reason: 'look for a peer at another address' });
+    each.run(3600);
+    const often = each.moves.length;
+    expect(often).toBeLessThan(75);
+    each.trials.resumed(session);
+    each.run(3600, false);
+    expect(each.moves.length).toBe(often);
+    each.trials.end(session);
+    each.trials.suspended(session, each.now());
+    each.trials.resumed(session);
+    expect(each.moves.length).toBe(often);
+  });
+});
