@@ -3,7 +3,7 @@ import type { Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type Fault, failure, type Outcome } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
-import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
+import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
 import type { Crypto } from '../ports/crypto.ts';
@@ -89,6 +89,8 @@ interface Receiving {
   finishing: boolean;
   /** The peer said it has not got it (yet). */
   lacked: boolean;
+  /** It said so once: what it had sent before may still come, and says nothing. */
+  wasLacked: boolean;
   /** When something of it came last from this peer, since it was asked or lacked it, and whether that was of a group. */
   heardAt?: MonotonicMs;
   flowing: boolean;
@@ -99,6 +101,14 @@ interface Receiving {
   readonly withoutBase: ReadonlySet<number>;
   storedBytes: number;
   reportedBytes: number;
+}
+
+/** How long nothing may come of a content that its sender lacked before, until it is taken to lack it still. */
+const staleAfterMs = 30_000;
+
+/** When that will be, for a content that is expected. */
+function staleAt({ lacked, wasLacked, heardAt, finishing, opening }: Receiving): MonotonicMs | undefined {
+  return lacked || !wasLacked || heardAt === undefined || finishing || opening ? undefined : later(heardAt, staleAfterMs);
 }
 
 /** The receiving half of one session's transfers. */
@@ -210,6 +220,7 @@ export class ContentReceiver {
       resuming: false,
       finishing: false,
       lacked: false,
+      wasLacked: false,
       flowing: false,
       groupsDone: new Set(),
       queryByGroup: new Map(),
@@ -234,7 +245,8 @@ export class ContentReceiver {
     const object = transferNumber % objectsPerWantMax;
     const receiving = this.#receiving(number);
     if (receiving === undefined || receiving.groupsDone.has(object - 1)) return;
-    receiving.lacked = false;
+    // A plan alone may have been overtaken by the news that nothing follows it.
+    if (object > 0 || !receiving.wasLacked) receiving.lacked = false;
     receiving.heardAt = now;
     if (object > 0) receiving.flowing = true;
     const assembly = this.#assembly(receiving, object);
@@ -290,7 +302,20 @@ export class ContentReceiver {
       this.withdraw(receiving.wanted.root);
     }
     receiving.lacked = true;
+    receiving.wasLacked = true;
     delete receiving.heardAt;
+  }
+
+  /** Takes it that a peer still lacks what it lacked before, when nothing more of it has come for a while. True when others may be asked for something because of that. */
+  lackStale(now: MonotonicMs): boolean {
+    let found = false;
+    for (const receiving of this.#receivingByNumber.values()) {
+      const at = staleAt(receiving);
+      if (at === undefined || at > now) continue;
+      receiving.lacked = true;
+      found = true;
+    }
+    return found;
   }
 
   /** Gives up what is not wanted any more. */
@@ -398,9 +423,14 @@ export class ContentReceiver {
   }
 
   nextDeadline(): Deadline | undefined {
+    let next: Deadline | undefined;
     for (const since of this.#unsavedSince.values())
-      return { at: later(since, journalAfterMs), reason: 'journal what arrived of unfinished transfers' };
-    return undefined;
+      next = earliest(next, { at: later(since, journalAfterMs), reason: 'journal what arrived of unfinished transfers' });
+    for (const receiving of this.#receivingByNumber.values()) {
+      const at = staleAt(receiving);
+      if (at !== undefined) next = earliest(next, { at, reason: 'ask others for what a peer lacked before' });
+    }
+    return next;
   }
 
   /** The next task, until `undefined`. */

@@ -395,6 +395,7 @@ export class Replication {
     this.#drainSender(talk, now);
     this.refill(talk.session, now);
     talk.dryUntil = talk.sender.lackDry(now.monotonicMs);
+    if (talk.receiver.lackStale(now.monotonicMs)) this.askEverybody();
     this.#drainSender(talk, now);
     const cappedUntil = talk.sender.cappedUntil(now.monotonicMs);
     if (cappedUntil !== undefined) talk.cappedUntil = Math.min(talk.cappedUntil ?? Infinity, cappedUntil) as MonotonicMs;
