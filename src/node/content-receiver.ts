@@ -245,8 +245,8 @@ export class ContentReceiver {
     const object = transferNumber % objectsPerWantMax;
     const receiving = this.#receiving(number);
     if (receiving === undefined || receiving.groupsDone.has(object - 1)) return;
-    // A plan alone may have been overtaken by the news that nothing follows it.
-    if (object > 0 || !receiving.wasLacked) receiving.lacked = false;
+    // What was sent before the peer said so may have been overtaken by that news: `lackStale` notices when nothing follows.
+    receiving.lacked = false;
     receiving.heardAt = now;
     if (object > 0) receiving.flowing = true;
     const assembly = this.#assembly(receiving, object);
