@@ -9,6 +9,7 @@ import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector, vectorDigest } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { Message, Receipt } from '../session/messages.ts';
+import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
 import type { Membership } from './membership.ts';
 import { ShortNames } from './short-names.ts';
@@ -24,6 +25,7 @@ import { ShortNames } from './short-names.ts';
 
 /** What an encounter reads and writes. */
 export interface EncounterStores {
+  readonly identity: Pick<Identity, 'node'>;
   readonly logs: LogStore;
   readonly membership: Membership;
   readonly receipts: ReceiptBook;
@@ -119,7 +121,7 @@ export class Encounter {
     const { membership, logs } = this.#stores;
     const dataset = this.#names.dataset(message.dataset);
     if (dataset === undefined) return this.#refused('DATASET_UNKNOWN', `no dataset ${message.dataset} in this team`);
-    const author = this.#names.node(message.author);
+    const author = this.#node(message.author);
     if (author === undefined || !membership.mayWrite(author))
       return this.#refused('AUTHOR_UNKNOWN', `${message.author} may not write here`);
     const { first } = message;
@@ -175,7 +177,7 @@ export class Encounter {
     const fresh: HeldReceipt[] = [];
     const faults: Fault[] = [];
     for (const { node: nodeName, dataset: datasetName, vector, ...said } of message.receipts) {
-      const node = this.#names.node(nodeName);
+      const node = this.#node(nodeName);
       const dataset = this.#names.dataset(datasetName);
       const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
       if (!decoded.ok) faults.push({ ...decoded.fault, code: 'RECEIPT_MALFORMED' });
@@ -193,7 +195,7 @@ export class Encounter {
   sendReceipts(receipts: readonly HeldReceipt[]): void {
     for (let from = 0; from < receipts.length; from += limits.receiptsPerMessageMax) {
       const batch = receipts.slice(from, from + limits.receiptsPerMessageMax);
-      this.#say('normal', { type: 'receipts', receipts: batch.map(toWire) });
+      this.#say('normal', { type: 'receipts', receipts: batch.map((receipt) => ({ ...toWire(receipt), node: this.#name(receipt.node) })) });
     }
   }
 
@@ -220,7 +222,7 @@ export class Encounter {
       const message: Message = {
         type: 'entries',
         dataset: shortName(dataset),
-        author: shortName(range.node),
+        author: this.#name(range.node),
         first: range.from,
         entries: entries.map(({ body, signature }) => ({ body, signature })),
       };
@@ -247,6 +249,15 @@ export class Encounter {
   /** Coordinators' entries go first: they say who the other authors are. */
   #rank(author: NodeId): number {
     return this.#stores.membership.member(author)?.role === 'coordinator' ? 0 : 1;
+  }
+
+  /** The node that the peer means by a name; an empty one is its own. */
+  #node(name: ShortName): NodeId | undefined {
+    return name === '' ? this.#peer : this.#names.node(name);
+  }
+
+  #name(node: NodeId): ShortName {
+    return node === this.#stores.identity.node ? ('' as ShortName) : shortName(node);
   }
 
   #refused(code: string, message: string): AcceptedEntries {

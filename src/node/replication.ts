@@ -23,6 +23,7 @@ import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } fro
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
 import { FetchPauses } from './fetch-pauses.ts';
+import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
 import type { LinkSupervision } from './link-supervision.ts';
 import type { LogKeeping } from './log-keeping.ts';
@@ -58,6 +59,7 @@ export type TaskResult =
 
 /** What the conversations read, write and speak through. */
 export interface ReplicationParts {
+  readonly identity: Pick<Identity, 'node'>;
   readonly endpoint: SessionEndpoint;
   readonly crypto: Crypto;
   readonly logs: LogStore;
@@ -127,11 +129,11 @@ export class Replication {
 
   /** Opens the conversation with a member. */
   begin(session: SessionId, peer: NodeId): void {
-    const { logs, membership, receipts, interests, crypto, journal, links } = this.#parts;
+    const { identity, logs, membership, receipts, interests, crypto, journal, links } = this.#parts;
     const talk: Talk = {
       session,
       peer,
-      encounter: new Encounter({ logs, membership, receipts, interests, crypto }, peer),
+      encounter: new Encounter({ identity, logs, membership, receipts, interests, crypto }, peer),
       sender: new ContentSender(
         crypto,
         {

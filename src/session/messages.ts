@@ -17,7 +17,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 /**
  * What two nodes say to each other, in the order of an encounter. Each message is one deterministic CBOR array that begins with its number:
  *
- *      1 frontier   [1, digest of all logs (16), digest of all receipts (16)]         equal digests: there is nothing to say
+ *      1 frontier   [1, digest of all logs (16), digest of all receipts (4)]          equal digests: there is nothing to say
  *      2 vectors    [2, [[dataset (8), version vector or null], …]]                   sent after differing digests; null: no longer taken
  *      3 entries    [3, dataset (8), author (8), first number, [body, signature (64), …], push?]
  *                        push: the content that the one change of the one entry brings follows without being asked for, as if it had been asked for under this number
@@ -36,7 +36,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     15 addresses   [15, [[node (8), [address, …]], …]]                             where members were reached, beyond a single link
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
- * Members name nodes and datasets of their team by short names (8); what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
+ * Members name nodes and datasets of their team by short names (8), the author of entries and the node of a receipt by an empty one when it is the speaker itself; what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
  */
 
 /** Objects of one want: the plan and its groups. */
@@ -117,6 +117,7 @@ const bytesUpTo = (length: number) =>
   );
 const id = bytes(identifierBytes);
 const name = bytes(shortNameBytes);
+const nameOrMe = v.union([name, bytes(0)]);
 const list = <T extends v.GenericSchema>(item: T, max: number) => v.pipe(v.array(item), v.maxLength(max));
 const vector = v.custom<CborValue>((value) => Array.isArray(value));
 const digest = bytes(16);
@@ -140,12 +141,12 @@ const wantFields = [
 const wantShape = v.union([v.strictTuple([...wantFields]), v.strictTuple([...wantFields, resumeShape])]);
 const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 
-const frontierShape = v.strictTuple([v.literal(1), digest, digest]);
+const frontierShape = v.strictTuple([v.literal(1), digest, bytes(4)]);
 const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([name, v.nullable(vector)]), limits.datasetsPerTeamMax)]);
 const entriesFields = [
   v.literal(3),
   name,
-  name,
+  nameOrMe,
   v.pipe(uint, v.minValue(1)),
   v.pipe(
     v.array(bytesUpTo(limits.logEntryBytesMax)),
@@ -156,7 +157,7 @@ const entriesShape = v.union([v.strictTuple([...entriesFields]), v.strictTuple([
 const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
 const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
-const receiptFields = [name, name, vector, uint, uint, signature] as const;
+const receiptFields = [nameOrMe, name, vector, uint, uint, signature] as const;
 const receiptsShape = v.strictTuple([
   v.literal(7),
   list(v.union([v.strictTuple([...receiptFields]), v.strictTuple([...receiptFields, v.literal(false)])]), limits.receiptsPerMessageMax),

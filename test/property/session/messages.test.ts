@@ -34,7 +34,7 @@ const want = fc.record(
 const node = id as fc.Arbitrary<NodeId>;
 const name = fc.stringMatching(/^[0-9a-f]{16}$/) as fc.Arbitrary<ShortName>;
 const message: fc.Arbitrary<Message> = fc.oneof(
-  fc.record({ type: fc.constant('frontier' as const), logs: bytes(16), receipts: bytes(16) }),
+  fc.record({ type: fc.constant('frontier' as const), logs: bytes(16), receipts: bytes(4) }),
   fc.record({
     type: fc.constant('entries' as const),
     dataset: name,

@@ -13,12 +13,13 @@ const want = { number: 3, root, sizeBytes: 1000, depth: 1, priority: 'normal', b
 
 /** One of each kind, and of every optional part. */
 const examples: Message[] = [
-  { type: 'frontier', logs: bytes(16, 1), receipts: bytes(16, 2) },
+  { type: 'frontier', logs: bytes(16, 1), receipts: bytes(4, 2) },
   { type: 'vectors', vectors: [{ dataset, vector: [bytes(8, 1), 4] }] },
   { type: 'vectors', vectors: [{ dataset, vector: null }] },
   { type: 'vectors', vectors: [] },
   { type: 'entries', dataset, author, first: 1, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }] },
   { type: 'entries', dataset, author, first: 7, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }], push: 5 },
+  { type: 'entries', dataset, author: '' as ShortName, first: 7, entries: [] },
   { type: 'wants', wants: [{ ...want, bases: [] }, want] },
   {
     type: 'wants',
@@ -73,8 +74,8 @@ describe('messages', () => {
     ['not a list', encodeCbor('frontier')],
     ['without a number', encodeCbor(['frontier'])],
     ['with half a number', encodeCbor([1.5])],
-    ['with a short digest', encodeCbor([1, bytes(15, 1), bytes(16, 1)])],
-    ['with something behind the last part', encodeCbor([1, bytes(16, 1), bytes(16, 1), 0])],
+    ['with a short digest', encodeCbor([1, bytes(15, 1), bytes(4, 1)])],
+    ['with something behind the last part', encodeCbor([1, bytes(16, 1), bytes(4, 1), 0])],
     ['with a body and no signature', encodeCbor([3, bytes(8, 1), bytes(8, 1), 1, [bytes(3, 1)]])],
     ['with a short signature', encodeCbor([3, bytes(8, 1), bytes(8, 1), 1, [bytes(3, 1), bytes(63, 1)]])],
     ['with entry 0', encodeCbor([3, bytes(8, 1), bytes(8, 1), 0, []])],
