@@ -5,6 +5,9 @@ import type { PackRecord } from '../ports/chunk-store.ts';
  * for the catalog, whether it holds a megabyte or twenty.
  */
 
+/** About so much goes into one step, so that the sender, which waits for what is stored when its window is used up, hears of it in time. */
+const putBytes = 8 * 1024 * 1024;
+
 interface Waiting {
   readonly records: readonly PackRecord[];
   readonly resolve: () => void;
@@ -33,8 +36,7 @@ export class GroupPuts {
   async #work(): Promise<void> {
     this.#busy = true;
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+      const batch = this.#waiting.splice(0, this.#shareOfWaiting());
       try {
         await this.#store(batch.flatMap(({ records }) => records));
         for (const { resolve } of batch) resolve();
@@ -43,5 +45,17 @@ export class GroupPuts {
       }
     }
     this.#busy = false;
+  }
+
+  /** How many of those that wait go together: as many as hold `putBytes`, one at least. */
+  #shareOfWaiting(): number {
+    let bytes = 0;
+    let count = 0;
+    for (const { records } of this.#waiting) {
+      if (bytes >= putBytes) break;
+      for (const record of records) bytes += record.bytes.length;
+      count++;
+    }
+    return count;
   }
 }

@@ -1,3 +1,4 @@
+import { giveBack } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Moment } from '../core/time.ts';
 import { CodecSelector } from './codec-selector.ts';
@@ -67,7 +68,11 @@ export class NodeDriver {
       received: (packet) => this.#feed((now) => this.#engine.handle({ type: 'overheard', packet }, now)),
     });
     this.#platform.links.start({
-      received: (path, kind, bytes) => this.#feed((now) => this.#engine.handle({ type: 'received', path, kind, bytes }, now)),
+      received: (path, kind, bytes) => {
+        this.#feed((now) => this.#engine.handle({ type: 'received', path, kind, bytes }, now));
+        // Of what is sealed nothing is kept.
+        giveBack(bytes);
+      },
       opened: (path, address) =>
         this.#feed((now) => this.#engine.handle({ type: 'path-opened', path, ...(address === undefined ? {} : { address }) }, now)),
       closed: (path) => this.#feed((now) => this.#engine.handle({ type: 'path-closed', path }, now)),

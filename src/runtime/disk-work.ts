@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { giveBack } from '../core/bytes.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Sighting } from '../ports/file-tree.ts';
 import { listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
@@ -36,9 +37,10 @@ export function encodeRecords(records: readonly PackRecord[]): EncodedRecords {
   const lengths = encoded.map(({ header, body }) => header.length + body.length);
   const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
   let filled = 0;
-  for (const { header, body } of encoded) {
+  for (const [at, { header, body }] of encoded.entries()) {
     bytes.set(header, filled);
     bytes.set(body, filled + header.length);
+    if (body !== records[at]?.bytes) giveBack(body);
     filled += header.length + body.length;
   }
   return { bytes, lengths };

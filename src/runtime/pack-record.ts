@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto';
-import { equalBytes } from '../core/bytes.ts';
+import { equalBytes, giveBack } from '../core/bytes.ts';
 import { type Hash, identifierBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { zstdCompressor } from './zstd-compressor.ts';
@@ -68,6 +68,7 @@ export function encodeRecord(hash: Hash, chunk: Uint8Array): EncodedRecord {
   const frame = zstdCompressor.compress(chunk, { level: compressionLevel });
   const isWorthIt = frame.length * 20 <= chunk.length * 19;
   const body = isWorthIt ? frame : chunk;
+  if (!isWorthIt) giveBack(frame);
   const header = new Uint8Array(recordHeaderBytes);
   const view = new DataView(header.buffer);
   view.setUint32(0, recordMark, true);

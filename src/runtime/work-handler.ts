@@ -1,3 +1,4 @@
+import { giveBack } from '../core/bytes.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { identifierBytes } from '../core/identifiers.ts';
 import { ChunkSplitter, chunkParametersOf } from '../datasets/chunking.ts';
@@ -62,7 +63,7 @@ export class WorkHandler {
       case 'cut':
         return cutSegment(request.input.bytes, request.input.averageBytes);
       case 'encode':
-        return encodeRecords(apart(request.input));
+        return encodeAndDrop(request.input);
     }
   }
 
@@ -82,6 +83,13 @@ export function cutSegment(bytes: Uint8Array<ArrayBuffer>, averageBytes: number)
   const hashes = new Uint8Array(chunks.length * identifierBytes);
   for (const [at, chunk] of chunks.entries()) hashes.set(nodeCrypto.sha256(chunk), at * identifierBytes);
   return { bytes, lengths: chunks.map(({ length }) => length), hashes };
+}
+
+/** The thread that asked has handed its bytes over. */
+function encodeAndDrop(input: JoinedRecords): EncodedRecords {
+  const encoded = encodeRecords(apart(input));
+  giveBack(input.bytes);
+  return encoded;
 }
 
 function apart({ bytes, hashes, lengths }: JoinedRecords): { hash: Hash; bytes: Uint8Array }[] {
