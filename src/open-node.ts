@@ -54,7 +54,7 @@ function freeBytes(directory: string): number {
  * console.log(node.createInvite());
  */
 export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
-  const { directory, lines, manner = (process.env.GODWIT_MANNER ?? 'polite') as 'fair', ...nodeOptions } = options;
+  const { directory, lines, manner = 'polite', ...nodeOptions } = options;
   try {
     makeDirectory(directory);
   } catch (error) {
