@@ -36,7 +36,8 @@ async function collect(session: DeviceSession, cursor?: CollectCursor, table = '
   return Array.fromAsync(session.collect(table, cursor));
 }
 
-const numbers = (batches: readonly CollectedBatch[]) => batches.flatMap(({ records }) => records.map(({ recordNumber }) => recordNumber ?? -1));
+const numbers = (batches: readonly CollectedBatch[]) =>
+  batches.flatMap(({ records }) => records.map(({ recordNumber }) => recordNumber ?? -1));
 const dataQueries = (logger: HttpLogger) => logger.queries.filter((query) => query.includes('DataQuery'));
 
 describe.each([
