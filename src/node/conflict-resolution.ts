@@ -1,3 +1,4 @@
+import { toHex } from '../core/bytes.ts';
 import type { DatasetId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
@@ -38,12 +39,36 @@ export async function resolveConflict(
     case 'ask':
       return { kind: 'stays', detail: JSON.stringify({ reason: 'the dataset asks a person' }) };
     case 'latest':
-      return { kind: 'changes', resolution: policy, changes: [{ path, superseded, ...stateOf(distinct[0] as FileRevision) }] };
+      return {
+        kind: 'changes',
+        resolution: policy,
+        changes: [{ path, superseded, ...stateOf(distinct.sort(newestStateFirst)[0] as FileRevision) }],
+      };
     case 'keep-both':
-      return { kind: 'changes', resolution: policy, changes: sideBySide(path, distinct, superseded) };
+      return { kind: 'changes', resolution: policy, changes: sideBySide(path, distinct.sort(newestStateFirst), superseded) };
     case 'merge':
       return mergeHeads(dataset, path, heads, distinct, index, contents);
   }
+}
+
+/**
+ * Orders what heads hold, the latest first: by the time of the file, which whoever ends a conflict passes on, and then by what it is. The instants of heads would not do: ending a conflict makes a new head of an old state, and
+ * two nodes that see different heads of the same states would each find the other's choice to be out of date, for ever.
+ */
+function newestStateFirst(a: FileRevision, b: FileRevision): number {
+  const [atA, atB] = [timeOf(a), timeOf(b)];
+  if (atA !== atB) return atA > atB ? -1 : 1;
+  const [textA, textB] = [stateText(a), stateText(b)];
+  return textA > textB ? -1 : textA < textB ? 1 : compareHeads(a, b);
+}
+
+function timeOf(revision: FileRevision): bigint {
+  return revision.kind === 'removal' ? BigInt(revision.instant.wallMs) * 1_000_000n : revision.mtimeNs;
+}
+
+function stateText(revision: FileRevision): string {
+  if (revision.kind === 'file') return `file ${toHex(revision.content.root)} ${revision.mode}`;
+  return revision.kind === 'symlink' ? `symlink ${revision.target}` : 'removal';
 }
 
 /** Lets a function decide. Answers of two functions to one conflict are not decided on again, or the two would go on for ever. */
