@@ -71,6 +71,8 @@ const aheadShare = 1 / 16;
 /** On a fast link what went ahead is used up at once, and each time it is written the node waits for its disk: then it is as much as goes in this time, found by growing so many times at each step. */
 const aheadMs = 1000;
 const aheadGrowth = 4;
+/** Less than this in that time is no fast link: a metered one must not pay a second of itself for every kill. */
+const fastBytes = 256 * 1024;
 const aheadShareOfBudget = 1 / 64;
 const aheadBytesLeast = 64;
 
@@ -317,8 +319,9 @@ export class LinkAccounts implements LinkMeter {
 
   #aheadOf(row: Row): number {
     const elapsedMs = Math.max(1, this.#now.monotonicMs - row.written.at);
-    const flowing = Math.min(((row.bytes - row.written.bytes) * aheadMs) / elapsedMs, row.written.aheadBytes * aheadGrowth);
-    const usual = Math.min(aheadBytesMax, Math.max(aheadBytesMin, row.bytes * aheadShare, flowing));
+    const flow = ((row.bytes - row.written.bytes) * aheadMs) / elapsedMs;
+    const onFastLink = flow >= fastBytes ? Math.min(flow, row.written.aheadBytes * aheadGrowth) : 0;
+    const usual = Math.min(aheadBytesMax, Math.max(aheadBytesMin, row.bytes * aheadShare, onFastLink));
     return Math.floor(Math.min(usual, Math.max(aheadBytesLeast, row.limitBytes * aheadShareOfBudget)));
   }
 
