@@ -97,6 +97,8 @@ interface Receiving {
   readonly groupsDone: Set<number>;
   /** Questions about bases that wait for the plan to be understood, by group. */
   readonly queryByGroup: Map<number, Uint8Array>;
+  /** The base that the plan builds on, as soon as there is a plan; none of a plan that does without. */
+  planBase?: Hash | undefined;
   /** Groups whose base the peer took for something else: it is told nothing of it any more. */
   readonly withoutBase: ReadonlySet<number>;
   storedBytes: number;
@@ -117,6 +119,8 @@ export class ContentReceiver {
   readonly #crypto: Pick<Crypto, 'sha256'>;
   readonly #receivingByNumber = new Map<number, Receiving>();
   readonly #numberByRoot = new Map<string, number>();
+  /** Bases (hexadecimal roots) whose bytes turned out to be gone here: not offered again in this session. */
+  readonly #lostBases = new Set<string>();
   /** Contents of which groups were found here already. */
   readonly #skippedRoots = new Set<string>();
   readonly #tasks: ReceiverTask[] = [];
@@ -199,13 +203,13 @@ export class ContentReceiver {
     const number = this.#nextNumber;
     this.#nextNumber += 2;
     const journalled = this.#journal.plan(wanted.root);
-    const receiving = this.#add(number, wanted, journalled?.bases ?? bases, withoutBase);
+    const offered = journalled?.bases ?? bases.filter((base) => !this.#lostBases.has(toHex(base)));
+    const receiving = this.#add(number, wanted, offered, withoutBase);
     if (journalled === undefined) {
       this.#ask(number, receiving, undefined);
     } else {
-      receiving.opening = true;
       receiving.resuming = true;
-      this.#tasks.push({ type: 'open', number, wanted, bases: receiving.bases, planObject: journalled.planObject });
+      this.#open(number, receiving, journalled.planObject);
     }
   }
 
@@ -338,10 +342,11 @@ export class ContentReceiver {
     receiving.opening = false;
     const { root } = receiving.wanted;
     if (!outcome.ok) {
+      // What was journalled can no longer be used: begin afresh.
+      if (receiving.resuming) this.#journal.forget(root);
+      if (this.#askWithoutLostBase(number, receiving, outcome.fault)) return;
       if (receiving.resuming) {
-        // What was journalled can no longer be used (its base is gone): begin afresh.
         receiving.resuming = false;
-        this.#journal.forget(root);
         this.#ask(number, receiving, undefined);
       } else {
         this.#fail(number, outcome.fault);
@@ -374,7 +379,7 @@ export class ContentReceiver {
     if (receiving?.transfer === undefined) return;
     if (!outcome.ok) {
       if (outcome.fault.code === 'GROUP_MISMATCH') this.#askWithoutBase(number, receiving, group);
-      else this.#fail(number, outcome.fault);
+      else if (!this.#askWithoutLostBase(number, receiving, outcome.fault)) this.#fail(number, outcome.fault);
       return;
     }
     this.#journal.addGroup(receiving.wanted.root, group, outcome.value);
@@ -392,7 +397,7 @@ export class ContentReceiver {
     const receiving = this.#receivingByNumber.get(number);
     if (receiving === undefined) return;
     if (outcome.ok) this.#answer(number, receiving, group, outcome.value);
-    else this.#fail(number, outcome.fault);
+    else if (!this.#askWithoutLostBase(number, receiving, outcome.fault)) this.#fail(number, outcome.fault);
   }
 
   /** Result of a `finish` task. */
@@ -462,6 +467,29 @@ export class ContentReceiver {
     this.#start(wanted, bases, new Set([...withoutBase, group]));
   }
 
+  /**
+   * A plan builds on a base whose bytes are gone here: it can never be followed, and a base that is offered again would be built on again. So the peer is asked anew, without it; what was stored stays in its
+   * packs and need not come a second time. False for any other fault.
+   */
+  #askWithoutLostBase(number: number, { wanted, bases, planBase, resuming }: Receiving, { code }: Fault): boolean {
+    if (code !== 'BASE_GONE' || planBase === undefined) return false;
+    this.#lostBases.add(toHex(planBase));
+    this.#journal.forget(wanted.root);
+    this.#skippedRoots.delete(toHex(wanted.root));
+    this.#forget(number);
+    if (!resuming) this.#outputs.push({ type: 'withdraw', number });
+    this.#start(wanted, bases, new Set());
+    return true;
+  }
+
+  /** Has a plan understood. */
+  #open(number: number, receiving: Receiving, planObject: Uint8Array): void {
+    const { wanted, bases } = receiving;
+    receiving.opening = true;
+    receiving.planBase = bases[(planObject[0] ?? 0) - 1];
+    this.#tasks.push({ type: 'open', number, wanted, bases, planObject });
+  }
+
   /** Asks again, as if resuming, for what is not here, when that saves more than the asking costs. Once for a content in a session: a peer that plans anew each time would be asked for ever. */
   #skipHeld(number: number, receiving: Receiving, { held = [], groups }: OpenedTransfer): boolean {
     const { wanted, bases, withoutBase } = receiving;
@@ -505,8 +533,7 @@ export class ContentReceiver {
       // A plan object although we resumed: the sender plans differently, so what is journalled does not fit.
       receiving.groupsDone.clear();
       delete receiving.transfer;
-      receiving.opening = true;
-      this.#tasks.push({ type: 'open', number, wanted: receiving.wanted, bases: receiving.bases, planObject: bytes });
+      this.#open(number, receiving, bytes);
       return;
     }
     const { transfer } = receiving;

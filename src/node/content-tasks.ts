@@ -224,7 +224,7 @@ export class ContentTasks {
     const decoded = decodeQuery(query, baseBytes);
     if (!decoded.ok) return decoded;
     const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
-    if (base === undefined) return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
+    if (base === undefined) return this.#baseGone(transfer);
     return success(answerQuery(decoded.value, concatBytes(...base), this.#crypto));
   }
 
@@ -288,10 +288,7 @@ export class ContentTasks {
   async store(transfer: OpenedTransfer, group: number, encoded: Uint8Array): Promise<Outcome<readonly Hash[]>> {
     const { firstFresh, freshCount, baseRuns, targetBytes } = transfer.groups[group] as PlanGroup;
     const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
-    if (base === undefined) {
-      if (transfer.baseContent !== undefined) this.#contents.loseIfDamaged(transfer.baseContent, transfer.base);
-      return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
-    }
+    if (base === undefined) return this.#baseGone(transfer);
     const decoded =
       encoded[0] === encodingPartialBase
         ? decodePartialBaseGroup(encoded, base, targetBytes, this.#compressor, this.#crypto)
@@ -329,6 +326,7 @@ export class ContentTasks {
     const stored = await this.#guardDisk(() => this.#contents.put(nodes));
     if (!stored.ok) return stored;
     if (this.#contents.complete(content, chunks)) return success(undefined);
+    if (transfer.baseContent !== undefined) this.#contents.loseIfDamaged(transfer.baseContent, transfer.base);
     return failure('CHUNK_LOST', 'local', 'a chunk that had arrived or lay in the base is not here any more');
   }
 
@@ -342,6 +340,12 @@ export class ContentTasks {
       }
       return [{ group, hashes }];
     });
+  }
+
+  /** A base that is damaged is lost, so that it is fetched again where it is needed, and not offered as a base before. */
+  #baseGone({ baseContent, base }: OpenedTransfer): Outcome<never> {
+    if (baseContent !== undefined) this.#contents.loseIfDamaged(baseContent, base);
+    return failure('BASE_GONE', 'local', 'the bytes of the base can no longer be read');
   }
 
   #planId(planObject: Uint8Array): Uint8Array {

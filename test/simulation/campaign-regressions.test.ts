@@ -38,6 +38,19 @@ const found: readonly { readonly title: string; readonly plan: CampaignPlan }[] 
       { do: 'edit', node: 'ridge', seed: 6 },
     ),
   },
+  {
+    title: 'a transfer goes on without the base that both ends have lost (seed 221)',
+    plan: {
+      ...twoComputers(
+        { do: 'edit', node: 'base', seed: 2 },
+        { do: 'rot', node: 'base' },
+        { do: 'rot', node: 'ridge' },
+        { do: 'edit', node: 'base', seed: 102 },
+      ),
+      fileCount: 1,
+      bytesMax: 30_000,
+    },
+  },
 ];
 
 test.each(found)('$title', async ({ plan }) => {

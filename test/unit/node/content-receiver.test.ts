@@ -111,6 +111,41 @@ describe('a receiver of contents', () => {
     expect(next.pollTask()).toMatchObject({ type: 'finish' });
   });
 
+  it('leaves out a base that is gone here when it asks again, and for the rest of the session', () => {
+    const gone = failure('BASE_GONE', 'local', 'gone');
+    const withBase = Uint8Array.of(1, 1);
+    const failures: ((receiver: ContentReceiver) => void)[] = [
+      (receiver) => receiver.opened(first, gone),
+      (receiver) => [receiver.opened(first, success(transferOf(1))), receiver.stored(first, 0, gone)],
+      (receiver) => [receiver.opened(first, success(transferOf(1))), receiver.answered(first, 0, gone)],
+    ];
+    for (const fail of failures) {
+      const { receiver, journal, give, outputs } = start();
+      outputs();
+      give(0, withBase);
+      fail(receiver);
+      expect(outputs()).toMatchObject([
+        { type: 'withdraw', number: first },
+        { type: 'want', want: { root, bases: [] } },
+      ]);
+      expect(journal.plan(root)).toBeUndefined();
+      receiver.start({ ...wanted, root: hashOf(9) }, [hashOf(4), hashOf(3)]);
+      expect(outputs()).toMatchObject([{ type: 'want', want: { bases: [hashOf(4)] } }]);
+    }
+  });
+
+  it('resumes without a base that is gone here, which the peer hears of in one want', () => {
+    const { receiver, journal, give, outputs } = start();
+    give(0, Uint8Array.of(1, 1));
+    receiver.opened(first, success({ ...transferOf(2), planObject: Uint8Array.of(1, 1) }));
+    outputs();
+    const next = new ContentReceiver(journal, nodeCrypto);
+    next.start(wanted, []);
+    next.opened(first, failure('BASE_GONE', 'local', 'gone'));
+    const [want, ...more] = outputs(next);
+    expect([want, more]).toMatchObject([{ type: 'want', want: { root, bases: [] } }, []]);
+  });
+
   it('says what failed, with whose fault it was, and withdraws', () => {
     const cases: [string, (receiver: ContentReceiver, give: (object: number, bytes: Uint8Array) => void) => void][] = [
       ['PLAN_BAD', (receiver) => receiver.opened(first, failure('PLAN_BAD', 'peer', 'x'))],
