@@ -4,8 +4,8 @@ import type { ClockQuality, WallMs } from '../core/time.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { RecordFormat, TableDefinition } from '../formats/record-stream.ts';
 import type { IngestCounts, IngestLedger } from '../observations/ingest-ledger.ts';
-import { type LoggerEvent, mergedFlags, type ObservationStore, type RowSource } from '../observations/observation-store.ts';
-import { QualityChecks } from '../observations/quality-checks.ts';
+import type { LoggerEvent, ObservationStore, RowSource } from '../observations/observation-store.ts';
+import { QualityChecks, worseFlags } from '../observations/quality-checks.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
 import { type Derivation, encodeTableRevision, type TableRevision, tableRevision } from '../observations/table-revision.ts';
 import type { Compressor } from '../ports/compressor.ts';
@@ -170,21 +170,10 @@ export class RowWriter {
     if (this.#countedAs !== undefined) this.#parts.ledger.count(this.#dataset, this.#countedAs, counts);
   }
 
-  /** Rows that are not stored and not twice among these. What is later than everything before it cannot be. */
+  /** Rows that are not stored and not twice among these. */
   #fresh(revision: TableRevision, rows: readonly SegmentRow[]): readonly SegmentRow[] {
-    const { observations } = this.#parts;
-    const lastUs = observations.lastUs(this.#dataset, revision.id) ?? Number.NEGATIVE_INFINITY;
-    const isStored = (row: SegmentRow): boolean => row.timeUs <= lastUs && observations.has(this.#dataset, revision.id, row);
-    if (rows.every((row, index) => index === 0 || row.timeUs > (rows[index - 1] as SegmentRow).timeUs)) {
-      return rows.filter((row) => !isStored(row));
-    }
-    const seen = new Set<string>();
-    return rows.filter((row) => {
-      const name = `${row.timeUs} ${row.recordNumber ?? ''} ${JSON.stringify(row.cells)}`;
-      if (seen.has(name)) return false;
-      seen.add(name);
-      return !isStored(row);
-    });
+    const isRising = rows.every((row, index) => index === 0 || row.timeUs > (rows[index - 1] as SegmentRow).timeUs);
+    return this.#parts.observations.unstored(this.#dataset, revision.id, isRising ? rows : onceEach(rows));
   }
 
   /** The rows with their flags, and before them the last stored row where only now is known how it stands beside its neighbours. */
@@ -204,9 +193,19 @@ export class RowWriter {
     const last = before.at(-1);
     const late: SegmentRow[] = [];
     if (last?.flags !== undefined) {
-      const merged = mergedFlags(last.flags, flags[before.length - 1] as Uint8Array);
+      const merged = worseFlags(last.flags, flags[before.length - 1] as Uint8Array);
       if (merged.some((flag, field) => flag !== last.flags?.[field])) late.push({ ...last, flags: merged });
     }
     return [...late, ...ordered.map((row, index) => ({ ...row, flags: flags[before.length + index] as Uint8Array }))];
   }
+}
+
+function onceEach(rows: readonly SegmentRow[]): readonly SegmentRow[] {
+  const seen = new Set<string>();
+  return rows.filter((row) => {
+    const name = `${row.timeUs} ${row.recordNumber ?? ''} ${JSON.stringify(row.cells)}`;
+    if (seen.has(name)) return false;
+    seen.add(name);
+    return true;
+  });
 }

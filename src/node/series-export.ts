@@ -1,7 +1,8 @@
 import { toHex } from '../core/bytes.ts';
 import type { DatasetId } from '../core/identifiers.ts';
 import type { SeriesRow, SeriesTable } from '../formats/series-table.ts';
-import type { ObservationStore, StoredRow, TableSummary } from '../observations/observation-store.ts';
+import type { ObservationStore, TableSummary } from '../observations/observation-store.ts';
+import type { StoredRow } from '../observations/row-store.ts';
 
 /** QARTOD: not evaluated, and missing. */
 const notEvaluated = 2;

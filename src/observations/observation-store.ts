@@ -1,15 +1,14 @@
 import * as v from 'valibot';
-import { equalBytes, toHex } from '../core/bytes.ts';
+import { toHex } from '../core/bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
 import { type DatasetId, type Hash, identifierBytes, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
-import type { Cell } from '../formats/record-stream.ts';
-import type { Catalog, Schema, SqlValue } from '../ports/catalog.ts';
+import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import { worseFlag } from './quality-checks.ts';
+import { type RowExtent, RowStore, rowTables, type StoredRow } from './row-store.ts';
 import type { SegmentRow } from './segment-batch.ts';
-import { decodeSegment, encodeSegment } from './segment-codec.ts';
+import { encodeSegment } from './segment-codec.ts';
 import { compareDefinitions, comparePositions, decodeTableRevision, encodeTableRevision, type TableRevision } from './table-revision.ts';
 
 /**
@@ -40,14 +39,7 @@ export const observationSchema: Schema = {
        author BLOB NOT NULL,
        PRIMARY KEY (revision, author)
      ) STRICT, WITHOUT ROWID;
-     CREATE TABLE observation (
-       revision INTEGER NOT NULL REFERENCES table_revision (id),
-       time_us INTEGER NOT NULL,
-       record INTEGER NOT NULL,
-       cells TEXT NOT NULL,
-       flags BLOB,
-       PRIMARY KEY (revision, time_us, record, cells)
-     ) STRICT, WITHOUT ROWID;
+     ${rowTables.loose}
      CREATE TABLE logger_event (
        revision INTEGER NOT NULL REFERENCES table_revision (id),
        time_us INTEGER NOT NULL,
@@ -62,6 +54,7 @@ export const observationSchema: Schema = {
        reason TEXT NOT NULL,
        PRIMARY KEY (revision, from_record, to_record)
      ) STRICT, WITHOUT ROWID;`,
+    rowTables.blocks,
   ],
 };
 
@@ -100,21 +93,9 @@ export interface Gap {
   readonly reason: string;
 }
 
-/** One stored row. */
-export interface StoredRow {
-  readonly timeUs: number;
-  readonly recordNumber?: number;
-  readonly cells: readonly Cell[];
-  /** One QARTOD flag a field, where the row was checked. */
-  readonly flags?: Uint8Array;
-}
-
 /** A table revision with the extent of its rows. */
-export interface TableSummary {
+export interface TableSummary extends RowExtent {
   readonly revision: TableRevision;
-  readonly rows: number;
-  readonly firstUs?: number;
-  readonly lastUs?: number;
 }
 
 const integer = v.pipe(v.number(), v.integer());
@@ -148,51 +129,19 @@ export function encodeGap(gap: Gap): CborValue {
   return [gap.table, gap.fromRecord, gap.toRecord, gap.reason];
 }
 
-interface ObservationRow {
-  time_us: number;
-  record: number;
-  cells: string;
-  flags: Uint8Array | null;
-}
-
-const rowsPerPage = 2048;
-
-function storedRow(row: ObservationRow): StoredRow {
-  return {
-    timeUs: row.time_us,
-    ...(row.record === noRecord ? {} : { recordNumber: row.record }),
-    cells: JSON.parse(row.cells) as Cell[],
-    ...(row.flags === null ? {} : { flags: row.flags }),
-  };
-}
-
-/** No record number. */
-const noRecord = -1;
-/** Rows that go into the catalog by one statement: what a statement costs is shared by them. */
-const rowsPerInsert = 16;
-const insertRows = (count: number): string =>
-  `INSERT OR IGNORE INTO observation (revision, time_us, record, cells, flags) VALUES ${Array(count).fill('(?, ?, ?, ?, ?)').join(', ')}`;
-const insertOne = insertRows(1);
-const insertMany = insertRows(rowsPerInsert);
-
-/** The worse flags of two checks of one row. */
-export function mergedFlags(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return Uint8Array.from(a, (flag, field) => worseFlag(flag, b[field] ?? flag));
-}
-
 /** The observations of all `series` datasets, in the catalog. Synchronous; part of the caller's transaction. */
 export class ObservationStore {
   readonly #catalog: Catalog;
   readonly #crypto: Crypto;
   readonly #compressor: Compressor;
   readonly #keyByRevision = new Map<string, number>();
-  /** The segment that this node has just made, whose rows need not be decoded to be known. */
-  #made: { readonly segment: Uint8Array; readonly rows: readonly SegmentRow[] } | undefined;
+  readonly #rows: RowStore;
 
   constructor(catalog: Catalog, crypto: Crypto, compressor: Compressor) {
     this.#catalog = catalog;
     this.#crypto = crypto;
     this.#compressor = compressor;
+    this.#rows = new RowStore(catalog, compressor);
     catalog.migrate(observationSchema);
   }
 
@@ -215,7 +164,7 @@ export class ObservationStore {
   /** Log payload of a batch that is about to be applied here. */
   encode(batch: RowBatch, fieldCount: number): CborValue {
     const payload = encodeRowBatch(batch, fieldCount, this.#compressor);
-    this.#made = { segment: (payload as CborValue[])[1] as Uint8Array, rows: batch.rows };
+    this.#rows.remember((payload as CborValue[])[1] as Uint8Array, batch.rows);
     return payload;
   }
 
@@ -234,42 +183,16 @@ export class ObservationStore {
     return known !== undefined && comparePositions(revision.position, this.#revision(known.payload)?.position) <= 0;
   }
 
-  /** Time of a table revision's last row, microseconds since 1970 UTC; `undefined` when it has none. */
-  lastUs(dataset: DatasetId, table: Hash): number | undefined {
-    const key = this.#key(dataset, table);
-    if (key === undefined) return undefined;
-    const found = this.#catalog.get<{ last: number | null }>('SELECT max(time_us) AS last FROM observation WHERE revision = ?', key);
-    return found?.last ?? undefined;
-  }
-
   /** The last rows before a time, at most `count` of them, in order of time. */
   rowsBefore(dataset: DatasetId, table: Hash, timeUs: number, count: number): StoredRow[] {
     const key = this.#key(dataset, table);
-    if (key === undefined) return [];
-    return this.#catalog
-      .all<ObservationRow>(
-        `SELECT time_us, record, cells, flags FROM observation WHERE revision = ? AND time_us < ?
-         ORDER BY time_us DESC, record DESC, cells DESC LIMIT ?`,
-        key,
-        timeUs,
-        count,
-      )
-      .map(storedRow)
-      .reverse();
+    return key === undefined ? [] : this.#rows.before(key, timeUs, count);
   }
 
-  /** True when exactly this row is stored. */
-  has(dataset: DatasetId, table: Hash, row: StoredRow): boolean {
+  /** Those of some rows that are not stored. */
+  unstored(dataset: DatasetId, table: Hash, rows: readonly SegmentRow[]): readonly SegmentRow[] {
     const key = this.#key(dataset, table);
-    if (key === undefined) return false;
-    const found = this.#catalog.get(
-      'SELECT 1 FROM observation WHERE revision = ? AND time_us = ? AND record = ? AND cells = ?',
-      key,
-      row.timeUs,
-      row.recordNumber ?? noRecord,
-      JSON.stringify(row.cells),
-    );
-    return found !== undefined;
+    return key === undefined ? rows : this.#rows.unstored(key, rows);
   }
 
   /** Every table revision of a dataset with the extent of its rows, by station and table. */
@@ -281,37 +204,14 @@ export class ObservationStore {
       )
       .flatMap((row) => {
         const revision = this.#revision(row.payload);
-        const extent = this.#catalog.get<{ n: number; first: number | null; last: number | null }>(
-          'SELECT count(*) AS n, min(time_us) AS first, max(time_us) AS last FROM observation WHERE revision = ?',
-          row.id,
-        );
-        if (revision === undefined || extent === undefined) return [];
-        const { n, first, last } = extent;
-        return [{ revision, rows: n, ...(first === null ? {} : { firstUs: first }), ...(last === null ? {} : { lastUs: last }) }];
+        return revision === undefined ? [] : [{ revision, ...this.#rows.extent(row.id) }];
       });
   }
 
   /** Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included). Read in pages, so the caller may take its time; rows that arrive meanwhile may or may not be met. */
   *rows(dataset: DatasetId, table: Hash, fromUs = Number.MIN_SAFE_INTEGER, toUs = Number.MAX_SAFE_INTEGER): IterableIterator<StoredRow> {
     const key = this.#key(dataset, table);
-    if (key === undefined) return;
-    let after: ObservationRow = { time_us: fromUs, record: Number.MIN_SAFE_INTEGER, cells: '', flags: null };
-    for (;;) {
-      const page = this.#catalog.all<ObservationRow>(
-        `SELECT time_us, record, cells, flags FROM observation
-         WHERE revision = ? AND (time_us, record, cells) > (?, ?, ?) AND time_us < ? ORDER BY time_us, record, cells LIMIT ?`,
-        key,
-        after.time_us,
-        after.record,
-        after.cells,
-        toUs,
-        rowsPerPage,
-      );
-      for (const row of page) yield storedRow(row);
-      const last = page.at(-1);
-      if (last === undefined || page.length < rowsPerPage) return;
-      after = last;
-    }
+    if (key !== undefined) yield* this.#rows.rows(key, fromUs, toUs);
   }
 
   /** Logger events of one table revision, by time. */
@@ -369,9 +269,9 @@ export class ObservationStore {
     const [table, segment, , events] = shaped.output;
     const key = this.#key(dataset, table as Hash);
     if (key === undefined) return failure('TABLE_UNKNOWN', 'peer', 'observations came before the definition of their table');
-    const rows = this.#rowsOf(segment);
+    const rows = this.#rows.unpack(segment);
     if (!rows.ok) return rows;
-    const stored = this.#insert(key, rows.value);
+    const stored = this.#rows.insert(key, rows.value, segment);
     for (const [timeUs, name, detail] of events) {
       this.#catalog.run(
         'INSERT OR IGNORE INTO logger_event (revision, time_us, name, detail) VALUES (?, ?, ?, ?)',
@@ -382,44 +282,6 @@ export class ObservationStore {
       );
     }
     return success({ stored, duplicate: rows.value.length - stored });
-  }
-
-  #rowsOf(segment: Uint8Array): Outcome<readonly SegmentRow[]> {
-    const made = this.#made;
-    this.#made = undefined;
-    if (made !== undefined && equalBytes(made.segment, segment)) return success(made.rows);
-    const batch = decodeSegment(segment, this.#compressor);
-    return batch.ok ? success(batch.value.rows) : batch;
-  }
-
-  /** Enters rows; returns how many were not there. Of a row that was, the flags become the worse of both, whichever came first. */
-  #insert(key: number, rows: readonly SegmentRow[]): number {
-    let stored = 0;
-    for (let from = 0; from < rows.length; ) {
-      const block = rows.length - from >= rowsPerInsert ? rows.slice(from, from + rowsPerInsert) : rows.slice(from, from + 1);
-      const parameters: SqlValue[] = [];
-      for (const row of block) parameters.push(key, row.timeUs, row.recordNumber ?? noRecord, JSON.stringify(row.cells), row.flags ?? null);
-      const inserted = this.#catalog.run(block.length === 1 ? insertOne : insertMany, ...parameters);
-      if (inserted < block.length) for (const row of block) this.#addFlags(key, row);
-      stored += inserted;
-      from += block.length;
-    }
-    return stored;
-  }
-
-  #addFlags(key: number, row: SegmentRow): void {
-    if (row.flags === undefined) return;
-    const identity = [key, row.timeUs, row.recordNumber ?? noRecord, JSON.stringify(row.cells)] as const;
-    const known = this.#catalog.get<{ flags: Uint8Array | null }>(
-      'SELECT flags FROM observation WHERE revision = ? AND time_us = ? AND record = ? AND cells = ?',
-      ...identity,
-    );
-    const flags = known?.flags == null ? row.flags : mergedFlags(known.flags, row.flags);
-    this.#catalog.run(
-      'UPDATE observation SET flags = ? WHERE revision = ? AND time_us = ? AND record = ? AND cells = ?',
-      flags,
-      ...identity,
-    );
   }
 
   #applyGap(dataset: DatasetId, payload: CborValue): Outcome<{ readonly stored: number; readonly duplicate: number }> {

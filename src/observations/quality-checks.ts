@@ -55,6 +55,11 @@ export function worseFlag(a: number, b: number): number {
   return severity(a) >= severity(b) ? a : b;
 }
 
+/** The worse flags of two checks of one row, field by field. */
+export function worseFlags(a: Uint8Array, b: Uint8Array): Uint8Array {
+  return Uint8Array.from(a, (flag, field) => worseFlag(flag, b[field] ?? flag));
+}
+
 function severity(flag: number): number {
   return flag === qualityFlag.notEvaluated ? 0 : flag;
 }
