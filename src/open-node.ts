@@ -20,6 +20,7 @@ import { openSqliteCatalog } from './runtime/sqlite-catalog.ts';
 import { storageError } from './runtime/storage-faults.ts';
 import { systemClock } from './runtime/system-clock.ts';
 import { systemEntropy } from './runtime/system-entropy.ts';
+import { systemTimeZones } from './runtime/system-time-zones.ts';
 import { systemTimers } from './runtime/system-timers.ts';
 import { WorkerPool } from './runtime/worker-pool.ts';
 import { zstdCompressor } from './runtime/zstd-compressor.ts';
@@ -83,6 +84,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       openMedium: openBundleDirectory,
       openTransport,
       instrumentTimer,
+      timeZones: systemTimeZones(),
       openMessageFeed: mqttFeed(),
       listenForPushes,
       exporters: { netcdf: writeNetcdf, geopackage: writeGeopackage },

@@ -1,14 +1,16 @@
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
-import type { FormatReader, LocalStamp, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
+import type { FormatReader, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
 import type { FileCursor } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
 import type { TableRevision } from '../observations/table-revision.ts';
+import type { ZonedClockStates } from '../observations/zoned-clock.ts';
 import type { FileReader } from '../ports/file-tree.ts';
 import { type IngestParts, type IngestReport, RowWriter, rowsPerSegment } from './row-writer.ts';
 import type { SiteProfile } from './site-profile.ts';
+import { type Doubt, doubtOf, SiteTime, timeSkipped, toUtcUs } from './site-time.ts';
 
 /**
  * One reading of one file, message or archived piece: bytes in, rows and defects out, in steps that are one transaction each.
@@ -35,6 +37,8 @@ export interface FileRunOptions {
   readonly format: RecordFormat;
   /** Where an earlier reading stopped. */
   readonly resume?: ReaderPosition;
+  /** Where its clocks stood then. */
+  readonly clocks?: ZonedClockStates;
   /** Name of the source in the counts; default `source`. */
   readonly countedAs?: string;
   /** The bytes are archived already and are read again for this reason: rows go into a derived revision, and nothing else is noted. */
@@ -51,6 +55,7 @@ export class FileRun {
   readonly #from: number;
   readonly #countedAs: string;
   readonly #writer: RowWriter;
+  readonly #time: SiteTime;
   /** Found tables with the revision each is: tables that take turns are found again and again. */
   readonly #revisionByTable = new WeakMap<TableDefinition, TableRevision>();
   readonly #revisionById = new Map<string, TableRevision>();
@@ -59,13 +64,14 @@ export class FileRun {
   #needsZone = false;
 
   constructor(parts: IngestParts, options: FileRunOptions) {
-    const { source, format, resume, countedAs = source, reason, dataset, profile } = options;
+    const { source, format, resume, countedAs = source, reason, dataset, profile, clocks } = options;
     this.#parts = parts;
     this.#options = options;
     this.#reader = format.reader(resume);
     this.#from = resume?.offset ?? 0;
     this.#countedAs = countedAs;
     this.#writer = new RowWriter(parts, dataset, profile, reason === undefined ? countedAs : undefined, reason);
+    this.#time = new SiteTime(profile, parts.timeZones, clocks);
     if (resume?.table !== undefined) this.#revision = this.#revisionOf(resume.table);
   }
 
@@ -142,7 +148,8 @@ export class FileRun {
       if (raw !== undefined) ledger.archive(dataset, { source, offset: first, lengthBytes: end - first, root: raw.root });
       this.#store(items, defects);
       const cursor = this.#needsZone ? undefined : cursorAt(this.#reader.position());
-      if (cursor !== undefined) ledger.setCursor(dataset, source, cursor);
+      const clocks = this.#time.state();
+      if (cursor !== undefined) ledger.setCursor(dataset, source, clocks === undefined ? cursor : { ...cursor, clocks });
     });
   }
 
@@ -154,9 +161,8 @@ export class FileRun {
       } else if (item.type === 'record' || item.type === 'event') {
         const offsetMinutes = item.stamp.offsetMinutes ?? profile.utcOffsetMinutes;
         if (offsetMinutes === undefined) {
-          this.#needsZone = true;
-          this.#gatherings = new Map();
-          return;
+          if (!this.#storeByZone(item)) return;
+          continue;
         }
         const stampedUs = toUtcUs(item.stamp, offsetMinutes);
         this.#gather(item, corrected === undefined ? stampedUs : corrected(stampedUs));
@@ -170,6 +176,27 @@ export class FileRun {
     this.#gatherings = new Map();
   }
 
+  /** Gathers a record whose clock follows a zone. False where nobody knows which, and nothing of this step can be stored. */
+  #storeByZone(item: Extract<ParsedItem, { type: 'record' | 'event' }>): boolean {
+    const revision = this.#revision;
+    const time = revision === undefined ? undefined : this.#time.resolve(item.stamp, `${revision.stationId} ${revision.table}`);
+    if (revision === undefined || time === undefined) {
+      this.#needsZone = true;
+      this.#gatherings = new Map();
+      return false;
+    }
+    const { source, reason, corrected = (timeUs) => timeUs } = this.#options;
+    if (time.kind === 'skipped') {
+      const { offset, length: lengthBytes } = item.range;
+      if (reason === undefined)
+        this.#writer.quarantine({ source, offset, lengthBytes, scope: 'record', ...timeSkipped, bytes: new Uint8Array(0) });
+      return true;
+    }
+    const doubt = item.type === 'record' ? doubtOf(time, revision.fields.length) : undefined;
+    this.#gather(item, corrected(time.timeUs), doubt);
+    return true;
+  }
+
   #revisionOf(found: TableDefinition): TableRevision {
     const known = this.#revisionByTable.get(found);
     if (known !== undefined) return known;
@@ -180,7 +207,7 @@ export class FileRun {
     return revision;
   }
 
-  #gather(item: Extract<ParsedItem, { type: 'record' | 'event' }>, timeUs: number): void {
+  #gather(item: Extract<ParsedItem, { type: 'record' | 'event' }>, timeUs: number, doubt?: Doubt): void {
     const revision = this.#revision;
     if (revision === undefined) return;
     let gathering = this.#gatherings.get(revision);
@@ -191,8 +218,11 @@ export class FileRun {
     gathering.from = Math.min(gathering.from, item.range.offset);
     gathering.to = Math.max(gathering.to, item.range.offset + item.range.length);
     if (item.type === 'event') gathering.events.push({ timeUs, name: item.name, detail: item.detail });
-    else
-      gathering.rows.push({ timeUs, ...(item.recordNumber === undefined ? {} : { recordNumber: item.recordNumber }), cells: item.cells });
+    else {
+      const { recordNumber, cells } = item;
+      gathering.rows.push({ timeUs, ...(recordNumber === undefined ? {} : { recordNumber }), cells, ...(doubt && { flags: doubt.flags }) });
+      if (doubt !== undefined) gathering.events.push(doubt.event);
+    }
     if (gathering.rows.length >= rowsPerSegment) {
       this.#flush(gathering);
       this.#gatherings.delete(revision);
@@ -214,15 +244,10 @@ export class FileRun {
   }
 }
 
-/** Microseconds since 1970 UTC of a time on a clock that is `offsetMinutes` east of UTC. */
-export function toUtcUs(stamp: LocalStamp, offsetMinutes: number): number {
-  return stamp.localUs - (stamp.offsetMinutes ?? offsetMinutes) * 60_000_000;
-}
-
 /** The error of a source whose times have no zone. */
 export function zoneUnknown(source: string): GodwitError {
   return new GodwitError(
     'ZONE_UNKNOWN',
-    `"${source}" does not say its zone; give the logger's utcOffsetMinutes in the site profile, and it will be read.`,
+    `"${source}" does not say its zone; give the logger's utcOffsetMinutes (or its zone) in the site profile, and it will be read.`,
   );
 }

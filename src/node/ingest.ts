@@ -1,15 +1,18 @@
-import { toHex } from '../core/bytes.ts';
+import { toHex, utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
 import type { ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
-import type { CollectedBatch, DeviceSession, InstrumentClock } from '../instruments/driver.ts';
+import type { CollectedBatch, CollectedRecord, DeviceSession, InstrumentClock } from '../instruments/driver.ts';
 import { type ClockReading, clockEvent, hasStepped } from '../observations/clock-epochs.ts';
 import type { DeviceCursor, FileCursor } from '../observations/ingest-ledger.ts';
 import { encodeGap, type LoggerEvent } from '../observations/observation-store.ts';
+import type { SegmentRow } from '../observations/segment-batch.ts';
+import type { TableRevision } from '../observations/table-revision.ts';
 import type { FileTree } from '../ports/file-tree.ts';
-import { FileRun, toUtcUs, zoneUnknown } from './file-ingest.ts';
-import { type IngestParts, type IngestReport, RowWriter, Tally, utcOffsetAttribute } from './row-writer.ts';
+import { FileRun, zoneUnknown } from './file-ingest.ts';
+import { type IngestParts, type IngestReport, RowWriter, Tally, utcOffsetAttribute, zoneAttribute } from './row-writer.ts';
 import type { SiteProfile } from './site-profile.ts';
+import { doubtOf, SiteTime, timeSkipped } from './site-time.ts';
 
 /**
  * From an instrument's bytes to observations: archive raw, recognise, parse, normalise time, compare with what is stored, check, store, and only then move the cursor: rows, quarantine, counts
@@ -79,7 +82,8 @@ export class Ingest {
           'No known instrument format begins like this file.',
         );
       // A ring is overwritten in place: what is new in it may stand anywhere.
-      const from = resume === undefined || format.isRing === true ? {} : { resume: resume.position };
+      const from =
+        resume === undefined || format.isRing === true ? {} : { resume: resume.position, ...(resume.clocks && { clocks: resume.clocks }) };
       const run = new FileRun(this.#parts, { dataset, source, profile, format, ...from });
       const cursorAt = (position: ReaderPosition, isAtEnd: boolean): FileCursor => {
         const prefixBytes = Math.min(headBytes, head.length);
@@ -144,31 +148,33 @@ export class Ingest {
     // Another definition than the one the cursor was left in: a program change opened a new table revision, which is read from its beginning.
     const current = (await session.tables()).find((each) => each.name === table);
     const from = last !== undefined && last.revision === current?.revision ? last : undefined;
+    const time = new SiteTime(profile, this.#parts.timeZones, last?.clocks);
     for await (const batch of session.collect(table, from)) {
-      const offsetMinutes = profile.utcOffsetMinutes;
-      const found = deviceTable(identity, batch, offsetMinutes);
+      const found = deviceTable(identity, batch, profile);
       const revision = writer.revisionOf(found, {
         ...profile,
         ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}),
       });
-      const rows = batch.records.map(({ stamp, recordNumber, cells }) => {
-        const recordOffset = stamp.offsetMinutes ?? offsetMinutes;
-        if (recordOffset === undefined) throw zoneUnknown(source);
-        return { timeUs: toUtcUs(stamp, recordOffset), ...(recordNumber === undefined ? {} : { recordNumber }), cells };
-      });
+      const { rows, events, skipped } = stamped(batch, revision, time, source);
       await host.exclusive(key, async () => {
         const raw = await contents.addBytes(batch.raw);
         host.atomically(() => {
           ledger.archive(dataset, { source: key, offset: 0, lengthBytes: batch.raw.length, root: raw.root });
           const origin = { name: key, root: raw.root, offset: 0, lengthBytes: batch.raw.length };
-          writer.store(revision, rows, this.#clockEvents(`${dataset} ${key} ${toHex(revision.id)}`, profile, read), origin);
+          const clockEvents = this.#clockEvents(`${dataset} ${key} ${toHex(revision.id)}`, profile, read);
+          writer.store(revision, rows, [...events, ...clockEvents], origin);
+          for (const { recordNumber = 0, cells } of skipped) {
+            const bytes = utf8(JSON.stringify(cells));
+            writer.quarantine({ source: key, offset: recordNumber, lengthBytes: bytes.length, scope: 'record', ...timeSkipped, bytes });
+          }
           if (batch.missing !== undefined) {
             writer.tally.gaps++;
             const { from: fromRecord, to: toRecord } = batch.missing;
             const reason = 'overwritten in the logger before it was collected';
             host.append(dataset, 'gap', encodeGap({ table: revision.id, fromRecord, toRecord, reason }));
           }
-          ledger.setCursor(dataset, key, { kind: 'device', ...batch.cursor });
+          const clocks = time.state();
+          ledger.setCursor(dataset, key, { kind: 'device', ...batch.cursor, ...(clocks && { clocks }) });
         });
       });
     }
@@ -177,11 +183,12 @@ export class Ingest {
 
   /** What there is to say of an instrument's clock since it was last written down for a table. */
   #clockEvents(table: string, profile: SiteProfile, read: ReadClock | undefined): LoggerEvent[] {
-    const offsetMinutes = read?.clock.stamp.offsetMinutes ?? profile.utcOffsetMinutes;
-    if (read === undefined || offsetMinutes === undefined) return [];
+    const shown = read && new SiteTime(profile, this.#parts.timeZones).resolve(read.clock.stamp, '');
+    // In an hour that a clock shows twice it says too little of itself.
+    if (read === undefined || shown?.kind !== 'certain') return [];
     const { clock, referenceUs } = read;
     const reading = {
-      instrumentUs: toUtcUs(clock.stamp, offsetMinutes),
+      instrumentUs: shown.timeUs,
       referenceUs,
       uncertaintyMs: clock.uncertaintyMs,
       quality: this.#parts.host.clockQuality,
@@ -221,11 +228,40 @@ export function recognise(formats: readonly RecordFormat[], head: Uint8Array, pa
   return best !== undefined && best.confidence > 0 ? best.format : undefined;
 }
 
+/** The records of a batch as rows, with what is to be said of their times, and those that are stamped with a time that was not. @throws GodwitError `ZONE_UNKNOWN` */
+function stamped(
+  { table, records }: CollectedBatch,
+  revision: TableRevision,
+  time: SiteTime,
+  source: string,
+): { readonly rows: SegmentRow[]; readonly events: LoggerEvent[]; readonly skipped: CollectedRecord[] } {
+  const [rows, events, skipped]: [SegmentRow[], LoggerEvent[], CollectedRecord[]] = [[], [], []];
+  const intervalUs = table.intervalUs > 0 ? table.intervalUs : undefined;
+  for (const record of records) {
+    const { stamp, recordNumber, cells } = record;
+    const found = time.resolve(stamp, `${revision.stationId} ${table.name}`, intervalUs);
+    if (found === undefined) throw zoneUnknown(source);
+    if (found.kind === 'skipped') {
+      skipped.push(record);
+      continue;
+    }
+    const doubt = doubtOf(found, cells.length);
+    rows.push({
+      timeUs: found.timeUs,
+      ...(recordNumber === undefined ? {} : { recordNumber }),
+      cells,
+      ...(doubt && { flags: doubt.flags }),
+    });
+    if (doubt !== undefined) events.push(doubt.event);
+  }
+  return { rows, events, skipped };
+}
+
 /** An instrument's table in the terms of a file's. */
 function deviceTable(
   identity: Awaited<ReturnType<DeviceSession['identify']>>,
   batch: CollectedBatch,
-  offsetMinutes: number | undefined,
+  { utcOffsetMinutes: offsetMinutes, zone }: SiteProfile,
 ): TableDefinition {
   return {
     format: 'device',
@@ -239,6 +275,7 @@ function deviceTable(
       signature: identity.programSignature,
       tableSignature: batch.table.revision,
       ...(offsetMinutes === undefined ? {} : { [utcOffsetAttribute]: String(offsetMinutes) }),
+      ...(zone === undefined ? {} : { [zoneAttribute]: zone }),
     },
     fields: batch.table.fields,
   };

@@ -15,6 +15,7 @@ import type { FileTree } from '../ports/file-tree.ts';
 import type { LinkDriver } from '../ports/links.ts';
 import type { PowerState } from '../ports/power-state.ts';
 import type { SegmentCutter } from '../ports/segment-cutter.ts';
+import type { TimeZones } from '../ports/time-zones.ts';
 import type { Timers } from '../ports/timers.ts';
 
 /**
@@ -42,6 +43,8 @@ export interface Platform {
   /** Connects to an instrument: `tcp://host:port`. Throws `INSTRUMENT_UNREACHABLE`. */
   openTransport(address: string): Promise<InstrumentTransport>;
   readonly instrumentTimer: InstrumentTimer;
+  /** What clocks show that follow the zones of site profiles. */
+  readonly timeZones: TimeZones;
   readonly openMessageFeed: OpenMessageFeed;
   readonly listenForPushes: ListenForPushes;
   /** Writes tables of observations to a file, as one step. */

@@ -5,10 +5,12 @@ import { type ClockReading, clockEpochs, clockReadings, correctedUs } from '../o
 import type { FileCursor, RawPiece } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent, TableSummary } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
+import type { TimeZones } from '../ports/time-zones.ts';
 import { FileRun } from './file-ingest.ts';
 import { recognise } from './ingest.ts';
-import { type IngestParts, type IngestReport, RowWriter, rowsPerSegment, utcOffsetAttribute } from './row-writer.ts';
+import { type IngestParts, type IngestReport, RowWriter, rowsPerSegment, utcOffsetAttribute, zoneAttribute } from './row-writer.ts';
 import type { SiteProfile } from './site-profile.ts';
+import { doubtOf, SiteTime } from './site-time.ts';
 
 /**
  * Reading the past again: what was parsed by a parser with a fault, stamped in a wrong zone, or never checked, is derived anew from the bytes that were archived when it was read.
@@ -89,10 +91,10 @@ export class Reprocessing {
     const { observations, ledger, host } = this.#parts;
     const events = observations.events(dataset, revision.id);
     const corrected = correction(clock === 'read' ? clockReadings(events) : (clock ?? []));
-    // Rows are stamped in UTC by the offset that held when they were read; another one now moves them.
-    const stampedAt = revision.attributes[utcOffsetAttribute];
-    const shiftUs =
-      stampedAt === undefined || profile.utcOffsetMinutes === undefined ? 0 : (Number(stampedAt) - profile.utcOffsetMinutes) * 60_000_000;
+    // Rows are stamped in UTC by the offset or zone that held when they were read; another one now moves them.
+    const shown = shownBefore(revision.attributes, this.#parts.timeZones);
+    const isMoved = shown !== undefined && (profile.utcOffsetMinutes !== undefined || profile.zone !== undefined);
+    const time = new SiteTime(profile, this.#parts.timeZones);
     const { stationId, stationName, format, table, model, serial, attributes, fields, intervalUs, position } = revision;
     const site = {
       stationId,
@@ -104,16 +106,25 @@ export class Reprocessing {
     const derived = writer.revisionOf({ format, station: stationId, table, model, serial, attributes, fields }, { ...site, ...profile });
     const store = (rows: readonly SegmentRow[], some: readonly LoggerEvent[]): void =>
       host.atomically(() => writer.store(derived, rows, some, { name: `${stationId} ${table}`, offset: 0, lengthBytes: 0 }));
-    let rows: SegmentRow[] = [];
+    let [rows, doubts]: [SegmentRow[], LoggerEvent[]] = [[], []];
     for (const { timeUs, recordNumber, cells } of observations.rows(dataset, revision.id)) {
-      const at = corrected(timeUs + shiftUs);
-      rows.push({ timeUs: at, ...(recordNumber === undefined ? {} : { recordNumber }), cells });
+      const found = isMoved ? time.resolve({ localUs: shown(timeUs) }, table) : undefined;
+      // What the clock of the zone given now never showed keeps the time it had, as doubtful.
+      const at = found?.kind === 'skipped' ? ({ kind: 'doubtful', timeUs, otherUs: timeUs } as const) : found;
+      const doubt = at && doubtOf(at, cells.length);
+      if (doubt !== undefined) doubts.push(doubt.event);
+      rows.push({
+        timeUs: corrected(at?.timeUs ?? timeUs),
+        ...(recordNumber === undefined ? {} : { recordNumber }),
+        cells,
+        ...(doubt && { flags: doubt.flags }),
+      });
       if (rows.length === rowsPerSegment) {
-        store(rows, []);
-        rows = [];
+        store(rows, doubts);
+        [rows, doubts] = [[], []];
       }
     }
-    store(rows, events);
+    store(rows, [...doubts, ...events]);
     host.atomically(() => ledger.setDerivation(dataset, derived.derivation?.from ?? revision.id, reason));
     return writer.tally.report(`${stationId} ${table}`, format, 0);
   }
@@ -135,6 +146,14 @@ export class Reprocessing {
       yield* contents.stream(content);
     }
   }
+}
+
+/** What the instrument's clock showed at the times of a table's rows, by the offset or zone that they were read with; `undefined` where the table does not say. */
+function shownBefore(attributes: Readonly<Record<string, string>>, zones: TimeZones): ((timeUs: number) => number) | undefined {
+  const { [utcOffsetAttribute]: offsetMinutes, [zoneAttribute]: zone } = attributes;
+  if (offsetMinutes !== undefined) return (timeUs) => timeUs + Number(offsetMinutes) * 60_000_000;
+  if (zone === undefined || zones.offsetSeconds(zone, 0) === undefined) return undefined;
+  return (timeUs) => timeUs + (zones.offsetSeconds(zone, timeUs / 1000) ?? 0) * 1_000_000;
 }
 
 /** The time by a better clock, and as stamped where nobody knows. */

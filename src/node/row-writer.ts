@@ -10,6 +10,7 @@ import type { SegmentRow } from '../observations/segment-batch.ts';
 import { type Derivation, encodeTableRevision, type TableRevision, tableRevision } from '../observations/table-revision.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import type { TimeZones } from '../ports/time-zones.ts';
 import type { SiteProfile } from './site-profile.ts';
 
 /**
@@ -36,6 +37,7 @@ export interface IngestParts {
   readonly crypto: Crypto;
   readonly compressor: Compressor;
   readonly formats: readonly RecordFormat[];
+  readonly timeZones: TimeZones;
   readonly host: IngestHost;
 }
 
@@ -54,6 +56,8 @@ export interface IngestReport extends IngestCounts {
 
 /** Attribute of an instrument's table that says which offset from UTC its stamps were read with, minutes. */
 export const utcOffsetAttribute = 'utc_offset_minutes';
+/** Attribute of an instrument's table that says which zone's clock its stamps were read with. */
+export const zoneAttribute = 'utc_zone';
 
 /** Rows in one log entry at most. */
 export const rowsPerSegment = 2048;
@@ -196,7 +200,8 @@ export class RowWriter {
       const merged = worseFlags(last.flags, flags[before.length - 1] as Uint8Array);
       if (merged.some((flag, field) => flag !== last.flags?.[field])) late.push({ ...last, flags: merged });
     }
-    return [...late, ...ordered.map((row, index) => ({ ...row, flags: flags[before.length + index] as Uint8Array }))];
+    const flagsOf = (row: SegmentRow, checked: Uint8Array): Uint8Array => (row.flags === undefined ? checked : mergedFlags(row.flags, checked));
+    return [...late, ...ordered.map((row, index) => ({ ...row, flags: flagsOf(row, flags[before.length + index] as Uint8Array) }))];
   }
 }
 

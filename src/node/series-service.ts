@@ -105,6 +105,7 @@ export class SeriesService {
       crypto,
       compressor,
       formats: recordFormats,
+      timeZones: platform.timeZones,
       host: {
         self,
         clockQuality: parts.header().clockQuality,

@@ -9,8 +9,13 @@ export interface SiteProfile {
   /** Name of the station that stays the same over years and loggers. Default: the station name the logger states. */
   readonly stationId?: string;
   readonly stationName?: string;
-  /** Minutes east of UTC that the logger's clock is set to, all year. Needed where the file does not say. */
+  /** Minutes east of UTC that the logger's clock is set to, all year, as most are. Needed where the file does not say; this or `zone`. */
   readonly utcOffsetMinutes?: number;
+  /**
+   * Zone whose summer time the logger's clock follows, by its name in the IANA database (`America/Denver`). An hour that it shows twice is told apart by the order of the records; what it cannot have shown goes to
+   * quarantine (`observations/zoned-clock.ts`).
+   */
+  readonly zone?: string;
   /** Where the station stands, as it was surveyed. */
   readonly position?: NonNullable<TableRevision['position']>;
   /** Microseconds between records, where it is known. */
@@ -41,11 +46,11 @@ const qualityShape = v.strictObject({
   gapUs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
 });
 
-/** A `SiteProfile` in data of foreign origin. */
-export const siteProfileShape = v.strictObject({
+const profileShape = v.strictObject({
   stationId: v.optional(v.string()),
   stationName: v.optional(v.string()),
   utcOffsetMinutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(-1080), v.maxValue(1080))),
+  zone: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/), v.maxLength(64))),
   intervalUs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   position: v.optional(
     v.strictObject({
@@ -60,3 +65,9 @@ export const siteProfileShape = v.strictObject({
   ),
   quality: v.optional(qualityShape),
 });
+
+/** A `SiteProfile` in data of foreign origin. */
+export const siteProfileShape = v.pipe(
+  profileShape,
+  v.check((profile) => profile.utcOffsetMinutes === undefined || profile.zone === undefined, 'a clock has an offset or a zone, not both'),
+);

@@ -1,6 +1,7 @@
 import { type DatasetId, type Hash, identifierToBytes } from '../core/identifiers.ts';
 import type { ReaderPosition } from '../formats/record-stream.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { ZonedClockStates } from './zoned-clock.ts';
 
 /**
  * How far every source has been read, and what of it could not be used. Cursors commit with the observations they led to, so a row is neither lost nor doubled by a power cut; what is
@@ -68,6 +69,8 @@ export interface FileCursor {
   /** Size and modification time when it was last read; unchanged ones mean nothing to do. */
   readonly sizeBytes: number;
   readonly mtimeNs: string;
+  /** Where its clocks stood, where the site profile names a zone. */
+  readonly clocks?: ZonedClockStates;
 }
 
 /** Where an instrument's table is to be collected on: the table's revision as the instrument names it, and the next record wanted. */
@@ -75,6 +78,8 @@ export interface DeviceCursor {
   readonly kind: 'device';
   readonly revision: string;
   readonly nextRecord: number;
+  /** Where its clock stood, where the site profile names a zone. */
+  readonly clocks?: ZonedClockStates;
 }
 
 /** Records of one source. They add up: `read = stored + duplicate + quarantined`; what is pending has not been read yet. */

@@ -14,4 +14,5 @@ export type { LinkDriver, LinkSink, Listener } from './links.ts';
 export type { PowerReading, PowerState } from './power-state.ts';
 export type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl, RateControlFactory } from './rate-control.ts';
 export type { CutSegment, SegmentCutter } from './segment-cutter.ts';
+export type { TimeZones } from './time-zones.ts';
 export type { Timers } from './timers.ts';

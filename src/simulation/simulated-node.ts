@@ -11,6 +11,7 @@ import type { Platform, SeriesExporter } from '../node/platform.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { zstdCompressor } from '../runtime/zstd-compressor.ts';
+import { worldTimeZones } from './declared-time-zones.ts';
 import { DiskFaults } from './disk-faults.ts';
 import { MemoryChunkStore } from './memory-chunk-store.ts';
 import { MemoryFileTree } from './memory-file-tree.ts';
@@ -221,6 +222,7 @@ export class SimulatedNode {
         wallMs: () => this.clock.now().wallMs,
         wait: (durationMs, signal) => process.timers.wait(durationMs, signal),
       },
+      timeZones: worldTimeZones,
       openMessageFeed: async (options, deliver, signal) => {
         const broker = this.brokers.get(options.address);
         if (broker === undefined)
