@@ -16,18 +16,17 @@ import type { Entropy } from '../ports/entropy.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
 import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session/endpoint.ts';
-import { decodeMessage, encodeMessage, type Message } from '../session/messages.ts';
-import { Admission } from './admission.ts';
+import { decodeMessage } from '../session/messages.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
 import { DiscoveryKeeping } from './discovery-keeping.ts';
 import type { EngineInput, EngineOutput } from './engine-turn.ts';
 import type { Invite } from './invite.ts';
-import { Joining } from './joining.ts';
 import type { LinkReport } from './link-report.ts';
 import { LinkSupervision } from './link-supervision.ts';
 import { type EntryDraft, LogKeeping, type LogKeepingParts } from './log-keeping.ts';
 import { encodeOperation, type MembershipOperation } from './membership.ts';
 import { MeshRouting } from './mesh-routing.ts';
+import { Newcomers } from './newcomers.ts';
 import type { NodeEvent } from './node-event.ts';
 import { type PeerTraffic, type SessionTraffic, TrafficBook } from './peer-traffic.ts';
 import { Peers } from './peers.ts';
@@ -42,7 +41,7 @@ export type { PeerTraffic } from './peer-traffic.ts';
  * A turn is a transaction. Whatever a `handle`, a `wake` or a command writes to the catalog is durable when it returns, and outputs are only taken afterwards; so nothing is said to a peer
  * that a power cut could make untrue. Bulk bytes are read and written by tasks, whose results come back as inputs.
  *
- * Each machine has its own idea and its own file: `peers` reaches members, `joining` and `admission` are the two halves of joining a team, `replication` talks with members, `log-keeping` is what log
+ * Each machine has its own idea and its own file: `peers` reaches members, `newcomers` are the two halves of joining a team, `replication` talks with members, `log-keeping` is what log
  * entries mean here, and below them all is the session endpoint. What one of them says to another passes through here.
  */
 
@@ -70,8 +69,7 @@ export class Engine {
   readonly #parts: EngineParts;
   readonly #endpoint: SessionEndpoint;
   readonly #peers: Peers;
-  readonly #joining: Joining;
-  readonly #admission: Admission;
+  readonly #newcomers: Newcomers;
   readonly #keeping: LogKeeping;
   readonly #replication: Replication;
   readonly #traffic = new TrafficBook();
@@ -115,8 +113,15 @@ export class Engine {
       attemptFailed: (peer, address, at) => this.discovery.candidates.failed(peer, address, at),
     });
     this.discovery = new DiscoveryKeeping({ ...parts, self: identity.node, random: random.fork(), peers: this.#peers }, now.monotonicMs);
-    this.#joining = new Joining(parts);
-    this.#admission = new Admission(identity, crypto, membership);
+    this.#newcomers = new Newcomers({
+      ...parts,
+      endpoint: this.#endpoint,
+      peers: this.#peers,
+      dial: ({ address }) => this.#outputs.push({ type: 'dial', address }),
+      begin: (session, peer) => this.#begin(session, peer),
+      append: (operation) => this.#appendOperation(operation),
+      report,
+    });
     this.#keeping = new LogKeeping(
       parts,
       {
@@ -126,7 +131,7 @@ export class Engine {
         contentsWanted: () => this.#replication.askEverybody(),
         teamChanged: () => {
           this.#replication.membershipChanged();
-          this.#joining.teamChanged();
+          this.#newcomers.teamChanged();
           this.mesh.membersChanged(this.#now);
           this.discovery.membersChanged();
         },
@@ -154,14 +159,14 @@ export class Engine {
           break;
         case 'path-opened':
           this.#endpoint.handle({ type: 'path-opened', path: input.path, kind: 'stream' }, now);
-          if (input.address !== undefined && !this.#joining.handleDialled(input.address, input.path))
+          if (input.address !== undefined && !this.#newcomers.handleDialled(input.address, input.path))
             this.#peers.handleDialled(input.address, input.path, now);
           break;
         case 'path-closed':
           this.#endpoint.handle({ type: 'path-closed', path: input.path }, now);
           break;
         case 'dial-failed':
-          if (!this.#joining.handleDialFailed(input.address, input.message, now.monotonicMs))
+          if (!this.#newcomers.handleDialFailed(input.address, input.message, now.monotonicMs))
             this.#peers.handleDialFailed(input.address, now);
           break;
         case 'interfaces':
@@ -194,7 +199,7 @@ export class Engine {
   /** When to call `wake` if nothing else happens, and why. `undefined`: not at all. */
   nextDeadline(): Deadline | undefined {
     let next = earliest(this.#parts.deliveries.nextDeadline(this.#now), this.#keeping.nextDeadline(this.#now.monotonicMs));
-    const others = [this.#endpoint, this.#peers, this.#replication, this.links, this.mesh, this.discovery, this.#joining];
+    const others = [this.#endpoint, this.#peers, this.#replication, this.links, this.mesh, this.discovery, this.#newcomers];
     for (const each of others) next = earliest(next, each.nextDeadline());
     return next;
   }
@@ -203,12 +208,12 @@ export class Engine {
 
   /** Joins a team with an invite: tries its addresses until one answers. Ends in a `joined` or `join-failed` report. */
   join(invite: Invite, now: Moment): void {
-    this.#turn(now, () => this.#joining.start(invite, now.monotonicMs));
+    this.#turn(now, () => this.#newcomers.start(invite, now.monotonicMs));
   }
 
   /** Gives up joining, if that is still under way: a `join-failed` report with this fault. The team is not adopted then, and the same invite may be used again. */
   stopJoining(fault: Fault, now: Moment): void {
-    this.#turn(now, () => this.#joining.stop(fault));
+    this.#turn(now, () => this.#newcomers.stop(fault));
   }
 
   /** Keeps trying to hold a session with a member at these addresses. */
@@ -337,7 +342,7 @@ export class Engine {
   /** Reaches for everybody who is not heard: by a new attempt, and over the session that stands, which is the quicker of the two where the peer has it still. */
   #tryEverybody(now: Moment): void {
     this.#peers.hint(now.monotonicMs);
-    this.#joining.hint(now.monotonicMs);
+    this.#newcomers.hint(now.monotonicMs);
     for (const session of this.#peers.suspended) this.#endpoint.ping(session, now);
   }
 
@@ -358,8 +363,7 @@ export class Engine {
   #settle(): void {
     const now = this.#now;
     this.#drainEndpoint();
-    this.#joining.wake(now.monotonicMs);
-    this.#drainJoining();
+    this.#newcomers.wake(now);
     this.#peers.attemptDue(now);
     for (const each of this.discovery.settle(now)) this.#outputs.push({ type: 'announce', ...each });
     this.#keeping.wantLost();
@@ -391,7 +395,7 @@ export class Engine {
         case 'message':
           this.#again = true;
           this.#message(output.session, output.bytes);
-          this.#drainJoining();
+          this.#newcomers.wake(now);
           break;
         case 'data':
           this.#again = true;
@@ -408,41 +412,6 @@ export class Engine {
           break;
         case 'closed':
           this.#closed(output.session, output.fault);
-          break;
-      }
-    }
-  }
-
-  #drainJoining(): void {
-    const now = this.#now;
-    for (let output = this.#joining.poll(); output !== undefined; output = this.#joining.poll()) {
-      switch (output.type) {
-        case 'dial':
-          this.#outputs.push({ type: 'dial', address: output.address });
-          break;
-        case 'connect': {
-          const { path, kind, address, secret, tag } = output;
-          const session = this.#endpoint.connect({ path, kind, secret, invite: { tag } }, now);
-          this.#peers.dialledAt(session, address);
-          this.#joining.connecting(session);
-          break;
-        }
-        case 'say':
-          this.#say(output.session, output.message);
-          break;
-        case 'begin':
-          this.#peers.add(output.peer, output.addresses, now.monotonicMs);
-          this.#begin(output.session, output.peer);
-          break;
-        case 'forget':
-          this.#peers.remove(output.peer);
-          break;
-        case 'close':
-          this.#again = true;
-          this.#endpoint.close(output.session, output.reason, now);
-          break;
-        case 'report':
-          this.#report(output.event);
           break;
       }
     }
@@ -465,14 +434,10 @@ export class Engine {
   // Sessions
 
   #established(output: Extract<EndpointOutput, { type: 'established' }>): void {
-    const { session, peer, role, path, handshakeHash, remoteStatic, inviteTag } = output;
+    const { session, peer, role, path } = output;
     this.#peers.handleEstablished(session, role, path);
-    if (this.#joining.owns(session)) {
-      this.#joining.handleEstablished(session, handshakeHash, remoteStatic);
-      this.#drainJoining();
-    } else if (inviteTag !== undefined) {
-      this.#admission.handleEstablished(session, { handshakeHash, remoteStatic, inviteTag });
-    } else if (peer !== undefined) {
+    if (this.#newcomers.handleEstablished(output, this.#now)) return;
+    if (peer !== undefined) {
       this.#begin(session, peer);
     } else {
       this.#endpoint.close(session, 'not a member', this.#now);
@@ -514,9 +479,7 @@ export class Engine {
   }
 
   #closed(session: SessionId, fault: Fault): void {
-    this.#admission.handleClosed(session);
-    this.#joining.handleClosed(session, fault, this.#now.monotonicMs);
-    this.#drainJoining();
+    this.#newcomers.handleClosed(session, fault, this.#now);
     const peer = this.#peers.handleClosed(session, this.#now);
     this.#end(session);
     if (peer === undefined) return;
@@ -554,26 +517,7 @@ export class Engine {
     if (peer !== undefined && message.type === 'addresses') this.discovery.hearsay(message.members, this.#now.monotonicMs);
     else if (peer !== undefined && message.type === 'routes') this.mesh.receive(peer, message.bytes, this.#now);
     else if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
-    else if (message.type === 'join') this.#admit(session, message);
-    else if (message.type === 'welcome') this.#joining.handleWelcome(session, message);
-    else if (message.type === 'refused') this.#joining.handleRefused(session, message);
-  }
-
-  #admit(session: SessionId, message: Extract<Message, { type: 'join' }>): void {
-    const decision = this.#admission.handleJoin(session, message, this.#now.wallMs);
-    if (decision?.type === 'refuse') {
-      this.#say(session, decision.refusal);
-      if (decision.fault !== undefined) this.#report({ type: 'fault', peer: undefined, fault: decision.fault });
-    } else if (decision?.type === 'admit') {
-      if (decision.operation !== undefined) this.#appendOperation(decision.operation);
-      this.#say(session, decision.welcome);
-      this.#begin(session, decision.node);
-    }
-  }
-
-  #say(session: SessionId, message: Message): void {
-    if (!this.#endpoint.sendMessage(session, 'critical', encodeMessage(message), this.#now))
-      this.#endpoint.close(session, 'message queue full', this.#now);
+    else this.#newcomers.handleMessage(session, message, this.#now);
   }
 
   // Log entries
