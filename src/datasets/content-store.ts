@@ -1,5 +1,5 @@
 import { invariant } from '../core/assert.ts';
-import { equalBytes, toHex } from '../core/bytes.ts';
+import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import type { Catalog } from '../ports/catalog.ts';
@@ -7,10 +7,10 @@ import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
 import type { SegmentCutter } from '../ports/segment-cutter.ts';
+import { ChunkHomes } from './chunk-homes.ts';
 import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
 import { ContentCut } from './content-cut.ts';
 import { contentSchema } from './content-schema.ts';
-import { adjacentHomes, type Home, HomeReaders } from './home-readers.ts';
 import { type ChunkRef, type ContentRef, readManifest, totalBytes } from './manifest.ts';
 import { readAhead } from './read-ahead.ts';
 import { becameShorter, cutSegments } from './segment-reading.ts';
@@ -35,12 +35,6 @@ const appendBytesMax = 8 * 1024 * 1024;
 /** Chunks of a content that are read before their turn. */
 const readsAhead = 4;
 
-interface ChunkRow {
-  pack: number;
-  offset: number;
-  record_bytes: number;
-}
-
 interface ContentRow {
   root: Uint8Array;
   size_bytes: number;
@@ -64,13 +58,24 @@ export interface AddFileOptions {
   readonly changing?: boolean;
 }
 
+/** Hears what becomes of contents outside of transfers. Called within whatever came upon it: it takes note, and acts later. */
+export interface ContentListener {
+  /** A content that was complete is lost. */
+  lost(content: ContentRef): void;
+  /** A part of it has homes, none of which can be read at the moment. */
+  unreadable(content: ContentRef): void;
+  /** A content in doubt turned out to be complete. */
+  complete(content: ContentRef): void;
+}
+
 /** All content this node holds. */
 export class ContentStore {
   readonly #catalog: Catalog;
   readonly #chunks: ChunkStore;
   readonly #crypto: Crypto;
   readonly #cutter: SegmentCutter | undefined;
-  readonly #treeById = new Map<string, FileTree>();
+  readonly #homes: ChunkHomes;
+  #listener: ContentListener | undefined;
   /** What is stored, or about to be, without a content that names it: a collection must know. */
   readonly unnamed = new UnnamedPuts();
 
@@ -80,6 +85,7 @@ export class ContentStore {
     this.#chunks = chunks;
     this.#crypto = crypto;
     this.#cutter = cutter;
+    this.#homes = new ChunkHomes(catalog, chunks, crypto);
     catalog.migrate(contentSchema);
   }
 
@@ -99,15 +105,22 @@ export class ContentStore {
 
   /** Makes the files of a working tree readable as homes. `id` is stable over restarts. */
   attachTree(id: string, tree: FileTree): void {
-    this.#treeById.set(id, tree);
+    this.#homes.attachTree(id, tree);
+  }
+
+  /** Hears from now on what becomes of contents outside of transfers. */
+  follow(listener: ContentListener): void {
+    this.#listener = listener;
   }
 
   /** True when the chunk or node has a home. */
   has(hash: Hash): boolean {
-    return (
-      this.#catalog.get('SELECT 1 FROM chunk WHERE hash = ?', hash) !== undefined ||
-      this.#catalog.get('SELECT 1 FROM chunk_in_file WHERE hash = ?', hash) !== undefined
-    );
+    return this.#homes.has(hash);
+  }
+
+  /** True when the chunk or node has a home that, as far as is known, can be read. */
+  isReadable(hash: Hash): boolean {
+    return this.#homes.has(hash) && !this.#homes.isUnreadable(hash);
   }
 
   /** True when the content is complete here. */
@@ -129,14 +142,14 @@ export class ContentStore {
    */
   async put(records: readonly PackRecord[], named?: () => void): Promise<void> {
     // A record that went bad would stand in the way of the good one; reading forgets it.
-    for (const { hash } of records) if (this.#isPacked(hash)) await this.read(hash);
+    for (const { hash } of records) if (this.#homes.isPacked(hash)) await this.readOrForget(hash);
     if (named === undefined) this.unnamed.remember(records);
     await this.unnamed.store(records, () => this.#store(records, named));
   }
 
   async #store(records: readonly PackRecord[], named?: () => void): Promise<void> {
     const freshByHash = new Map<string, PackRecord>();
-    for (const record of records) if (!this.#isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
+    for (const record of records) if (!this.#homes.isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
     const fresh = [...freshByHash.values()];
     const places = fresh.length === 0 ? [] : await this.#chunks.append(fresh);
     if (fresh.length === 0 && named === undefined) return;
@@ -165,8 +178,8 @@ export class ContentStore {
     return this.#catalog.transaction(() => {
       const files = new Map<string, { tree: string; path: string }>();
       for (const { hash } of chunks) {
-        if (this.#isPacked(hash)) continue;
-        const homes = this.#homes(hash);
+        if (this.#homes.isPacked(hash)) continue;
+        const homes = this.#homes.inFiles(hash);
         if (homes.length === 0) return false;
         for (const { tree, path } of homes) files.set(`${tree}\0${path}`, { tree, path });
       }
@@ -189,7 +202,9 @@ export class ContentStore {
       const content = contentOf(row);
       // `refs` itself declares a content lost whose manifest cannot be read.
       const chunks = await this.refs(content).catch(ignoreGodwitError);
-      if (chunks !== undefined && !this.complete(content, chunks)) this.#lose(content);
+      if (chunks === undefined) continue;
+      if (this.complete(content, chunks)) this.#listener?.complete(content);
+      else this.#lose(content);
     }
   }
 
@@ -201,60 +216,24 @@ export class ContentStore {
   }
 
   /** The verified bytes of a chunk or node from whichever home still has them, or `undefined`. A home that turns out to hold something else is forgotten. */
-  async read(hash: Hash): Promise<Uint8Array | undefined> {
-    return (await this.readAll([hash]))?.[0];
+  read(hash: Hash): Promise<Uint8Array | undefined> {
+    return this.#homes.read(hash);
   }
 
-  /** The same for several, in their order; `undefined` when one of them is nowhere. What is read from working files is put into `room` as far as it goes: whoever gives it knows when nobody needs the chunks any more. */
-  async readAll(hashes: readonly Hash[], room: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[] | undefined> {
-    const homes = new HomeReaders(this.#treeById);
-    const all: Uint8Array[] = [];
-    let filled = 0;
-    try {
-      while (all.length < hashes.length) {
-        const run = adjacentHomes(this.#unpacked(hashes, all.length));
-        for (const bytes of run.length > 1 ? await homes.readTogether(run, room.subarray(filled)) : []) {
-          if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
-          all.push(bytes);
-          if (bytes.buffer === room.buffer) filled += bytes.length;
-        }
-        if (all.length === hashes.length) break;
-        const bytes = await this.#read(hashes[all.length] as Hash, homes);
-        if (bytes === undefined) return undefined;
-        all.push(bytes);
-      }
-      return all;
-    } finally {
-      await homes.close();
-    }
+  /** The same for somebody who can replace it: a home that cannot be read several times in a row is forgotten, too. */
+  readOrForget(hash: Hash): Promise<Uint8Array | undefined> {
+    return this.#homes.readOrForget(hash);
   }
 
-  /** The homes of chunks from one on, up to the first that is in a pack. */
-  *#unpacked(hashes: readonly Hash[], from: number): Generator<Home[], void, void> {
-    for (let i = from; i < hashes.length && !this.#isPacked(hashes[i] as Hash); i++) yield this.#homes(hashes[i] as Hash);
-  }
-
-  async #read(hash: Hash, homes: HomeReaders): Promise<Uint8Array | undefined> {
-    // A collection may move the record while it is read; it is then found in its new place. The place it was not in is forgotten, so this ends.
-    for (let row = this.#place(hash); row !== undefined; row = this.#place(hash)) {
-      const bytes = await this.#chunks.read({ pack: row.pack, offset: row.offset, recordBytes: row.record_bytes }, hash);
-      if (bytes !== undefined) return bytes;
-      this.#catalog.run('DELETE FROM chunk WHERE hash = ? AND pack = ? AND offset = ?', hash, row.pack, row.offset);
-    }
-    for (const home of this.#homes(hash)) {
-      const bytes = await homes.read(home);
-      if (bytes === 'unavailable') continue;
-      if (bytes !== undefined && equalBytes(this.#crypto.sha256(bytes), hash)) return bytes;
-      const { tree, path, offset } = home;
-      this.#catalog.run('DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?', hash, tree, path, offset);
-    }
-    return undefined;
+  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read from working files is put into `room` as far as it goes: whoever gives it knows when nobody needs the chunks any more. */
+  readAll(hashes: readonly Hash[], room?: Uint8Array): Promise<Uint8Array[] | undefined> {
+    return this.#homes.readAll(hashes, room);
   }
 
   /**
    * All chunk references of a content whose manifest is here.
    *
-   * @throws GodwitError as `readManifest` does when a node is missing or damaged; the content is then lost
+   * @throws GodwitError as `readManifest` does when a node is missing or damaged; the content is then lost. `CONTENT_UNAVAILABLE` (retryable) when a node cannot be read at the moment
    */
   async refs(content: ContentRef): Promise<ChunkRef[]> {
     return Array.fromAsync(this.#manifest(content));
@@ -277,8 +256,8 @@ export class ContentStore {
   /**
    * The bytes of a content, chunk by chunk, each verified.
    *
-   * @throws GodwitError `CONTENT_DAMAGED` (retryable) when a chunk can no longer be read: the content is then lost and will be fetched again; `CONTENT_UNAVAILABLE` (retryable) when a chunk lies in a
-   * directory that cannot be read at the moment
+   * @throws GodwitError `CONTENT_DAMAGED` (retryable) when the bytes of a chunk are gone: the content is then lost and will be fetched again; `CONTENT_UNAVAILABLE` (retryable) when a chunk lies where it
+   * cannot be read at the moment
    */
   async *stream(content: ContentRef): AsyncGenerator<Uint8Array, void, void> {
     for await (const [ref, bytes] of readAhead(this.#manifest(content), readsAhead, ({ hash }) => this.read(hash))) {
@@ -286,13 +265,7 @@ export class ContentStore {
         yield bytes;
         continue;
       }
-      if (bytes === undefined && this.has(ref.hash)) {
-        throw new GodwitError(
-          'CONTENT_UNAVAILABLE',
-          `Chunk ${toHex(ref.hash)} lies in a directory that cannot be read; connect its disk.`,
-          { retryable: true },
-        );
-      }
+      if (bytes === undefined && this.has(ref.hash)) throw this.#unavailable(content, ref.hash);
       this.#lose(content);
       throw new GodwitError(
         'CONTENT_DAMAGED',
@@ -302,9 +275,20 @@ export class ContentStore {
     }
   }
 
-  /** Declares a complete content lost when a chunk that it names has no home any more. For readers that go by references; `stream` and `refs` do it themselves. */
-  loseIfDamaged(content: ContentRef, chunks: readonly ChunkRef[]): void {
-    if (chunks.some(({ hash }) => !this.has(hash))) this.#lose(content);
+  /**
+   * Declares a complete content lost when a chunk that it names has no home any more. True then; where one only cannot be read, that is noted. For readers that go by references; `stream` and `refs` do it
+   * themselves.
+   */
+  loseIfDamaged(content: ContentRef, chunks: readonly ChunkRef[]): boolean {
+    const isLost = chunks.some(({ hash }) => !this.has(hash));
+    if (isLost) this.#lose(content);
+    else if (chunks.some(({ hash }) => this.#homes.takeFailure(hash))) this.#listener?.unreadable(content);
+    return isLost;
+  }
+
+  /** Declares a complete content lost, although it has its homes: they could not be read for long. It is complete again by `complete`, when they can. */
+  giveUp(content: ContentRef): void {
+    this.#lose(content);
   }
 
   /** A content of at most `bytesMax` bytes in one array, or `undefined` when it is larger or not complete. */
@@ -415,7 +399,7 @@ export class ContentStore {
       let isHome = false;
       for (const { hash, lengthBytes } of chunks) {
         // A chunk in a pack needs no second home.
-        if (!this.#isPacked(hash)) {
+        if (!this.#homes.isPacked(hash)) {
           isHome = true;
           this.#catalog.run(
             'INSERT OR IGNORE INTO chunk_in_file (hash, tree, path, offset, length_bytes) VALUES (?, ?, ?, ?, ?)',
@@ -460,8 +444,8 @@ export class ContentStore {
     let batch: PackRecord[] = [];
     let batchBytes = 0;
     for (const { hash } of await this.refs(content)) {
-      if (stayingHashes.has(toHex(hash)) || this.#isPacked(hash)) continue;
-      if (this.#homes(hash).some((home) => home.tree !== tree || home.path !== path)) continue;
+      if (stayingHashes.has(toHex(hash)) || this.#homes.isPacked(hash)) continue;
+      if (this.#homes.inFiles(hash).some((home) => home.tree !== tree || home.path !== path)) continue;
       const bytes = await this.read(hash);
       if (bytes === undefined) continue;
       batch.push({ hash, bytes });
@@ -517,9 +501,11 @@ export class ContentStore {
 
   /** The references of a content. One whose manifest is gone is lost. */
   async *#manifest(content: ContentRef, visit?: (node: Hash) => void): AsyncGenerator<ChunkRef, void, void> {
-    const load = (hash: Hash) => {
+    const load = async (hash: Hash) => {
       visit?.(hash);
-      return this.read(hash);
+      const bytes = await this.read(hash);
+      if (bytes === undefined && this.has(hash)) throw this.#unavailable(content, hash);
+      return bytes;
     };
     try {
       yield* readManifest(content, load, this.#crypto);
@@ -529,10 +515,20 @@ export class ContentStore {
     }
   }
 
+  #unavailable(content: ContentRef, hash: Hash): GodwitError {
+    if (this.#homes.takeFailure(hash)) this.#listener?.unreadable(content);
+    return new GodwitError(
+      'CONTENT_UNAVAILABLE',
+      `Chunk ${toHex(hash)} lies where it cannot be read at the moment; look after the disk and its connection.`,
+      { retryable: true },
+    );
+  }
+
   /** Declares a content lost that was complete. A reference to it that is not its own, with another size say, declares nothing. */
   #lose(content: ContentRef): void {
     const { root, sizeBytes, depth } = content;
-    this.#catalog.run(`UPDATE content SET state = 'lost' WHERE root = ? AND size_bytes = ? AND depth = ?`, root, sizeBytes, depth);
+    const lost = `UPDATE content SET state = 'lost' WHERE state <> 'lost' AND root = ? AND size_bytes = ? AND depth = ?`;
+    if (this.#catalog.run(lost, root, sizeBytes, depth) > 0) this.#listener?.lost(content);
   }
 
   #forgetFile(tree: string, path: string): void {
@@ -559,18 +555,6 @@ export class ContentStore {
       sizeBytes,
       depth,
     );
-  }
-
-  #place(hash: Hash): ChunkRow | undefined {
-    return this.#catalog.get<ChunkRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
-  }
-
-  #isPacked(hash: Hash): boolean {
-    return this.#catalog.get('SELECT 1 FROM chunk WHERE hash = ?', hash) !== undefined;
-  }
-
-  #homes(hash: Hash): Home[] {
-    return this.#catalog.all<Home>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
   }
 }
 

@@ -161,13 +161,13 @@ export class FileAudit {
   }
 }
 
-/** The chunks that a file should have, or `undefined` when that cannot be known because the manifest is damaged: its content is fetched again first. */
+/** The chunks that a file should have, or `undefined` when that cannot be known because the manifest is damaged, or cannot be read: its content is fetched or read again first. */
 async function refsOf(contents: ContentStore, row: TreeRow): Promise<ChunkRef[] | undefined> {
   if (row.root === null) return undefined;
   try {
     return await contents.refs({ root: row.root as Hash, sizeBytes: row.size_bytes, depth: row.depth ?? 0 });
   } catch (error) {
-    if (error instanceof GodwitError && error.code.startsWith('MANIFEST_')) return undefined;
+    if (error instanceof GodwitError && /^(MANIFEST_|CONTENT_UNAVAILABLE)/.test(error.code)) return undefined;
     throw error;
   }
 }

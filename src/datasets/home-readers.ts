@@ -25,8 +25,11 @@ export class HomeReaders {
     this.#treeById = treeById;
   }
 
-  /** The bytes at a place, in `into` where the reader can and it has the room, not verified; `undefined` when they are not there any more, `unavailable` when they cannot be read at the moment. */
-  async read(home: Home, into?: Uint8Array): Promise<Uint8Array | 'unavailable' | undefined> {
+  /**
+   * The bytes at a place, in `into` where the reader can and it has the room, not verified; `undefined` when they are not there any more, `unreadable` when the device failed to read them, `unavailable` when
+   * the directory cannot be reached at the moment.
+   */
+  async read(home: Home, into?: Uint8Array): Promise<Uint8Array | 'unavailable' | 'unreadable' | undefined> {
     const tree = this.#treeById.get(home.tree);
     if (tree === undefined) return 'unavailable';
     try {
@@ -35,7 +38,8 @@ export class HomeReaders {
       return bytes.length === home.length_bytes ? bytes : undefined;
     } catch (error) {
       if (!(error instanceof GodwitError)) throw error;
-      return goneCodes.includes(error.code) ? undefined : 'unavailable';
+      if (goneCodes.includes(error.code)) return undefined;
+      return error.code === 'STORAGE_FAILED' ? 'unreadable' : 'unavailable';
     }
   }
 
@@ -45,7 +49,7 @@ export class HomeReaders {
     if (first === undefined) return [];
     const lengthBytes = homes.reduce((sum, home) => sum + home.length_bytes, 0);
     const bytes = await this.read({ ...first, length_bytes: lengthBytes }, into.length < lengthBytes ? undefined : into);
-    if (bytes === undefined || bytes === 'unavailable') return [];
+    if (!(bytes instanceof Uint8Array)) return [];
     return homes.map(({ offset, length_bytes }) => bytes.subarray(offset - first.offset, offset - first.offset + length_bytes));
   }
 

@@ -171,7 +171,7 @@ export class Verification {
           continue;
         }
         const before = this.#homes(hash);
-        const bytes = await contents.read(hash);
+        const bytes = await contents.readOrForget(hash);
         noteLostHomes(hash, before);
         if (bytes !== undefined) {
           this.#goodBytes += bytes.length;
@@ -186,8 +186,9 @@ export class Verification {
         yield lengthBytes;
       }
     } catch (error) {
-      if (!(error instanceof GodwitError && error.code.startsWith('MANIFEST_'))) throw error;
-      isDamaged = true;
+      if (!(error instanceof GodwitError && /^(MANIFEST_|CONTENT_UNAVAILABLE)/.test(error.code))) throw error;
+      if (error.code === 'CONTENT_UNAVAILABLE') isUnavailable = true;
+      else isDamaged = true;
       if (content.depth > 0) noteLostHomes(content.root, rootHomes);
     }
     if ((isDamaged || homes.length > 0) && this.#damaged.length < damagedListedMax)

@@ -335,7 +335,7 @@ export class ContentTasks {
     return groups.flatMap(({ firstFresh, freshCount }, group) => {
       const hashes: Hash[] = [];
       for (const { hash } of fresh.slice(firstFresh, firstFresh + freshCount)) {
-        if (hash === undefined || !this.#contents.has(hash)) return [];
+        if (hash === undefined || !this.#contents.isReadable(hash)) return [];
         hashes.push(hash);
       }
       return [{ group, hashes }];

@@ -207,6 +207,7 @@ export class FieldNode {
     await node.#contents.recover();
     node.#files.restore();
     node.#driver.start();
+    node.#upkeep.start();
     await node.discovery.start();
     node.#files.takeUpConflicts();
     node.#duties.start();

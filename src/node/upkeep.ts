@@ -10,6 +10,7 @@ import { SteppedWork } from '../datasets/stepped-work.ts';
 import { type DamagedContent, Verification, type VerificationReport } from '../datasets/verification.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { Chores } from './chores.ts';
+import { ContentMending } from './content-mending.ts';
 import type { ContentSearch, SearchOptions, SoughtContent } from './content-search.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { NodeDriver } from './node-driver.ts';
@@ -86,16 +87,23 @@ const collectionPauseMs = 10 * 60 * 1000;
 /** The upkeep of one node. */
 export class Upkeep {
   readonly #parts: UpkeepParts;
+  readonly #mending: ContentMending;
   readonly #running = new Set<Promise<unknown>>();
   #lastCollection: Promise<unknown> = Promise.resolve();
   #lookedAtMs: number | undefined;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
+    this.#mending = new ContentMending(parts);
     parts.platform.catalog.migrate({
       component: 'upkeep',
       steps: ['CREATE TABLE upkeep (id INTEGER PRIMARY KEY CHECK (id = 1), packed_bytes INTEGER NOT NULL) STRICT;'],
     });
+  }
+
+  /** Begins what goes on by itself. Called when the node is open. */
+  start(): void {
+    this.#mending.start();
   }
 
   /** Reads what is complete here, of one dataset or of all. See `FieldNode.verify`. */
@@ -130,7 +138,7 @@ export class Upkeep {
     const work = new SteppedWork(check());
     const checked = this.#inSteps('check', undefined, () => work.step(stepBytes)).catch((error: unknown) => {
       // A damaged manifest is part of what is looked for.
-      if (!(error instanceof GodwitError && /^(MANIFEST_|NODE_CLOSED)/.test(error.code)))
+      if (!(error instanceof GodwitError && /^(MANIFEST_|CONTENT_UNAVAILABLE|NODE_CLOSED)/.test(error.code)))
         onProblem('look through a damaged content', error);
     });
     void this.#keep(

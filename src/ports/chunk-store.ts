@@ -25,8 +25,11 @@ export interface PackRecord {
 export interface ChunkStore {
   /** Appends records, in order, and syncs once. One place a record. Rejects with `DISK_FULL` or `STORAGE_FAILED`; then none of them counts as stored. */
   append(records: readonly PackRecord[]): Promise<PackPlace[]>;
-  /** The chunk's bytes, verified against `hash`, or `undefined` when the record is missing, torn or damaged. */
-  read(place: PackPlace, hash: Hash): Promise<Uint8Array | undefined>;
+  /**
+   * The chunk's bytes, verified against `hash`; `undefined` when the record is missing, torn or damaged; `unreadable` when the device failed to read it, which says nothing about its bytes: the next attempt
+   * may have them. Rejects with `STORAGE_FAILED` when this process cannot read at all.
+   */
+  read(place: PackPlace, hash: Hash): Promise<Uint8Array | 'unreadable' | undefined>;
   /** Existing packs with their lengths in bytes. */
   packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]>;
   /**

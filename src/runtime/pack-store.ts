@@ -80,7 +80,7 @@ class PackStore implements ChunkStore {
     return new Promise((resolve, reject) => this.#enqueue({ kind: 'append', records, contentBytes, resolve, reject }));
   }
 
-  async read(place: PackPlace, hash: Hash): Promise<Uint8Array | undefined> {
+  async read(place: PackPlace, hash: Hash): Promise<Uint8Array | 'unreadable' | undefined> {
     invariant(!this.#isClosed, 'the pack store is closed');
     const { pack, offset, recordBytes } = place;
     if (recordBytes < recordHeaderBytes || recordBytes > recordHeaderBytes + limits.chunkBytesMax) return undefined;
@@ -89,8 +89,8 @@ class PackStore implements ChunkStore {
       record = await this.#readers.read(pack, offset, recordBytes);
     } catch (error) {
       const code = systemCode(error);
-      // A sector that cannot be read is damage like any other: the chunk is fetched again.
-      if (code === 'ENOENT' || code === 'EIO') return undefined;
+      if (code === 'ENOENT') return undefined;
+      if (code === 'EIO') return 'unreadable';
       throw storageError(error, `read ${this.#path(pack)}`);
     }
     return record.length === recordBytes ? decodeRecord(record, hash) : undefined;

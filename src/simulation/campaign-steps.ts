@@ -29,7 +29,7 @@ export interface CampaignScene {
   /** Have lied. */
   readonly rogues: Set<string>;
   readonly backupByName: Map<string, ComputerBackup>;
-  /** A stored chunk has rotted, or could not be read, somewhere: then a content may be lost for good. */
+  /** A stored chunk has rotted somewhere: then a content may be lost for good. */
   hasDamage: boolean;
   /** Gets a computer into the team and has it take up its work. */
   readonly join: (node: PlannedNode, patienceMs: number) => Promise<boolean>;
@@ -146,8 +146,6 @@ const performers: Performers = {
     if (syncMs !== undefined) node.syncMs = syncMs;
     if (catalogIsFull !== undefined) node.catalogFaults.isFull = catalogIsFull;
     marks.sometimes('a computer was slow to write', (syncMs ?? 0) >= 20_000);
-    // What a disk could not read once counts as damaged from then on.
-    scene.hasDamage ||= (readErrorRatio ?? 0) > 0;
     marks.sometimes('a disk could not read', (readErrorRatio ?? 0) > 0);
     marks.sometimes('a catalog could not be written', catalogIsFull === true && node.isRunning);
   },

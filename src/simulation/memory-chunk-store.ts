@@ -78,10 +78,10 @@ export class MemoryChunkStore implements ChunkStore {
     });
   }
 
-  async read(place: PackPlace, hash: Hash): Promise<Uint8Array | undefined> {
+  async read(place: PackPlace, hash: Hash): Promise<Uint8Array | 'unreadable' | undefined> {
     if (this.#state === 'dead') return forever;
     invariant(this.#state === 'open', 'the chunk store is closed');
-    if (this.#options.faults.readFails()) return undefined;
+    if (this.#options.faults.readFails()) return 'unreadable';
     const record = this.#packByNumber.get(place.pack)?.recordByOffset.get(place.offset);
     if (record === undefined || record.recordBytes !== place.recordBytes || !equalBytes(record.hash, hash)) return undefined;
     return equalBytes(this.#options.sha256(record.bytes), hash) ? record.bytes.slice() : undefined;

@@ -87,7 +87,11 @@ export class FileWork {
     for (const path of published) {
       const own = run.history(this.#dataset, path).filter((revision) => revision.author === id);
       const newest = own.reduce((a, b) => (a.sequence > b.sequence ? a : b));
+      const { readErrorRatio } = node.disk;
+      // What was written is known, whatever the disk can read at the moment.
+      node.disk.readErrorRatio = 0;
       const sha256 = newest.kind === 'file' ? await sha256Of(node, this.#dataset, newest) : undefined;
+      node.disk.readErrorRatio = readErrorRatio;
       if (!isAnswering()) return forever;
       this.#acknowledged.push({ path, author: id, sequence: newest.sequence, sha256 });
     }

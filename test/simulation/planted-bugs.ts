@@ -172,7 +172,7 @@ export const plantedBugs: readonly PlantedBug[] = [
           close: () => chunks.close(),
           read: async (place, hash) => {
             const bytes = await chunks.read(place, hash);
-            return bytes !== undefined && random.below(4) === 0 ? flipped(bytes) : bytes;
+            return bytes instanceof Uint8Array && random.below(4) === 0 ? flipped(bytes) : bytes;
           },
         },
       };

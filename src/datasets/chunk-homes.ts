@@ -1,0 +1,166 @@
+import { equalBytes, toHex } from '../core/bytes.ts';
+import type { Hash } from '../core/identifiers.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import type { ChunkStore } from '../ports/chunk-store.ts';
+import type { Crypto } from '../ports/crypto.ts';
+import type { FileTree } from '../ports/file-tree.ts';
+import { adjacentHomes, type Home, HomeReaders } from './home-readers.ts';
+
+/**
+ * The homes of chunks and manifest nodes, and reading from them. A home is a record in a pack or a place in a working file.
+ *
+ * What is read counts only with the right hash. A home that holds something else is forgotten at once: its bytes are gone. One that cannot be read is another matter: a loose cable or a worn sector may give
+ * its bytes the next time, and they may be the only ones there are. Such a home is kept and remembered as unreadable until it could be read; whoever needs it now tries the chunk's other homes.
+ */
+
+/** Chunks that could not be read that are remembered. */
+const unreadableMax = 100_000;
+/** How often in a row a home is read for somebody who will hear no more of it. */
+const lastTries = 3;
+
+interface PackRow {
+  pack: number;
+  offset: number;
+  record_bytes: number;
+}
+
+/** The homes that one catalog names. */
+export class ChunkHomes {
+  readonly #catalog: Catalog;
+  readonly #chunks: ChunkStore;
+  readonly #crypto: Crypto;
+  readonly #treeById = new Map<string, FileTree>();
+  /** Hexadecimal hashes of what has a home and could not be read when it was last tried. */
+  readonly #unreadable = new Set<string>();
+  /** The same, until `takeFailure`, even if another reader had it meanwhile. */
+  readonly #failures = new Set<string>();
+
+  constructor(catalog: Catalog, chunks: ChunkStore, crypto: Crypto) {
+    this.#catalog = catalog;
+    this.#chunks = chunks;
+    this.#crypto = crypto;
+  }
+
+  /** Makes the files of a working tree readable as homes. `id` is stable over restarts. */
+  attachTree(id: string, tree: FileTree): void {
+    this.#treeById.set(id, tree);
+  }
+
+  /** True when the chunk or node has a home. */
+  has(hash: Hash): boolean {
+    return this.isPacked(hash) || this.#catalog.get('SELECT 1 FROM chunk_in_file WHERE hash = ?', hash) !== undefined;
+  }
+
+  /** True when it has a home in a pack. */
+  isPacked(hash: Hash): boolean {
+    return this.#catalog.get('SELECT 1 FROM chunk WHERE hash = ?', hash) !== undefined;
+  }
+
+  /** True when it has a home, none of which could be read when that was last tried. */
+  isUnreadable(hash: Hash): boolean {
+    return this.#unreadable.size > 0 && this.#unreadable.has(toHex(hash)) && this.has(hash);
+  }
+
+  /** True, once, when reading it has failed since this was asked last: for whoever came away without it. */
+  takeFailure(hash: Hash): boolean {
+    return this.#failures.size > 0 && this.#failures.delete(toHex(hash));
+  }
+
+  /** Its homes in working files. */
+  inFiles(hash: Hash): Home[] {
+    return this.#catalog.all<Home>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
+  }
+
+  /** The verified bytes of a chunk or node from whichever home has them, or `undefined`. */
+  async read(hash: Hash): Promise<Uint8Array | undefined> {
+    return (await this.readAll([hash]))?.[0];
+  }
+
+  /** The same for somebody who can replace it: a home that cannot be read several times in a row is forgotten like one that holds something else. */
+  async readOrForget(hash: Hash): Promise<Uint8Array | undefined> {
+    for (let tries = 1; tries < lastTries; tries++) {
+      const bytes = await this.read(hash);
+      if (bytes !== undefined || !this.isUnreadable(hash)) return bytes;
+    }
+    const readers = new HomeReaders(this.#treeById);
+    try {
+      return await this.#read(hash, readers, true);
+    } finally {
+      await readers.close();
+    }
+  }
+
+  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read from working files is put into `room` as far as it goes. */
+  async readAll(hashes: readonly Hash[], room: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[] | undefined> {
+    const readers = new HomeReaders(this.#treeById);
+    const all: Uint8Array[] = [];
+    let filled = 0;
+    try {
+      while (all.length < hashes.length) {
+        const run = adjacentHomes(this.#unpacked(hashes, all.length));
+        for (const bytes of run.length > 1 ? await readers.readTogether(run, room.subarray(filled)) : []) {
+          if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
+          all.push(bytes);
+          if (bytes.buffer === room.buffer) filled += bytes.length;
+        }
+        if (all.length === hashes.length) break;
+        const bytes = await this.#read(hashes[all.length] as Hash, readers, false);
+        if (bytes === undefined) return undefined;
+        all.push(bytes);
+      }
+      return all;
+    } finally {
+      await readers.close();
+    }
+  }
+
+  /** The homes of chunks from one on, up to the first that is in a pack. */
+  *#unpacked(hashes: readonly Hash[], from: number): Generator<Home[], void, void> {
+    for (let i = from; i < hashes.length && !this.isPacked(hashes[i] as Hash); i++) yield this.inFiles(hashes[i] as Hash);
+  }
+
+  async #read(hash: Hash, readers: HomeReaders, forgets: boolean): Promise<Uint8Array | undefined> {
+    const bytes = (await this.#readPacked(hash, forgets)) ?? (await this.#readFromFile(hash, readers, forgets));
+    if (bytes instanceof Uint8Array) {
+      if (this.#unreadable.size > 0) this.#unreadable.delete(toHex(hash));
+      return bytes;
+    }
+    if (bytes === 'unreadable') {
+      for (const failed of [this.#unreadable, this.#failures]) if (failed.size < unreadableMax) failed.add(toHex(hash));
+    }
+    return undefined;
+  }
+
+  /** From a pack. Without bytes it still has a home there afterwards when that cannot be read at the moment. */
+  async #readPacked(hash: Hash, forgets: boolean): Promise<Uint8Array | undefined> {
+    // A collection may move the record while it is read; it is then found in its new place. The place it was not in is forgotten, so this ends.
+    for (let row = this.#place(hash); row !== undefined; row = this.#place(hash)) {
+      const bytes = await this.#chunks.read({ pack: row.pack, offset: row.offset, recordBytes: row.record_bytes }, hash);
+      if (bytes instanceof Uint8Array) return bytes;
+      if (bytes === 'unreadable' && !forgets) return undefined;
+      this.#catalog.run('DELETE FROM chunk WHERE hash = ? AND pack = ? AND offset = ?', hash, row.pack, row.offset);
+    }
+    return undefined;
+  }
+
+  /** From a working file; `unreadable` when neither a file nor the pack that has it can be read, `undefined` when it is nowhere, or only where no directory is at the moment. */
+  async #readFromFile(hash: Hash, readers: HomeReaders, forgets: boolean): Promise<Uint8Array | 'unreadable' | undefined> {
+    let isUnreadable = this.isPacked(hash);
+    for (const home of this.inFiles(hash)) {
+      const bytes = await readers.read(home);
+      if (bytes === 'unavailable') continue;
+      if (bytes === 'unreadable' && !forgets) {
+        isUnreadable = true;
+        continue;
+      }
+      if (bytes instanceof Uint8Array && equalBytes(this.#crypto.sha256(bytes), hash)) return bytes;
+      const { tree, path, offset } = home;
+      this.#catalog.run('DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?', hash, tree, path, offset);
+    }
+    return isUnreadable ? 'unreadable' : undefined;
+  }
+
+  #place(hash: Hash): PackRow | undefined {
+    return this.#catalog.get<PackRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
+  }
+}
