@@ -195,7 +195,8 @@ export function driverContract<Configuration>(
     {
       title: `${driver.id} says that an instrument which is silent may be asked again`,
       async run() {
-        const silent = new TranscriptReplay({ version: 1, startWallMs: 0, steps: [] });
+        const { timer } = bench.connect();
+        const silent = new TranscriptReplay({ version: 1, startWallMs: timer.wallMs(), steps: [] });
         const work = (async () => {
           const session = await driver.open(bench.configuration, silent, silent, never);
           for (const { name } of await session.tables()) await Array.fromAsync(session.collect(name));

@@ -39,14 +39,16 @@ export function recordTranscript(
   };
   const nothing = new Uint8Array(0);
   let isClosed = false;
+  async function* noted(connection: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    for await (const bytes of connection) {
+      note('received', bytes);
+      yield bytes;
+    }
+    if (!isClosed) note('ended', nothing);
+  }
   const recorded: InstrumentTransport = {
-    async *read() {
-      for await (const bytes of transport.read()) {
-        note('received', bytes);
-        yield bytes;
-      }
-      if (!isClosed) note('ended', nothing);
-    },
+    // Read at once and not when the first bytes are wanted: a transport for HTTP connects anew by it, and what is sent next belongs to the new connection.
+    read: () => noted(transport.read()),
     write(bytes) {
       note('sent', bytes);
       return transport.write(bytes);
@@ -166,8 +168,9 @@ export class TranscriptReplay implements InstrumentTransport, InstrumentTimer {
   }
 
   #pass(kind: 'sent' | 'break', bytes: Uint8Array): void {
-    for (let early = this.#steps[this.#at]; early?.kind === 'received'; early = this.#steps[this.#at]) {
-      this.#ready.push(bytesOf(early));
+    for (let early = this.#steps[this.#at]; early?.kind === 'received' || early?.kind === 'ended'; early = this.#steps[this.#at]) {
+      // Who speaks behind an end has connected anew, and hears nothing more of the connection before.
+      this.#ready = early.kind === 'ended' ? [] : [...this.#ready, bytesOf(early)];
       this.#advance(early);
     }
     const step = this.#steps[this.#at];

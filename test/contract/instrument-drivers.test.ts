@@ -1,8 +1,10 @@
 import { describe, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
 import type { Moment, MonotonicMs, WallMs } from '../../src/core/time.ts';
-import type { DeviceDriver } from '../../src/instruments/driver.ts';
+import { campbellHttpDriver } from '../../src/instruments/campbell-http/driver.ts';
+import type { DeviceDriver, InstrumentTransport } from '../../src/instruments/driver.ts';
 import { gpsdDriver } from '../../src/instruments/gpsd/driver.ts';
+import { hobolinkDriver } from '../../src/instruments/hobolink/driver.ts';
 import { modbusDriver } from '../../src/instruments/modbus/driver.ts';
 import type { RegisterDefinition } from '../../src/instruments/modbus/register-map.ts';
 import { nmeaDriver } from '../../src/instruments/nmea/driver.ts';
@@ -10,9 +12,12 @@ import { pakbusDriver } from '../../src/instruments/pakbus/driver.ts';
 import { sdi12Driver } from '../../src/instruments/sdi12/driver.ts';
 import { type DriverBench, driverContract } from '../../src/simulation/driver-contract.ts';
 import { GpsdReplay } from '../../src/simulation/gpsd-replay.ts';
+import { HttpLogger, type HttpLoggerOptions, httpLoggerTransport } from '../../src/simulation/http-logger.ts';
 import { ModbusSensor } from '../../src/simulation/modbus-sensor.ts';
 import { weatherLogger } from '../../src/simulation/pakbus-weather-station.ts';
 import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
+import { configuration as hobolinkConfiguration, june, Service } from '../unit/instruments/hobolink/service.ts';
+import { ManualTimer } from '../unit/instruments/http/manual-timer.ts';
 import { startWallMs, VirtualInstrument } from '../unit/instruments/virtual-instrument.ts';
 
 type Simulated = ConstructorParameters<typeof VirtualInstrument>[0];
@@ -87,3 +92,37 @@ contractOf(sdi12Driver, () =>
 );
 contractOf(gpsdDriver, () => bench({ listenMs: 3000 }, false, () => new GpsdReplay({ reports: [fix] })));
 contractOf(nmeaDriver, () => bench({ listenMs: 3000 }, false, sounder));
+
+/** A bench whose instrument answers at once, a transport to it for each connection. */
+function promptBench<C>(configuration: C, remembers: boolean, wallMs: number, transport: () => InstrumentTransport): DriverBench<C> {
+  return {
+    configuration,
+    remembers,
+    connect() {
+      const timer = new ManualTimer();
+      timer.nowMs = wallMs;
+      return { transport: transport(), timer };
+    },
+  };
+}
+
+describe.each([
+  ['over one connection', {}],
+  ['over a connection an answer', { keepsOpen: false, chunks: true }],
+] as [string, HttpLoggerOptions][])('%s', (_, options) => {
+  for (const format of ['json', 'toa5'] as const)
+    contractOf(campbellHttpDriver, () => {
+      const logger = new HttpLogger(options);
+      for (const name of ['Hour', 'Day']) {
+        logger.define(name, [{ name: 'AirT', unit: 'Deg C', processing: 'Avg', kind: 'number' }], 10);
+        for (let record = 0; record < 12; record++)
+          logger.append(name, { localUs: (startWallMs + record * 60_000) * 1000, cells: ['1.5'] });
+      }
+      return promptBench({ format }, true, startWallMs, () => httpLoggerTransport(logger));
+    });
+});
+contractOf(hobolinkDriver, () => {
+  const service = new Service();
+  service.observations.push({ second: june, value: 1 }, { second: june, sensor: '1-2', value: 2 }, { second: june + 600, value: 3 });
+  return promptBench(hobolinkConfiguration, true, (june + 3600) * 1000, () => service);
+});

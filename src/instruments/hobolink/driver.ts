@@ -104,6 +104,8 @@ class HobolinkSession implements DeviceSession {
   async *collect(name: string, cursor?: CollectCursor): AsyncIterable<CollectedBatch> {
     const { logger } = this.#configuration;
     if (name !== logger) throw new GodwitError('TABLE_UNKNOWN', `HOBOlink is asked about logger ${logger} here, not ${name}`);
+    if (cursor !== undefined && cursor.revision !== revision)
+      throw new GodwitError('TABLE_CHANGED', 'the cursor counts in another way than this driver does', { retryable: true });
     let durable = cursor?.nextRecord ?? this.#firstSecond;
     let from = durable;
     let spanSeconds = spanSecondsMax;
