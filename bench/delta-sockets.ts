@@ -21,8 +21,8 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export async function passedOverSockets(base: Uint8Array, target: Uint8Array): Promise<Passed> {
   const root = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
   const [publisher, follower] = [
-    await openNode({ directory: join(root, 'camp'), name: 'camp' }),
-    await openNode({ directory: join(root, 'office'), name: 'office' }),
+    await openNode({ directory: join(root, 'camp'), name: 'camp', discovery: false }),
+    await openNode({ directory: join(root, 'office'), name: 'office', discovery: false }),
   ];
   let relay: LinkRelay | undefined;
   try {

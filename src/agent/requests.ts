@@ -1,47 +1,31 @@
 import * as v from 'valibot';
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
-import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifiers.ts';
+import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { Duty } from '../node/duties.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { LinkBudget } from '../node/link-budgets.ts';
 import { type SiteProfile, siteProfileShape } from '../node/site-profile.ts';
 import type { DatasetVersion, RevisionRef, TagInfo, VersionRef } from '../node/version-service.ts';
+import { deliveryRequests } from './delivery-requests.ts';
+import { networkRequests } from './network-requests.ts';
+import { dataset, entry, idOf, nodeId, nothing, priority, type RequestTable, request, text, withoutUndefined } from './request.ts';
 
 /**
  * What the agent can be asked: each request of `docs/agent.md` is one call of `FieldNode`, its parameters checked, its result plain JSON. Datasets are given by name or identifier.
  */
 
-const text = v.string();
 /** A name that a team or a dataset can have, as `node/membership.ts` defines it: a longer one would be signed and then understood by nobody. */
 const properName = v.pipe(text, v.minLength(1), v.maxLength(256));
-const nodeId = v.pipe(text, v.check(isIdentifierText, 'Expected 64 lower-case hexadecimal digits'));
 const positiveMs = v.pipe(v.number(), v.finite(), v.minValue(1));
 const positiveRate = v.pipe(v.number(), v.finite(), v.minValue(1));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
-const dataset = v.object({ dataset: text });
 const conflictPolicy = v.picklist(['merge', 'latest', 'keep-both', 'ask']);
-/** A revision by the log entry that brought it. */
-const revision = v.object({ author: nodeId, sequence: v.pipe(v.number(), v.safeInteger(), v.minValue(1)) });
 /** A tag's name, or how many entries of each author belong to the version. */
 const version = v.union([text, v.array(v.object({ author: nodeId, entries: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) }))]);
 
-interface Request<S extends v.GenericSchema> {
-  readonly parameters: S;
-  run(node: FieldNode, parameters: v.InferOutput<S>): unknown;
-}
-
-function request<S extends v.GenericSchema>(
-  parameters: S,
-  run: (node: FieldNode, parameters: v.InferOutput<S>) => unknown,
-): Request<v.GenericSchema> {
-  return { parameters, run: (node, value) => run(node, value as v.InferOutput<S>) };
-}
-
-const nothing = v.optional(v.object({}));
-
 /** Every request by its name. */
-export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
+export const requests: RequestTable = {
   status: request(nothing, (node) => ({
     id: node.id,
     name: node.name,
@@ -75,7 +59,7 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     node.listen(address, { keep: keep ?? false }),
   ),
   addContact: request(v.object({ member: nodeId, addresses: v.array(text) }), (node, { member, addresses }) =>
-    node.addContact(member as NodeId, addresses),
+    node.addContact(member, addresses),
   ),
   hint: request(nothing, (node) => node.hint()),
   datasets: request(nothing, (node) => node.datasets()),
@@ -83,14 +67,14 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     v.object({
       name: properName,
       kind: v.picklist(['files', 'series']),
-      priority: v.optional(v.picklist(['emergency', 'critical', 'normal', 'bulk'])),
+      priority: v.optional(priority),
       conflictPolicy: v.optional(conflictPolicy),
     }),
-    (node, { name, kind, priority, conflictPolicy: policy }) =>
+    (node, { name, kind, priority: urgency, conflictPolicy: policy }) =>
       node.createDataset({
         name,
         kind,
-        ...(priority === undefined ? {} : { priority }),
+        ...(urgency === undefined ? {} : { priority: urgency }),
         ...(policy === undefined ? {} : { conflictPolicy: policy }),
       }),
   ),
@@ -140,13 +124,13 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
   checkout: request(
     v.object({
       dataset: text,
-      version: v.union([version, revision]),
+      version: v.union([version, entry]),
       directory: text,
       path: v.optional(text),
       waitMs: v.optional(v.pipe(v.number(), v.minValue(0))),
     }),
     (node, { dataset: name, version: of, directory, ...options }) => {
-      const wanted = typeof of === 'object' && 'author' in of ? (of as RevisionRef) : versionOf(of);
+      const wanted = typeof of === 'object' && 'author' in of ? (of) : versionOf(of);
       return node.versions.checkout(idOf(node, name), wanted, directory, withoutUndefined(options));
     },
   ),
@@ -174,15 +158,11 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     }),
     (node, { media, for: members, budgetBytes }) =>
       node.bundles.export(media, {
-        ...(members === undefined ? {} : { for: members as NodeId[] }),
+        ...(members === undefined ? {} : { for: members[] }),
         ...(budgetBytes === undefined ? {} : { budgetBytes }),
       }),
   ),
   importBundle: request(v.object({ media: text }), (node, { media }) => node.bundles.import(media)),
-  deliveries: request(dataset, (node, { dataset: name }) => node.deliveries(idOf(node, name))),
-  outstanding: request(v.optional(v.object({ dataset: v.optional(text) }), {}), (node, { dataset: name }) =>
-    node.outstanding(name === undefined ? undefined : idOf(node, name)),
-  ),
   ingest: request(
     v.object({
       dataset: text,
@@ -242,16 +222,18 @@ export const requests: Readonly<Record<string, Request<v.GenericSchema>>> = {
     }),
     (node, { dataset: name, peer, link }) =>
       node.bandwidth.quote(idOf(node, name), {
-        ...(peer === undefined ? {} : { peer: peer as NodeId }),
+        ...(peer === undefined ? {} : { peer: peer }),
         ...(link === undefined ? {} : { link: withoutUndefined(link) }),
       }),
   ),
   codecDecisions: request(nothing, (node) => node.bandwidth.codecDecisions()),
+  power: request(nothing, (node) => node.bandwidth.power()),
+  ...deliveryRequests,
+  ...networkRequests,
   export: request(
     v.object({ dataset: text, format: v.picklist(['netcdf', 'geopackage']), path: text }),
     (node, { dataset: name, format, path }) => node.export(idOf(node, name), format, path),
   ),
-  idle: request(nothing, (node) => node.idle()),
 };
 
 /**
@@ -273,10 +255,6 @@ export async function perform(node: FieldNode, method: string, parameters: unkno
   return (await found.run(node, shaped.output)) ?? null;
 }
 
-function idOf(node: FieldNode, nameOrId: string): DatasetId {
-  return node.dataset(nameOrId).id;
-}
-
 /** A version in a form whose members have fixed names. */
 function listed(found: DatasetVersion): { readonly author: string; readonly entries: number }[] {
   return Object.entries(found).map(([author, entries]) => ({ author, entries }));
@@ -296,7 +274,7 @@ function cappedBy(
   subject: { readonly peer?: string | undefined; readonly dataset?: string | undefined },
 ): { peer?: NodeId; dataset?: DatasetId } {
   return {
-    ...(subject.peer === undefined ? {} : { peer: subject.peer as NodeId }),
+    ...(subject.peer === undefined ? {} : { peer: subject.peer }),
     ...(subject.dataset === undefined ? {} : { dataset: idOf(node, subject.dataset) }),
   };
 }
@@ -305,14 +283,11 @@ function withDatasetId(node: FieldNode, duty: Record<string, unknown>): Record<s
   return typeof duty.dataset === 'string' ? { ...duty, dataset: idOf(node, duty.dataset) } : duty;
 }
 
-function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
-}
-
-/** JSON has no bytes and no bigint: hexadecimal text and decimal text stand for them. */
+/** JSON has no bytes, no bigint and no infinity: hexadecimal text, decimal text and `null` stand for them. */
 export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return toHex(value);
   if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) return null;
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value === 'object' && value !== null)
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));

@@ -54,8 +54,9 @@ const farBelow = 0.85;
 const gainStepMin = 0.04;
 const gainStepMax = 0.5;
 const gainMin = 0.4;
-/** How often the queue is emptied, so that its base is seen, and how often at most the base of the loss is looked for. */
+/** How often the queue is emptied, so that its base is seen: after so long, and so much of the time for which the base is remembered. And how often at most the base of the loss is looked for. */
 const restrainEveryMs = 10_000;
+const emptiedPerMemory = 2 / 3;
 const restrainForLossMs = 2000;
 const restrainedGain = 0.75;
 /** Packets whose fate tells the base of the loss, and the time for them. */
@@ -183,7 +184,7 @@ export class DatagramRateControl implements RateControl {
       if (window !== undefined) this.#takeTrain(window, acknowledgement.bytesInFlight, now);
       return;
     }
-    const spanMs = Math.max(windowMsMin, rtt * windowShareOfRtt, jittersPerWindow * this.#queueDelay.jitterMs);
+    const spanMs = Math.max(windowMsMin, rtt * windowShareOfRtt, jittersPerWindow * this.#jitterMs);
     const window = this.#windows.take(acknowledgement, spanMs, windowPackets * this.packetBytes(packetBytesUsual));
     if (window !== undefined) this.#takeWindow(window, now);
   }
@@ -220,6 +221,12 @@ export class DatagramRateControl implements RateControl {
   /** The share of packets whose loss is made up for. */
   get #madeUp(): number {
     return Math.min(lossMadeUpMax, this.#loss.baseShare);
+  }
+
+  /** Jitter, milliseconds. Where packets can not be made short enough, a queue that grows or shrinks by one looks like seconds of it, and is none. */
+  get #jitterMs(): number {
+    const transmissionMs = this.packetBytes(packetBytesUsual) / (this.#rate ?? Infinity);
+    return Math.max(0, this.#queueDelay.jitterMs - Math.max(0, transmissionMs - packetMs));
   }
 
   /** Queueing delay to aim at, milliseconds: half a packet's transmission and a little. */
@@ -289,13 +296,15 @@ export class DatagramRateControl implements RateControl {
     }
     this.#latelyMinRttMs = Infinity;
     // What a decision does shows a round trip later, in the window after the one that is filling then.
+    // Nothing of this sender's stands in the queue when packets arrive as they left, with less than the link carries. What looks like it then is the rate being a little wrong.
+    if (throttled || queueMs < target / 8) this.#emptyAt = now;
     this.#steer(queueMs, target, (this.#minRttMs ?? 100) + window.arrivalSpanMs, now);
   }
 
   /** The least queueing delay of the last window, or of the last few where jitter makes a single one unreliable. */
   #standingQueue(leastMs: number | undefined): number {
     if (leastMs !== undefined) this.#queued.push(leastMs);
-    const windows = Math.min(jitterWindowsMax, Math.max(1, Math.ceil((jitterWindows * this.#queueDelay.jitterMs) / this.#targetMs)));
+    const windows = Math.min(jitterWindowsMax, Math.max(1, Math.ceil((jitterWindows * this.#jitterMs) / this.#targetMs)));
     this.#queued = this.#queued.slice(-windows);
     return this.#queued.length === 0 ? 0 : Math.min(...this.#queued);
   }
@@ -326,7 +335,7 @@ export class DatagramRateControl implements RateControl {
   #noticeFaster(bytes: number, belowBaseMs: number, now: MonotonicMs): void {
     if (this.#rate === undefined) return;
     const transmissionMs = bytes / this.#rate;
-    const least = Math.max(transmissionMs * fasterShareMin, fasterMsMin, fasterJitters * this.#queueDelay.jitterMs);
+    const least = Math.max(transmissionMs * fasterShareMin, fasterMsMin, fasterJitters * this.#jitterMs);
     if (belowBaseMs < least || belowBaseMs > transmissionMs * fasterShareMax) return;
     this.#rate = bytes / Math.max(transmissionMs - belowBaseMs, transmissionMs / fasterTimesMax);
     this.#measured = [];
@@ -388,12 +397,12 @@ export class DatagramRateControl implements RateControl {
   #steer(queueMs: number, target: number, effectMs: number, now: MonotonicMs): void {
     const rtt = this.#minRttMs ?? 100;
     const short = queueMs < target;
-    if (queueMs < target / 8) this.#emptyAt = now;
     if (this.#restrainedUntil !== undefined && now < this.#restrainedUntil) return;
     this.#restrainedUntil = undefined;
     const overflows = short && this.#loss.overflows;
     const sinceRestrained = now - this.#restrainedAt;
-    const mustEmpty = now - this.#emptyAt > Math.max(restrainEveryMs, 10 * rtt) && sinceRestrained > restrainEveryMs;
+    const emptyEveryMs = Math.max(restrainEveryMs, 10 * rtt, emptiedPerMemory * this.#baseMemoryMs);
+    const mustEmpty = now - this.#emptyAt > emptyEveryMs && sinceRestrained > emptyEveryMs;
     if (mustEmpty) {
       this.#restrain(target / (1 - restrainedGain), now);
       return;

@@ -343,7 +343,7 @@ export class Engine {
   #tryEverybody(now: Moment): void {
     this.#peers.hint(now.monotonicMs);
     this.#newcomers.hint(now.monotonicMs);
-    for (const session of this.#peers.suspended) this.#endpoint.ping(session, now);
+    for (const session of this.#peers.suspended) this.#endpoint.reach(session, now);
   }
 
   // Turns

@@ -8,20 +8,32 @@ import { WayTrials, type WayTrialsParts } from './way-trials.ts';
 /**
  * Reaching peers: which member is tried at which address, which session stands with whom, and which of them has fallen silent.
  *
- * A peer has one session. A newer one takes the place of an older one; a suspended one stays, because it may go on, and meanwhile the peer is tried at its addresses again.
+ * A peer has one session. A newer one takes the place of an older one; a suspended one stays, because it may go on, and meanwhile the peer is tried at its addresses again. Where the suspended session itself keeps asking,
+ * only some attempts are made: a handshake helps a peer that lost the session, and costs a session that would have gone on what was under way in it.
  */
 
 /** What reaching peers works with. */
 export interface PeersParts {
   readonly contacts: Contacts;
   readonly membership: Membership;
-  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close'> & WayTrialsParts['endpoint'];
+  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close' | 'path'> & WayTrialsParts['endpoint'];
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   /** An attempt at a peer ended without a session at this address. */
   readonly attemptFailed: (peer: NodeId, address: string, now: MonotonicMs) => void;
   /** False while bytes are counted: then no other way to a peer is tried than the one in use. */
   readonly mayTry: () => boolean;
+}
+
+/** Of so many attempts at the address of a suspended session one is made, the first. */
+const attemptsPerHandshake = 4;
+
+/** The session with a peer. */
+interface Standing {
+  readonly session: SessionId;
+  suspended: boolean;
+  /** Attempts at its own address since it was suspended. */
+  attempts: number;
 }
 
 /** True for an address that takes a connection before anything can be said there. */
@@ -32,7 +44,7 @@ export function isStreamAddress(address: string): boolean {
 /** The peers of one node. */
 export class Peers {
   readonly #parts: PeersParts;
-  readonly #standingByPeer = new Map<NodeId, { readonly session: SessionId; suspended: boolean }>();
+  readonly #standingByPeer = new Map<NodeId, Standing>();
   readonly #addressBySession = new Map<SessionId, string>();
   /** Handshakes with members that are under way. */
   readonly #diallingBySession = new Map<SessionId, { readonly peer: NodeId; readonly address: string }>();
@@ -75,6 +87,7 @@ export class Peers {
 
   /** Something in the surroundings changed: peers that are not heard are tried at once. */
   hint(now: MonotonicMs): void {
+    for (const standing of this.#standingByPeer.values()) standing.attempts = 0;
     this.#parts.contacts.hint({ has: (peer) => this.isHeard(peer) }, now);
   }
 
@@ -129,7 +142,7 @@ export class Peers {
   /** A session is known to be with this member from now on, and other attempts at it end. Gives where it was reached, and the session that stood before and is to be closed. */
   begin(session: SessionId, peer: NodeId, now: Moment): { readonly address: string | undefined; readonly previous: SessionId | undefined } {
     const previous = this.#standingByPeer.get(peer)?.session;
-    this.#standingByPeer.set(peer, { session, suspended: false });
+    this.#standingByPeer.set(peer, { session, suspended: false, attempts: 0 });
     for (const [other, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(other, now);
     const address = this.#addressBySession.get(session);
     if (address !== undefined && !isStreamAddress(address)) this.#parts.contacts.heard(peer, address);
@@ -143,6 +156,7 @@ export class Peers {
     const standing = this.#standingByPeer.get(peer);
     if (standing !== undefined) {
       standing.suspended = true;
+      standing.attempts = 0;
       this.#trials.suspended(standing.session, now);
     }
     this.#parts.contacts.failed(peer, now.monotonicMs);
@@ -184,7 +198,7 @@ export class Peers {
   #attempt(peer: NodeId, address: string, now: Moment): void {
     const { contacts, membership, dial } = this.#parts;
     if (this.isHeard(peer)) return;
-    if (membership.member(peer) === undefined || membership.secret === undefined) {
+    if (membership.member(peer) === undefined || membership.secret === undefined || this.#asks(peer, address, now)) {
       contacts.failed(peer, now.monotonicMs);
     } else if (isStreamAddress(address)) {
       this.#peerByDialling.set(address, peer);
@@ -192,6 +206,16 @@ export class Peers {
     } else {
       this.#connect(peer, address, 'datagram', address, now);
     }
+  }
+
+  /** Asks over the session that stands, if it is at this address. True when that is enough, as it is not the turn of a handshake. */
+  #asks(peer: NodeId, address: string, now: Moment): boolean {
+    const standing = this.#standingByPeer.get(peer);
+    const { endpoint } = this.#parts;
+    if (standing === undefined || endpoint.path(standing.session) !== address) return false;
+    if (standing.attempts++ % attemptsPerHandshake === 0) return false;
+    endpoint.ping(standing.session, now);
+    return true;
   }
 
   #connect(peer: NodeId, path: string, kind: 'datagram' | 'stream', address: string, now: Moment): void {

@@ -200,7 +200,8 @@ export class RowWriter {
       const merged = worseFlags(last.flags, flags[before.length - 1] as Uint8Array);
       if (merged.some((flag, field) => flag !== last.flags?.[field])) late.push({ ...last, flags: merged });
     }
-    const flagsOf = (row: SegmentRow, checked: Uint8Array): Uint8Array => (row.flags === undefined ? checked : mergedFlags(row.flags, checked));
+    const flagsOf = (row: SegmentRow, checked: Uint8Array): Uint8Array =>
+      row.flags === undefined ? checked : worseFlags(row.flags, checked);
     return [...late, ...ordered.map((row, index) => ({ ...row, flags: flagsOf(row, flags[before.length + index] as Uint8Array) }))];
   }
 }

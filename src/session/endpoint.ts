@@ -256,6 +256,11 @@ export class SessionEndpoint {
     this.#touch(id, now)?.session?.ping();
   }
 
+  /** Something says that the silent peer of a session may be in reach again: it is asked, with what was under way first. */
+  reach(id: SessionId, now: Moment): void {
+    this.#touch(id, now)?.session?.reach();
+  }
+
   /** Who the peer of a session is has become known to the meter. */
   refreshAccount(id: SessionId): void {
     this.#entryById.get(id)?.session?.refreshAccount();
@@ -347,7 +352,9 @@ export class SessionEndpoint {
       const { path, kind } = entry.dial.options;
       const flow = this.#meter.flow(path, entry.remoteStatic);
       const hello = entry.dial.nextPacket(this.#now, flow.allowanceBytes('critical'));
-      if (hello !== undefined) this.#transmitHandshake(flow, path, kind, hello);
+      if (hello === undefined) return false;
+      this.#askFirst(entry, path);
+      this.#transmitHandshake(flow, path, kind, hello);
       return false;
     }
     const { session } = entry;
@@ -361,6 +368,17 @@ export class SessionEndpoint {
     }
     if (session.closed) this.#remove(entry, undefined);
     return false;
+  }
+
+  /** Where a silent session stands at the address that is dialled, it is asked before: if the peer still has it, it goes on, and what was under way in it is not lost to a new one. */
+  #askFirst({ remoteStatic }: Entry, path: Path): void {
+    if (remoteStatic === undefined) return;
+    for (const { session, remoteStatic: other } of this.#entryById.values()) {
+      if (session?.path !== path || other === undefined || !equalBytes(other, remoteStatic)) continue;
+      session.ping();
+      const packet = session.nextPacket(this.#now);
+      if (packet !== undefined) this.#outputs.push({ type: 'transmit', ...packet });
+    }
   }
 
   #moveEvents(entry: Entry, session: Session): void {

@@ -59,6 +59,11 @@ export class ReceivedPackets {
     else if (this.#deadline === undefined || this.#deadline > now + delay) this.#deadline = later(now, delay);
   }
 
+  /** The peer asks for an answer, and there is nothing that could take it along. */
+  hurry(now: MonotonicMs): void {
+    if (this.#waiting > 0) this.#deadline = now;
+  }
+
   /** True when there is something to acknowledge, due or not. */
   get waiting(): boolean {
     return this.#waiting > 0;

@@ -21,6 +21,9 @@ export type Path = string;
 const datagramBytesStart = 1200;
 const datagramBytesProbe = 1452;
 const sizeProbesMax = 3;
+/** A round trip this many times the least one, and this much longer, is not that of the same link with a queue, milliseconds. */
+const otherLinkTimes = 4;
+const otherLinkMs = 250;
 /** Bytes sent to an unproven address for each byte from it. */
 const amplificationMax = 3;
 
@@ -97,6 +100,12 @@ export class SessionPath {
 
   sent(bytes: number): void {
     this.#bytesSent += bytes;
+  }
+
+  /** True when the first answer after a long silence took so long that there is another link now behind the same address. */
+  isAnother(rttMs: number): boolean {
+    const { minMs } = this.roundTrip;
+    return this.kind === 'datagram' && minMs !== undefined && rttMs > otherLinkTimes * minMs + otherLinkMs;
   }
 
   /** The peer acknowledged what was sent here: it is there. */

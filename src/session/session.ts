@@ -3,7 +3,7 @@ import { limits } from '../core/limits.ts';
 import { type Fault, failure } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { Deadline, MonotonicMs } from '../core/time.ts';
-import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
+import type { NewPath, PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
 import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
 import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes, unmetered } from './ledger.ts';
@@ -104,6 +104,10 @@ export class Session {
   #writableWanted = false;
   readonly #silence: Silence;
   #probeWanted = false;
+  /** Something says that the peer may be in reach again: the next probe repeats what was under way first. */
+  #hopeful = false;
+  /** The peer was heard after a long silence, and has not yet answered anything: whether the link is what it was is not known. */
+  #doubtful = false;
 
   constructor(
     options: {
@@ -241,6 +245,14 @@ export class Session {
     this.#pingWanted = true;
   }
 
+  /** Something says that a silent peer may be in reach again: what was under way first is repeated at once, so that it arrives as soon as an answer to a question would. */
+  reach(): void {
+    this.#pingWanted = true;
+    if (this.#sent.count === 0 || this.#path?.kind === 'stream') return;
+    this.#probeWanted = true;
+    this.#hopeful = true;
+  }
+
   /** Who the peer is has become known: its account may be another one from now on. */
   refreshAccount(): void {
     if (this.#path !== undefined) this.#path.flow = this.#flowOf(this.#path.name);
@@ -251,7 +263,7 @@ export class Session {
     if (this.#closed) return;
     this.#pathLeft = this.#path?.name === path ? undefined : this.#path?.name;
     this.#pathLeftAt = now;
-    this.#startPath(path, kind, true, remembered, now);
+    this.#startPath(path, kind, true, remembered === undefined ? {} : { remembered }, now);
     this.#pingWanted = true;
   }
 
@@ -298,6 +310,8 @@ export class Session {
       this.#suspended = false;
       this.#events.push({ type: 'resumed' });
       this.#probeWanted = this.#sent.count > 0;
+      this.#hopeful = this.#probeWanted;
+      this.#doubtful = this.#probeWanted && this.#path.kind === 'datagram';
     }
     return true;
   }
@@ -372,7 +386,8 @@ export class Session {
       if (!this.#mayControl(path)) return undefined;
       this.#probeWanted = false;
       // A ping is shorter than what it may be an answer to, and rare: it may also go to a place that is not proven yet, which is how it comes to be proven.
-      const full = this.#silence.probesFully && path.allowance > path.packetBytes;
+      const full = (this.#silence.probesFully || this.#hopeful) && path.allowance > path.packetBytes;
+      this.#hopeful = false;
       if (full) this.#repeatOldest();
       return this.#seal(path, { ping: true, fill: full, sizeProbe: undefined }, now);
     }
@@ -398,6 +413,7 @@ export class Session {
   #wantsToSend(path: SessionPath): boolean {
     return (
       !this.#suspended &&
+      !this.#doubtful &&
       this.#sent.count < limits.packetsUnderWayMax &&
       path.allowance > path.packetBytes &&
       this.#queue.mostUrgent !== undefined
@@ -534,6 +550,7 @@ export class Session {
 
   #takeFrames(frames: readonly Frame[], packetNumber: number, isPatient: boolean, onLink: number, flow: LinkFlow, now: MonotonicMs): void {
     let elicits = false;
+    let asked = false;
     let refused = false;
     let newBytes = 0;
     let repeatedBytes = 0;
@@ -544,6 +561,7 @@ export class Session {
         continue;
       }
       elicits = true;
+      asked ||= frame.type === 'ping';
       if (frame.type === 'ping') continue;
       if (frame.type === 'message') this.#emergency ||= frame.priority === 'emergency';
       if (frame.type === 'close') {
@@ -569,6 +587,7 @@ export class Session {
     if (!elicits || refused) return;
     const path = this.#path;
     this.#received.record(packetNumber, path?.roundTrip.quickMs, packetsPerAck[path?.kind ?? 'datagram'], now, isPatient);
+    if (asked && this.#queue.mostUrgent === undefined) this.#received.hurry(now);
   }
 
   #takeAck(frame: AckFrame, now: MonotonicMs): void {
@@ -589,6 +608,7 @@ export class Session {
     const silent = this.#silence.isLong;
     this.#silence.restart(now);
     this.#probeWanted = false;
+    this.#doubtful = false;
     const path = this.#path;
     if (path === undefined) return;
     const onPath = arrived.filter((packet) => packet.packetNumber >= path.firstPacketNumber);
@@ -599,6 +619,11 @@ export class Session {
     const elapsedMs = now - last.sentAt;
     const rttMs = Math.max(elapsedMs - frame.delayMs, Math.min(elapsedMs, 0.05));
     const isNewest = last.packetNumber === newest;
+    if (silent && isNewest && path.isAnother(rttMs)) {
+      // What was measured before the silence is of a link that is gone. Twice a packet went there and back, as in a handshake.
+      this.#startPath(path.name, path.kind, true, { handshake: { rttMs, bytes: 2 * last.bytes } }, now);
+      return;
+    }
     if (isNewest) path.roundTrip.sample(rttMs);
     this.#giveUpLost(path, silent, now);
     path.rate.onAcknowledged(
@@ -636,18 +661,18 @@ export class Session {
     if (this.#path?.name === path) return;
     const graceMs = leftPathMs + (this.#path?.roundTrip.timeoutMs ?? 0);
     if (path === this.#pathLeft && this.#path !== undefined && now - this.#pathLeftAt < graceMs) return;
-    this.#startPath(path, kind, kind === 'stream', undefined, now);
+    this.#startPath(path, kind, kind === 'stream', {}, now);
     this.#pingWanted = kind === 'datagram';
   }
 
-  #startPath(name: Path, kind: PathKind, proven: boolean, remembered: PathEstimate | undefined, now: MonotonicMs): void {
+  #startPath(name: Path, kind: PathKind, proven: boolean, known: Omit<NewPath, 'kind'>, now: MonotonicMs): void {
     this.#requeue(this.#sent.giveUpAll());
     this.#path = new SessionPath(
       {
         name,
         firstPacketNumber: this.#nextPacketNumber,
         proven,
-        about: { kind, ...(remembered === undefined ? {} : { remembered }) },
+        about: { kind, ...known },
         rateControl: this.#rateControl,
         flow: this.#flowOf(name),
       },
@@ -655,6 +680,7 @@ export class Session {
     );
     this.#received.startPath();
     this.#silence.restart(now);
+    this.#doubtful = false;
     this.#run++;
     this.#runHasPackets = false;
   }
