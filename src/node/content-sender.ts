@@ -97,7 +97,7 @@ interface Sending {
   encoding: number;
   /** Since when nothing could be sent, because the rest has not come yet. */
   drySince?: MonotonicMs;
-  /** The content became complete here while it was planned as one that is arriving, or is not here: it is planned once more. */
+  /** The content became complete here while it was planned as one that is arriving, or is not here, or while a group was encoded whose bytes may have been missing: if so, it is planned once more. */
   planningAgain: boolean;
   /** Groups that may be encoded or ready at once. */
   groupsAhead: number;
@@ -194,7 +194,7 @@ export class ContentSender {
   handleContentComplete(root: Uint8Array): void {
     for (const sending of this.#sendingsOf(root)) {
       if (sending.transfer?.arriving !== undefined) this.#arrived(sending);
-      else if (sending.transfer === undefined) sending.planningAgain = true;
+      else if (sending.transfer === undefined || sending.encoding > 0) sending.planningAgain = true;
     }
     this.#handleDeferred(root);
   }
@@ -274,7 +274,8 @@ export class ContentSender {
     if (sending === undefined) return;
     sending.encoding--;
     if (encoded === undefined) {
-      this.#lack(sending);
+      if (sending.planningAgain) this.#beginAnew(sending);
+      else this.#lack(sending);
       return;
     }
     if (encoded.kind === 'query') {

@@ -152,6 +152,19 @@ describe('a sender of contents', () => {
     expect(sender.takeLacks()).toEqual([2]);
   });
 
+  it('plans once more what was mended while a group of it was encoded whose bytes were missing', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const want = wantOf(1);
+    begin(sender, want, [10]);
+    expect(sender.pollTask()).toMatchObject({ type: 'encode', group: 0 });
+    sender.handleContentComplete(want.root);
+    sender.encoded(1, 0, undefined);
+    expect(sender.takeLacks()).toEqual([1]);
+    begin(sender, want, [10]);
+    expect(drain(sender)).toEqual(['1.0 0+10 last', '1.1 0+64', '1.1 64+36 last']);
+    expect(sender.pollTask()).toBeUndefined();
+  });
+
   it('asks about a lost base before it sends a group, lets others go on meanwhile, and takes answers that it asked for alone', () => {
     const sender = new ContentSender(nodeCrypto);
     begin(sender, wantOf(1), [10, 10]);
