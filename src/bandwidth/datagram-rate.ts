@@ -295,9 +295,9 @@ export class DatagramRateControl implements RateControl {
       return;
     }
     this.#latelyMinRttMs = Infinity;
-    // What a decision does shows a round trip later, in the window after the one that is filling then.
     // Nothing of this sender's stands in the queue when packets arrive as they left, with less than the link carries. What looks like it then is the rate being a little wrong.
     if (throttled || queueMs < target / 8) this.#emptyAt = now;
+    // What a decision does shows a round trip later, in the window after the one that is filling then.
     this.#steer(queueMs, target, (this.#minRttMs ?? 100) + window.arrivalSpanMs, now);
   }
 
