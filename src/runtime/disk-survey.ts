@@ -56,13 +56,20 @@ function unreadable(error: unknown): string {
   return unusableText('UNREADABLE', `cannot be read (${systemCode(error)}): give this user access to it, or check the disk`);
 }
 
+/** One of several threads that list a tree together: each walks all of it, and looks at the files of its own directories only. */
+export interface Lane {
+  readonly index: number;
+  readonly of: number;
+}
+
 /**
  * Every file and link below `root`, depth first in code-unit order of names, in pages of `path, text, path, text…`.
  *
+ * @param lane when others list the rest; a directory that cannot be read is told by every lane, as each misses something of it
  * @throws the operating system's error when the root cannot be listed
  */
-export function* listDisk(root: string): Generator<string[], void, void> {
-  const stack: Level[] = [readLevel(root, '')];
+export function* listDisk(root: string, lane: Lane = { index: 0, of: 1 }): Generator<string[], void, void> {
+  const stack: Level[] = [readLevel(root, '', lane)];
   let page: string[] = [];
   for (let level = stack.at(-1); level !== undefined; level = stack.at(-1)) {
     const entry = level.entries[level.next++];
@@ -73,7 +80,7 @@ export function* listDisk(root: string): Generator<string[], void, void> {
     const path = level.prefix + entry.name;
     if (entry.isText && entry.dirent.isDirectory()) {
       try {
-        stack.push(readLevel(root, path));
+        stack.push(readLevel(root, path, lane));
       } catch (error) {
         if (systemCode(error) !== 'ENOENT') page.push(path, unreadable(error));
       }
@@ -88,11 +95,12 @@ export function* listDisk(root: string): Generator<string[], void, void> {
   if (page.length > 0) yield page;
 }
 
-function readLevel(root: string, path: string): Level {
+function readLevel(root: string, path: string, lane: Lane): Level {
   const directory = join(root, path);
   let dirents: Listed[] = readdirSync(directory, { withFileTypes: true }).map((dirent) => ({ name: dirent.name, dirent, isText: true }));
   // Bytes are four times as slow to list as names, and only they tell whether such a character is one of the name's own.
   if (dirents.some(({ name }) => name.includes(replacementCharacter))) dirents = namesAsBytes(directory);
+  if (laneOf(path, lane.of) !== lane.index) dirents = dirents.filter(({ dirent, isText }) => isText && dirent.isDirectory());
   dirents.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return {
     prefix: path === '' ? '' : `${path}/`,
@@ -100,6 +108,13 @@ function readLevel(root: string, path: string): Level {
     entries: dirents,
     next: 0,
   };
+}
+
+/** Whose a directory is goes by its path alone, so that lanes agree although the tree changes under them. */
+function laneOf(path: string, lanes: number): number {
+  let sum = 0;
+  for (let at = 0; at < path.length; at++) sum = (Math.imul(sum, 31) + path.charCodeAt(at)) >>> 0;
+  return sum % lanes;
 }
 
 function namesAsBytes(directory: string): Listed[] {

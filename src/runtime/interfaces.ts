@@ -24,6 +24,11 @@ export interface SystemInterface extends LocalInterface {
 /** Modems: what is sent there costs money, and nobody is there to hear it. */
 const meteredPattern = /^(?:wwan|wwp|wwx|ww\d|ppp|rmnet|ccmni)/;
 
+/** True for the name of a modem's interface: what goes over it is paid for. */
+export function isModem(interfaceName: string): boolean {
+  return meteredPattern.test(interfaceName);
+}
+
 function numberOf(ipv4: string): number {
   return ipv4.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 }
@@ -36,7 +41,7 @@ function textOf(ipv4: number): string {
 export function readInterfaces(excluded: ReadonlySet<string> = new Set()): SystemInterface[] {
   const found: SystemInterface[] = [];
   for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
-    if (excluded.has(name) || meteredPattern.test(name)) continue;
+    if (excluded.has(name) || isModem(name)) continue;
     const outside = addresses.filter(({ internal }) => !internal);
     if (outside.length === 0) continue;
     const networks = outside.flatMap(({ family, address, netmask }) => {

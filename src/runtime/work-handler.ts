@@ -4,7 +4,7 @@ import { identifierBytes } from '../core/identifiers.ts';
 import { ChunkSplitter, chunkParametersOf } from '../datasets/chunking.ts';
 import type { Sighting } from '../ports/file-tree.ts';
 import type { CutSegment } from '../ports/segment-cutter.ts';
-import { listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
+import { type Lane, listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
 import { type EncodedRecords, encodeRecords, type JoinedRecords } from './disk-work.ts';
 import { nodeCrypto } from './node-crypto.ts';
 
@@ -18,10 +18,17 @@ export interface SegmentToCut {
   readonly averageBytes: number;
 }
 
+/** One lane of a listing. */
+export interface ListingPart {
+  readonly listing: number;
+  readonly root: string;
+  readonly lane: Lane;
+}
+
 /** Requests by name: what goes in, and what comes out. */
 export interface WorkRequests {
   /** The next page of a listing, its items joined by NUL; `undefined` behind the last. The first request with a number begins the listing. */
-  readonly list: { readonly input: { readonly listing: number; readonly root: string }; readonly output: string | undefined };
+  readonly list: { readonly input: ListingPart; readonly output: string | undefined };
   /** Ends a listing before its end. */
   readonly endList: { readonly input: { readonly listing: number }; readonly output: undefined };
   readonly readWhole: { readonly input: { readonly root: string; readonly files: readonly Sighting[] }; readonly output: WholeFiles };
@@ -67,8 +74,8 @@ export class WorkHandler {
     }
   }
 
-  #list({ listing, root }: WorkRequests['list']['input']): string | undefined {
-    const pages = this.#listings.get(listing) ?? listDisk(root);
+  #list({ listing, root, lane }: ListingPart): string | undefined {
+    const pages = this.#listings.get(listing) ?? listDisk(root, lane);
     this.#listings.set(listing, pages);
     const page = pages.next();
     if (page.done !== true) return page.value.join('\0');

@@ -5,8 +5,9 @@ import { identifierBytes } from '../core/identifiers.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Sighting } from '../ports/file-tree.ts';
 import type { CutSegment, SegmentCutter } from '../ports/segment-cutter.ts';
-import type { WholeFiles } from './disk-survey.ts';
+import type { Lane, WholeFiles } from './disk-survey.ts';
 import type { DiskWork, EncodedRecords, JoinedRecords } from './disk-work.ts';
+import { mergeListings } from './merged-listing.ts';
 import type { WorkAnswer, WorkRequest, WorkRequests } from './work-handler.ts';
 
 /**
@@ -19,6 +20,8 @@ import type { WorkAnswer, WorkRequest, WorkRequests } from './work-handler.ts';
 const idleMsMax = 5000;
 /** Pages of a listing that are asked for ahead. */
 const pagesAhead = 3;
+/** Threads that list one tree: it is the system's calls that take the time, and they hinder each other beyond a few. */
+const listingLanesMax = 2;
 
 /** As many as there are processors besides the one that the node's own thread has, at least one. */
 export function defaultWorkers(): number {
@@ -120,11 +123,18 @@ export class WorkerPool implements DiskWork, SegmentCutter {
     this.#threadsMax = threads;
   }
 
-  async *list(root: string): AsyncGenerator<readonly string[], void, void> {
-    const thread = this.#idlest();
+  /** On two threads where there are two processors, as the node's own has little to do meanwhile. */
+  list(root: string): AsyncGenerator<readonly string[], void, void> {
+    const lanes = Math.min(listingLanesMax, Math.max(this.#threadsMax, availableParallelism()));
+    const parts = Array.from({ length: lanes }, (_, index) => this.#listLane(root, { index, of: lanes }));
+    return mergeListings(parts);
+  }
+
+  async *#listLane(root: string, lane: Lane): AsyncGenerator<readonly string[], void, void> {
+    const thread = this.#idlest(lane.of);
     const listing = this.#nextListing++;
     const ask = () => {
-      const page = thread.ask('list', { listing, root });
+      const page = thread.ask('list', { listing, root, lane });
       // Looked at in its turn; until then nobody else may take its failure for one that is not looked at.
       page.catch(() => {});
       return page;
@@ -170,10 +180,10 @@ export class WorkerPool implements DiskWork, SegmentCutter {
   }
 
   /** The thread with the least to do; another one when all are busy and there may be more. */
-  #idlest(): WorkerThread {
+  #idlest(threadsMax: number = this.#threadsMax): WorkerThread {
     let idlest: WorkerThread | undefined;
     for (const thread of this.#threads) if (idlest === undefined || thread.load < idlest.load) idlest = thread;
-    if (idlest !== undefined && (idlest.load === 0 || this.#threads.size >= this.#threadsMax)) return idlest;
+    if (idlest !== undefined && (idlest.load === 0 || this.#threads.size >= threadsMax)) return idlest;
     const started = new WorkerThread((thread) => this.#threads.delete(thread));
     this.#threads.add(started);
     return started;

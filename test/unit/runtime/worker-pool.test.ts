@@ -1,4 +1,4 @@
-import { mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -37,6 +37,30 @@ describe('threads', () => {
     expect(await pool.encode(records)).toEqual(await workInline.encode(records));
   });
 
+  it('list a tree together as one would', async () => {
+    const names = ['data', 'data.csv', 'data-2', 'a', 'b', 'ä', 'Z', 'deep'];
+    for (const name of names.filter((each) => !each.includes('.'))) {
+      await mkdir(join(directory, name, 'in', 'side'), { recursive: true });
+      for (let file = 0; file < 300; file++) await writeFile(join(directory, name, file % 3 === 0 ? 'in' : 'in/side', `${file}`), '');
+    }
+    await writeFile(join(directory, 'data.csv'), 'x');
+    await writeFile(join(directory, 'deep.txt'), 'x');
+    const listed = (await Array.fromAsync(pool.list(directory))).flat();
+    expect(listed.length).toBe(2 * (7 * 300 + 2));
+    expect(listed).toEqual((await Array.fromAsync(workInline.list(directory))).flat());
+  });
+
+  it('say once of a directory that it cannot be read', async () => {
+    await mkdir(join(directory, 'a'));
+    await writeFile(join(directory, 'a', 'x'), '');
+    await mkdir(join(directory, 'b'));
+    await chmod(join(directory, 'b'), 0);
+    const listed = (await Array.fromAsync(pool.list(directory))).flat();
+    await chmod(join(directory, 'b'), 0o700);
+    if (process.getuid?.() !== 0) expect(listed).toContainEqual(expect.stringContaining('unusable UNREADABLE'));
+    expect(listed.filter((_, at) => at % 2 === 0)).toEqual(process.getuid?.() === 0 ? ['a/x'] : ['a/x', 'b']);
+  });
+
   it('cut large files into the chunks that this thread would, in the memory they were given', async () => {
     const bytes = seededRandom(2).bytes(600_000);
     const cut = await pool.cut(bytes.slice(), 65_536);
@@ -71,13 +95,14 @@ describe('threads', () => {
 describe('what a thread is asked', () => {
   it('is answered with pages until there is none, and forgotten when nobody wants more', async () => {
     const handler = new WorkHandler();
+    const lane = { index: 0, of: 1 };
     await writeFile(join(directory, 'a'), '');
-    const ask = (id: number) => handler.handle({ id, name: 'list', input: { listing: 1, root: directory } });
+    const ask = (id: number) => handler.handle({ id, name: 'list', input: { listing: 1, root: directory, lane } });
     expect(ask(1)).toMatchObject({ id: 1, output: expect.stringContaining('a\0file 0 ') });
     expect(ask(2)).toEqual({ id: 2, output: undefined });
     expect(ask(3)).toMatchObject({ id: 3, output: expect.stringContaining('a\0file 0 ') });
     expect(handler.handle({ id: 4, name: 'endList', input: { listing: 1 } })).toEqual({ id: 4, output: undefined });
-    expect(handler.handle({ id: 5, name: 'list', input: { listing: 2, root: join(directory, 'no') } })).toMatchObject({
+    expect(handler.handle({ id: 5, name: 'list', input: { listing: 2, root: join(directory, 'no'), lane } })).toMatchObject({
       id: 5,
       error: { code: 'ENOENT' },
     });
