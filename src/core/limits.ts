@@ -19,6 +19,14 @@ export const limits = {
   baseAnswerBytesMax: 256 * 1024,
   /** Bytes of one message about routes. */
   routesBytesMax: 16 * 1024,
+  /** Bytes of the stream that one cell of a circuit brings. */
+  circuitCellBytesMax: 8 * 1024,
+  /** Bytes that a neighbour may send on one circuit before they have been passed on: what a relay holds of it, in each direction. */
+  circuitWindowBytes: 64 * 1024,
+  /** Circuits that one node has opened or accepted at a time. */
+  circuitEndsMax: 64,
+  /** Bytes that one end of a circuit may keep waiting for credit; a longer queue ends the circuit. */
+  circuitQueueBytesMax: 16 * 1024 * 1024,
   /** Groups of one wanted content whose lost base is being asked about at a time. */
   baseSearchesMax: 8,
   /** How far ahead of our own wall clock another node's instants are followed, in milliseconds (one day). */

@@ -18,6 +18,8 @@ import type { CarriedMessage } from '../session/bundle-records.ts';
 import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session/endpoint.ts';
 import { decodeMessage } from '../session/messages.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
+import { CircuitKeeping, meterOfLinks } from './circuit-keeping.ts';
+import { addressOfCarrier } from './circuit-path.ts';
 import { DiscoveryKeeping } from './discovery-keeping.ts';
 import type { EngineInput, EngineOutput } from './engine-turn.ts';
 import type { Invite } from './invite.ts';
@@ -30,6 +32,7 @@ import { Newcomers } from './newcomers.ts';
 import type { NodeEvent } from './node-event.ts';
 import { type PeerTraffic, type SessionTraffic, TrafficBook } from './peer-traffic.ts';
 import { Peers } from './peers.ts';
+import type { Relaying } from './relay-settings.ts';
 import { Replication } from './replication.ts';
 
 export type { PeerTraffic } from './peer-traffic.ts';
@@ -64,6 +67,8 @@ export class Engine {
   readonly links: LinkSupervision;
   /** Neighbours, and routes to members. */
   readonly mesh: MeshRouting;
+  /** Streams to members through others. Changed within turns only. */
+  readonly circuits: CircuitKeeping;
   /** Finding members without configuration. Changed within turns only. */
   readonly discovery: DiscoveryKeeping;
   readonly #parts: EngineParts;
@@ -97,10 +102,10 @@ export class Engine {
       entropy,
       random: random.fork(),
       rateControl,
-      meter: this.links.accounts,
+      meter: meterOfLinks(this.links.accounts),
       credentials: {
         memberSecrets: () => (membership.secret === undefined ? [] : [membership.secret]),
-        inviteSecret: (tag) => membership.invitePsk(tag, this.#now.wallMs),
+        inviteSecret: (tag) => membership.invitePsk(tag, this.#now.wallMs) ?? membership.pass(tag, this.#now.wallMs)?.key,
         memberByKey: (key) => membership.memberByKey(key)?.node,
       },
     });
@@ -117,7 +122,10 @@ export class Engine {
       ...parts,
       endpoint: this.#endpoint,
       peers: this.#peers,
-      dial: ({ address }) => this.#outputs.push({ type: 'dial', address }),
+      dial: ({ address, pass }) => {
+        if (pass === undefined) this.#outputs.push({ type: 'dial', address });
+        else this.circuits.dialThrough(address, addressOfCarrier(address) ?? address, pass, this.#now);
+      },
       begin: (session, peer) => this.#begin(session, peer),
       append: (operation) => this.#appendOperation(operation),
       report,
@@ -133,6 +141,7 @@ export class Engine {
           this.#replication.membershipChanged();
           this.#newcomers.teamChanged();
           this.mesh.membersChanged(this.#now);
+          this.circuits.membersChanged(this.#now);
           this.discovery.membersChanged();
         },
       },
@@ -140,6 +149,19 @@ export class Engine {
     );
     this.mesh = new MeshRouting({ ...parts, self: identity.node, random: random.fork(), endpoint: this.#endpoint, report });
     parts.interests.follow(this.mesh);
+    this.circuits = new CircuitKeeping(
+      {
+        ...parts,
+        self: identity.node,
+        endpoint: this.#endpoint,
+        peers: this.#peers,
+        mesh: this.mesh,
+        newcomers: this.#newcomers,
+        dial: (address) => this.#outputs.push({ type: 'dial', address }),
+        report,
+      },
+      now,
+    );
     this.#replication = new Replication({
       ...parts,
       endpoint: this.#endpoint,
@@ -159,15 +181,14 @@ export class Engine {
           break;
         case 'path-opened':
           this.#endpoint.handle({ type: 'path-opened', path: input.path, kind: 'stream' }, now);
-          if (input.address !== undefined && !this.#newcomers.handleDialled(input.address, input.path))
-            this.#peers.handleDialled(input.address, input.path, now);
+          if (input.address !== undefined) this.#dialled(input.address, input.path);
           break;
         case 'path-closed':
           this.#endpoint.handle({ type: 'path-closed', path: input.path }, now);
           break;
         case 'dial-failed':
-          if (!this.#newcomers.handleDialFailed(input.address, input.message, now.monotonicMs))
-            this.#peers.handleDialFailed(input.address, now);
+          if (this.#newcomers.handleDialFailed(input.address, input.message, now.monotonicMs)) break;
+          if (!this.circuits.handleDialFailed(input.address, input.message, now)) this.#peers.handleDialFailed(input.address, now);
           break;
         case 'interfaces':
           this.discovery.setInterfaces(input.interfaces, now.monotonicMs);
@@ -199,7 +220,7 @@ export class Engine {
   /** When to call `wake` if nothing else happens, and why. `undefined`: not at all. */
   nextDeadline(): Deadline | undefined {
     let next = earliest(this.#parts.deliveries.nextDeadline(this.#now), this.#keeping.nextDeadline(this.#now.monotonicMs));
-    const others = [this.#endpoint, this.#peers, this.#replication, this.links, this.mesh, this.discovery, this.#newcomers];
+    const others = [this.#endpoint, this.#peers, this.#replication, this.links, this.mesh, this.circuits, this.discovery, this.#newcomers];
     for (const each of others) next = earliest(next, each.nextDeadline());
     return next;
   }
@@ -271,6 +292,14 @@ export class Engine {
     now: Moment,
   ): Dot {
     return this.#append(dataset, { kind, payload, ...header }, now);
+  }
+
+  /** Does that for others from now on. */
+  setRelaying(change: Partial<Relaying>, now: Moment): void {
+    this.#turn(now, () => {
+      this.circuits.setRelaying(change);
+      this.#waysChanged = true;
+    });
   }
 
   /** Runs several commands as one transaction. */
@@ -346,6 +375,11 @@ export class Engine {
     for (const session of this.#peers.suspended) this.#endpoint.reach(session, now);
   }
 
+  #dialled(address: string, path: string): void {
+    if (this.#newcomers.handleDialled(address, path) || this.circuits.handleDialled(address, path, this.#now)) return;
+    this.#peers.handleDialled(address, path, this.#now);
+  }
+
   // Turns
 
   #turn<T>(now: Moment, work: () => T): T {
@@ -376,6 +410,8 @@ export class Engine {
     do {
       this.#again = false;
       this.#replication.pump(now);
+      this.#again = this.circuits.settle(now) || this.#again;
+      this.#newcomers.wake(now);
       this.#drainEndpoint();
     } while (this.#again);
     for (const change of this.#parts.deliveries.takeChanges()) this.#report({ type: 'delivery', ...change });
@@ -387,7 +423,8 @@ export class Engine {
       switch (output.type) {
         case 'transmit':
         case 'close-path':
-          this.#outputs.push(output);
+          if (this.circuits.takes(output, now)) this.#again = true;
+          else this.#outputs.push(output);
           break;
         case 'established':
           this.#established(output);
@@ -436,7 +473,7 @@ export class Engine {
   #established(output: Extract<EndpointOutput, { type: 'established' }>): void {
     const { session, peer, role, path } = output;
     this.#peers.handleEstablished(session, role, path);
-    if (this.#newcomers.handleEstablished(output, this.#now)) return;
+    if (this.circuits.handleEstablished(output, this.#now) || this.#newcomers.handleEstablished(output, this.#now)) return;
     if (peer !== undefined) {
       this.#begin(session, peer);
     } else {
@@ -449,7 +486,8 @@ export class Engine {
     this.#again = true;
     const { address, previous } = this.#peers.begin(session, peer, this.#now);
     this.discovery.reached(peer, address);
-    this.mesh.begin(peer, session, this.#now);
+    if (!this.#peers.isCarried(session)) this.mesh.begin(peer, session, this.#now);
+    this.circuits.begin(session, this.#now);
     if (previous !== undefined) {
       this.#end(previous);
       this.#endpoint.close(previous, 'replaced', this.#now);
@@ -468,18 +506,23 @@ export class Engine {
     if (change === 'suspended') {
       this.#replication.handleSuspended(session);
       this.#parts.deliveries.sessionEnded(peer, this.#now);
-      this.mesh.silent(peer, this.#now);
+      if (!this.#peers.isCarried(session)) {
+        this.mesh.silent(peer, this.#now);
+        this.discovery.candidates.lost(peer, this.#now.monotonicMs);
+      }
       this.#peers.handleSuspended(peer, this.#now);
-      this.discovery.candidates.lost(peer, this.#now.monotonicMs);
+      this.circuits.silent(session, peer, this.#now);
     } else {
       this.#replication.handleResumed(session);
       this.#parts.deliveries.sessionBegan(peer, this.#now);
       this.#peers.handleResumed(peer, this.#now);
+      this.circuits.heard(session, this.#now);
     }
   }
 
   #closed(session: SessionId, fault: Fault): void {
     this.#newcomers.handleClosed(session, fault, this.#now);
+    this.circuits.handleClosed(session, fault, this.#now);
     const peer = this.#peers.handleClosed(session, this.#now);
     this.#end(session);
     if (peer === undefined) return;
@@ -514,7 +557,8 @@ export class Engine {
     }
     const message = decoded.value;
     if (this.#replication.carriesRows(message)) this.#endpoint.receivedData(session, bytes.length);
-    if (peer !== undefined && message.type === 'addresses') this.discovery.hearsay(message.members, this.#now.monotonicMs);
+    if (message.type === 'circuit') this.circuits.receive(session, peer, message.bytes, this.#now);
+    else if (peer !== undefined && message.type === 'addresses') this.discovery.hearsay(message.members, this.#now.monotonicMs);
     else if (peer !== undefined && message.type === 'routes') this.mesh.receive(peer, message.bytes, this.#now);
     else if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
     else this.#newcomers.handleMessage(session, message, this.#now);

@@ -43,6 +43,7 @@ export class Interests {
   readonly #membership: Membership;
   readonly #receipts: ReceiptBook;
   #routes: Routes = noRoutes;
+  #relaysForOthers = true;
   readonly #orders: Addressed;
 
   constructor(
@@ -63,6 +64,11 @@ export class Interests {
   /** Where the ways to others are known from now on. */
   follow(routes: Routes): void {
     this.#routes = routes;
+  }
+
+  /** Whether this node takes from now on what it does not want itself, to pass it on. What it has taken it goes on passing on. */
+  setRelaying(relays: boolean): void {
+    this.#relaysForOthers = relays;
   }
 
   /** Chooses for this node. True when that changes anything. */
@@ -118,6 +124,7 @@ export class Interests {
   }
 
   #relays(dataset: DatasetId, from: NodeId | undefined): boolean {
+    if (!this.#relaysForOthers) return false;
     return this.#membership.members().some(({ node }) => {
       if (node === this.#self || !this.concerns(node, dataset)) return false;
       const hop = this.#routes.nextHop(node);

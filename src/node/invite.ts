@@ -14,7 +14,7 @@ export interface Invite {
   readonly team: TeamId;
   /** 16 random bytes; the pre-shared key of the joining handshake is derived from it. */
   readonly secret: Uint8Array;
-  /** Where the inviting node can be reached: `udp://host:port` or `tcp://host:port`, best first. */
+  /** Where the inviting node can be reached: `udp://host:port` or `tcp://host:port`, best first; `via:` before the address of another member, which lets the newcomer through to it. */
   readonly addresses: readonly string[];
 }
 
@@ -64,6 +64,8 @@ export function decodeInvite(code: string, sha256: Sha256): Outcome<Invite> {
 
 const pskDomain = utf8('godwit invite psk');
 const tagDomain = utf8('godwit invite tag');
+const passKeyDomain = utf8('godwit pass psk');
+const passTagDomain = utf8('godwit pass tag');
 
 /** The 32-byte pre-shared key and the 8-byte tag that an invite's secret stands for. The tag goes in the clear and tells the inviting node which invite is being used. */
 export function inviteKeys(
@@ -71,4 +73,12 @@ export function inviteKeys(
   hmac: (key: Uint8Array, bytes: Uint8Array) => Uint8Array,
 ): { readonly psk: Uint8Array; readonly tag: Uint8Array } {
   return { psk: hmac(secret, pskDomain), tag: hmac(secret, tagDomain).slice(0, 8) };
+}
+
+/** The key and the tag by which members let whoever has an invite through to the coordinator that made it. They follow from the invite's secret, and it does not follow from them. */
+export function passKeys(
+  secret: Uint8Array,
+  hmac: (key: Uint8Array, bytes: Uint8Array) => Uint8Array,
+): { readonly key: Uint8Array; readonly tag: Uint8Array } {
+  return { key: hmac(secret, passKeyDomain), tag: hmac(secret, passTagDomain).slice(0, 8) };
 }

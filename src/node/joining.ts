@@ -6,8 +6,9 @@ import type { Crypto } from '../ports/crypto.ts';
 import type { SessionId } from '../session/endpoint.ts';
 import type { Message } from '../session/messages.ts';
 import { joinProofBytes } from './admission.ts';
+import { addressOfCarrier } from './circuit-path.ts';
 import type { Identity } from './identity.ts';
-import { type Invite, inviteKeys } from './invite.ts';
+import { type Invite, inviteKeys, passKeys } from './invite.ts';
 import type { Membership } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
 import { isStreamAddress } from './peers.ts';
@@ -23,8 +24,8 @@ import { isStreamAddress } from './peers.ts';
 
 /** What to do. */
 export type JoiningOutput =
-  /** Open a stream connection; answered by `handleDialled` or `handleDialFailed`. */
-  | { readonly type: 'dial'; readonly address: string }
+  /** Open a stream connection; answered by `handleDialled` or `handleDialFailed`. With a pass it leads through a member that is no coordinator. */
+  | { readonly type: 'dial'; readonly address: string; readonly pass?: { readonly tag: Uint8Array; readonly key: Uint8Array } }
   /** Begin a handshake with the invite; answered at once by `connecting`. */
   | {
       readonly type: 'connect';
@@ -119,7 +120,8 @@ export class Joining {
     join.attempts++;
     if (isStreamAddress(address)) {
       join.dialling = address;
-      this.#outputs.push({ type: 'dial', address });
+      const pass = passKeys(join.invite.secret, this.#parts.crypto.hmacSha256);
+      this.#outputs.push({ type: 'dial', address, ...(addressOfCarrier(address) === undefined ? {} : { pass }) });
     } else {
       this.#connect(join, address, 'datagram', address);
     }
@@ -181,7 +183,8 @@ export class Joining {
     }
     join.inviter = message.member;
     // Before the first word with it, as far as the founding statement and what an earlier attempt brought can tell.
-    if (!this.#exposeInviter(join)) this.#outputs.push({ type: 'begin', session, peer: message.member, addresses: join.invite.addresses });
+    const addresses = join.invite.addresses.filter((each) => addressOfCarrier(each) === undefined);
+    if (!this.#exposeInviter(join)) this.#outputs.push({ type: 'begin', session, peer: message.member, addresses });
     this.teamChanged();
   }
 

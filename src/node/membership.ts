@@ -23,7 +23,8 @@ import { globLengthMax } from './path-glob.ts';
  *
  * Founding statement: CBOR [statement, signature (64)], statement = CBOR [1, name, founder (32), channel key (32), binding (64), founder's name, created ms, nonce (16)].
  * Operations (payload of entries of kind `membership`): ["member", node (32), channel key (32), binding (64), role, name] and ["dataset", id (32), name, kind, class, conflict policy], and
- * ["conflicts", dataset (32), [[pattern, conflict policy], …]], which replaces the dataset's rules by these.
+ * ["conflicts", dataset (32), [[pattern, conflict policy], …]], which replaces the dataset's rules by these, and ["pass", tag (8), key (32), expires ms], by which any member may let one who has an invite of
+ * the author through to the author.
  */
 
 /** What a node may do: admit others and everything below; write; read; carry what it cannot read. */
@@ -85,7 +86,16 @@ export type MembershipOperation =
       readonly priority: PriorityClass;
       readonly conflictPolicy: ConflictPolicy;
     }
-  | { readonly type: 'conflicts'; readonly id: DatasetId; readonly rules: readonly ConflictRule[] };
+  | { readonly type: 'conflicts'; readonly id: DatasetId; readonly rules: readonly ConflictRule[] }
+  | { readonly type: 'pass'; readonly tag: Uint8Array; readonly key: Uint8Array; readonly expiresMs: number };
+
+/** What lets one who is no member yet through to the coordinator that invited it, and nowhere else. */
+export interface Pass {
+  readonly coordinator: NodeId;
+  /** 32 bytes, the pre-shared key of the handshake with whoever lets it through. */
+  readonly key: Uint8Array;
+  readonly expiresMs: number;
+}
 
 const schema: Schema = {
   component: 'team',
@@ -136,6 +146,7 @@ const rulesShape = v.pipe(
   v.array(v.strictTuple([v.pipe(v.string(), v.minLength(1), v.maxLength(globLengthMax)), v.picklist(policies)])),
   v.maxLength(conflictRulesMax),
 );
+const passShape = v.strictTuple([v.literal('pass'), bytes(8), bytes(32), v.pipe(v.number(), v.integer())]);
 const conflictsShape = v.strictTuple([v.literal('conflicts'), bytes(32), rulesShape]);
 
 /** True for rules that an operation may carry; others would refuse any other. */
@@ -162,6 +173,7 @@ export class Membership {
   #memberByNode = new Map<NodeId, Member>();
   #memberByKey = new Map<string, Member>();
   #datasetById = new Map<DatasetId, DatasetDefinition>();
+  #passByTag = new Map<string, Pass>();
 
   constructor(catalog: Catalog, crypto: Crypto, logs: LogStore) {
     this.#catalog = catalog;
@@ -253,6 +265,7 @@ export class Membership {
     this.#memberByNode = new Map();
     this.#memberByKey = new Map();
     this.#datasetById = new Map();
+    this.#passByTag = new Map();
   }
 
   /** Computes members and datasets from the team's log again. Called whenever that log grew. */
@@ -261,6 +274,7 @@ export class Membership {
     if (founding === undefined) return;
     this.#memberByNode = new Map([[founding.founder.node, founding.founder]]);
     this.#datasetById = new Map();
+    this.#passByTag = new Map();
     let open = this.#operations(founding.team as unknown as DatasetId);
     for (;;) {
       const refused = open.filter((each) => !this.#applyOperation(each.author, each.operation));
@@ -319,6 +333,12 @@ export class Membership {
     return this.#catalog.get<{ psk: Uint8Array }>('SELECT psk FROM invite WHERE tag = ? AND expires_ms > ?', tag, Math.floor(wallMs))?.psk;
   }
 
+  /** The pass with this tag, while it counts. */
+  pass(tag: Uint8Array, wallMs: number): Pass | undefined {
+    const pass = this.#passByTag.get(toHex(tag));
+    return pass !== undefined && pass.expiresMs > wallMs ? pass : undefined;
+  }
+
   /** Uses up an invite for a node: the role it grants, or `undefined` when it is unknown, expired, or used by somebody else. The same node may use it again: its first answer may have been lost. */
   redeemInvite(tag: Uint8Array, node: NodeId, wallMs: number): Role | undefined {
     const row = this.#catalog.get<{ role: Role; used_by: Uint8Array | null }>(
@@ -351,6 +371,11 @@ export class Membership {
       if (!verifyBinding(this.#crypto, operation.node, operation.channelKey, operation.binding)) return false;
       const { node, name: memberName, role, channelKey } = operation;
       this.#memberByNode.set(node, { node, name: memberName, role, channelKey });
+      return true;
+    }
+    if (operation.type === 'pass') {
+      if (this.#memberByNode.get(author)?.role !== 'coordinator') return false;
+      this.#passByTag.set(toHex(operation.tag), { coordinator: author, key: operation.key, expiresMs: operation.expiresMs });
       return true;
     }
     const known = this.#datasetById.get(operation.id);
@@ -391,6 +416,7 @@ export function encodeOperation(operation: MembershipOperation): CborValue {
   if (operation.type === 'member') {
     return ['member', identifierToBytes(operation.node), operation.channelKey, operation.binding, operation.role, operation.name];
   }
+  if (operation.type === 'pass') return ['pass', operation.tag, operation.key, Math.floor(operation.expiresMs)];
   if (operation.type === 'conflicts')
     return ['conflicts', identifierToBytes(operation.id), operation.rules.map(({ glob, policy }) => [glob, policy])];
   return ['dataset', identifierToBytes(operation.id), operation.name, operation.kind, operation.priority, operation.conflictPolicy];
@@ -411,6 +437,11 @@ function decodeOperation(payload: CborValue): Outcome<MembershipOperation> {
   if (conflicts.success) {
     const [type, id, rules] = conflicts.output;
     return success({ type, id: identifier<DatasetId>(id), rules: rules.map(([glob, policy]) => ({ glob, policy })) });
+  }
+  const pass = v.safeParse(passShape, payload);
+  if (pass.success) {
+    const [type, tag, key, expiresMs] = pass.output;
+    return success({ type, tag, key, expiresMs });
   }
   return failure('OPERATION_UNKNOWN', 'incompatible', 'a team operation of a newer version');
 }

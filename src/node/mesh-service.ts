@@ -1,6 +1,8 @@
 import type { NodeId } from '../core/identifiers.ts';
+import type { CircuitReport } from './circuit-keeping.ts';
 import type { MeshRoute, MeshTopology } from './mesh-routing.ts';
 import type { NodeDriver } from './node-driver.ts';
+import type { Relaying } from './relay-settings.ts';
 
 /** How other members can be reached now, and why that way: `FieldNode.mesh`. Changes are events: `node-seen`, `node-lost`, `node-moved`, `route-changed`, `partition-suspected` and `partition-healed`. */
 export class MeshService {
@@ -18,6 +20,37 @@ export class MeshService {
   /** The neighbour that takes what is for a member, perhaps the member itself; `undefined` when there is no way now. */
   nextHop(node: NodeId): NodeId | undefined {
     return this.#driver.command((engine) => engine.mesh.nextHop(node));
+  }
+
+  /**
+   * Keeps a session with a member through others, wherever there is no direct one, until `closeCircuit`: for control and questions, or for what the nodes in between must not hold or have no room for. What goes over it is sealed for the
+   * member and stored by nobody else; what both subscribe to, and would have come to rest in between, goes over it as well. `via`: by way of this member. A `session-up` event says that the session stands, `circuit` events how the
+   * circuits fare. Not remembered over restarts.
+   *
+   * @throws GodwitError `MEMBER_UNKNOWN`
+   */
+  openCircuit(member: NodeId, options: { readonly via?: NodeId } = {}): void {
+    this.#driver.command((engine, now) => engine.atomically(now, () => engine.circuits.keep(member, options.via, now)));
+  }
+
+  /** Keeps it no more, and closes the session if it goes through others. */
+  closeCircuit(member: NodeId): void {
+    this.#driver.command((engine, now) => engine.atomically(now, () => engine.circuits.release(member, now)));
+  }
+
+  /** What this node does for others that reach each other through it. */
+  relaying(): Relaying {
+    return this.#driver.command((engine) => engine.circuits.relaying);
+  }
+
+  /** Changes that, for good: a device without space takes nothing into custody, a gateway that is paid by the byte limits circuits. @throws GodwitError `RELAYING_INVALID` */
+  setRelaying(change: Partial<Relaying>): void {
+    this.#driver.command((engine, now) => engine.setRelaying(change, now));
+  }
+
+  /** Circuits that end here or lead through. */
+  circuits(): CircuitReport[] {
+    return this.#driver.command((engine) => engine.circuits.reports());
   }
 
   /** Members, routes and links, to be drawn as a graph. */

@@ -1,6 +1,7 @@
 import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
 import type { DeliveryChange } from '../forwarding/delivery-queue.ts';
+import type { CircuitReason } from '../mesh/circuit-wire.ts';
 import type { LinkReport, Waiting } from './link-report.ts';
 
 /** Something the node's owner may want to know. */
@@ -35,6 +36,8 @@ export type NodeEvent =
   /** Several members were lost together; and the first of them is reached again. */
   | { readonly type: 'partition-suspected'; readonly nodes: readonly NodeId[] }
   | { readonly type: 'partition-healed'; readonly nodes: readonly NodeId[] }
+  /** A circuit that this node keeps to a member was opened, or ended or could not be opened for this reason; another one follows. */
+  | { readonly type: 'circuit'; readonly member: NodeId; readonly isOpen: boolean; readonly reason?: CircuitReason }
   /** A peer or an earlier version of it did something that this node does not take; nothing is lost by it. */
   | { readonly type: 'fault'; readonly peer: NodeId | undefined; readonly fault: Fault };
 

@@ -2,11 +2,14 @@ import type { NodeId } from '../core/identifiers.ts';
 import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { Contacts } from '../forwarding/contacts.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
+import { addressOfCarrier, circuitLink, isCircuitPath } from './circuit-path.ts';
 import type { Membership } from './membership.ts';
 import { WayTrials, type WayTrialsParts } from './way-trials.ts';
 
 /**
  * Reaching peers: which member is tried at which address, which session stands with whom, and which of them has fallen silent.
+ *
+ * A session over a circuit through others is a session, and no reason not to try the peer itself.
  *
  * A peer has one session. A newer one takes the place of an older one; a suspended one stays, because it may go on, and meanwhile the peer is tried at its addresses again. Where the suspended session itself keeps asking,
  * only some attempts are made: a handshake helps a peer that lost the session, and costs a session that would have gone on what was under way in it.
@@ -36,9 +39,9 @@ interface Standing {
   attempts: number;
 }
 
-/** True for an address that takes a connection before anything can be said there. */
+/** True for an address that takes a connection before anything can be said there: a stream, or a circuit through others. */
 export function isStreamAddress(address: string): boolean {
-  return address.startsWith('tcp:');
+  return address.startsWith('tcp:') || isCircuitPath(address) || addressOfCarrier(address) !== undefined;
 }
 
 /** The peers of one node. */
@@ -52,6 +55,8 @@ export class Peers {
   readonly #peerByDialling = new Map<string, NodeId>();
   /** Sessions that this end dialled. */
   readonly #initiated = new Set<SessionId>();
+  /** Sessions over circuits. */
+  readonly #carried = new Set<SessionId>();
   readonly #trials: WayTrials;
 
   constructor(parts: PeersParts) {
@@ -65,9 +70,25 @@ export class Peers {
     return new Map([...this.#standingByPeer].map(([peer, { session }]) => [peer, session]));
   }
 
-  /** True when a session with the peer stands and it is not silent. */
+  /** True when a session with the peer stands and it is not silent, and nobody is in between. */
   isHeard(peer: NodeId): boolean {
+    const standing = this.#standingByPeer.get(peer);
+    return standing?.suspended === false && !this.#carried.has(standing.session);
+  }
+
+  /** The same whatever is in between. */
+  hears(peer: NodeId): boolean {
     return this.#standingByPeer.get(peer)?.suspended === false;
+  }
+
+  /** True for a session over a circuit. */
+  isCarried(session: SessionId): boolean {
+    return this.#carried.has(session);
+  }
+
+  /** True for a session that this end dialled. */
+  hasDialled(session: SessionId): boolean {
+    return this.#initiated.has(session);
   }
 
   /** Sessions whose peers are not heard at the moment. */
@@ -135,7 +156,9 @@ export class Peers {
   /** A handshake succeeded, on this path. */
   handleEstablished(session: SessionId, role: 'initiator' | 'responder', path: string): void {
     if (role === 'initiator') this.#initiated.add(session);
-    if (role === 'responder' && !isStreamAddress(path)) this.#addressBySession.set(session, path);
+    if (isCircuitPath(path)) this.#carried.add(session);
+    if (role === 'responder' && isCircuitPath(path)) this.#addressBySession.set(session, circuitLink);
+    else if (role === 'responder' && !isStreamAddress(path)) this.#addressBySession.set(session, path);
     this.#diallingBySession.delete(session);
   }
 
@@ -143,8 +166,9 @@ export class Peers {
   begin(session: SessionId, peer: NodeId, now: Moment): { readonly address: string | undefined; readonly previous: SessionId | undefined } {
     const previous = this.#standingByPeer.get(peer)?.session;
     this.#standingByPeer.set(peer, { session, suspended: false, attempts: 0 });
-    for (const [other, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(other, now);
     const address = this.#addressBySession.get(session);
+    if (this.#carried.has(session)) return { address, previous: previous === session ? undefined : previous };
+    for (const [other, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(other, now);
     if (address !== undefined && !isStreamAddress(address)) this.#parts.contacts.heard(peer, address);
     this.#parts.contacts.connected(peer);
     if (address !== undefined && this.#initiated.has(session)) this.#trials.begin(session, peer, address, now.monotonicMs);
@@ -159,7 +183,7 @@ export class Peers {
       standing.attempts = 0;
       this.#trials.suspended(standing.session, now);
     }
-    this.#parts.contacts.failed(peer, now.monotonicMs);
+    if (standing === undefined || !this.#carried.has(standing.session)) this.#parts.contacts.failed(peer, now.monotonicMs);
   }
 
   handleResumed(peer: NodeId, now: Moment): void {
@@ -168,6 +192,7 @@ export class Peers {
       standing.suspended = false;
       this.#trials.resumed(standing.session);
     }
+    if (standing !== undefined && this.#carried.has(standing.session)) return;
     for (const [session, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(session, now);
     this.#parts.contacts.connected(peer);
   }
@@ -179,13 +204,14 @@ export class Peers {
     this.#diallingBySession.delete(session);
     this.#addressBySession.delete(session);
     this.#initiated.delete(session);
+    const isCarried = this.#carried.delete(session);
     this.#trials.end(session);
     if (dialling !== undefined) attemptFailed(dialling.peer, dialling.address, now.monotonicMs);
     if (dialling !== undefined && !this.isHeard(dialling.peer)) contacts.failed(dialling.peer, now.monotonicMs);
     for (const [peer, standing] of this.#standingByPeer) {
       if (standing.session !== session) continue;
       this.#standingByPeer.delete(peer);
-      contacts.failed(peer, now.monotonicMs);
+      if (!isCarried) contacts.failed(peer, now.monotonicMs);
       return peer;
     }
     return undefined;

@@ -2,9 +2,10 @@ import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, identifier, type TeamId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
+import { addressOfCarrier } from './circuit-path.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { Identity } from './identity.ts';
-import { decodeInvite, encodeInvite, inviteKeys } from './invite.ts';
+import { decodeInvite, encodeInvite, inviteKeys, passKeys } from './invite.ts';
 import { type ConflictPolicy, type DatasetKind, isProperName, type Membership, type Role } from './membership.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { FieldNodeEvent } from './node-event.ts';
@@ -20,7 +21,10 @@ export interface InviteOptions {
   readonly role?: Role;
   /** How long the invite can be used, in milliseconds. Default seven days. */
   readonly validMs?: number;
-  /** Where this node can be reached. Default: what it listens on. */
+  /**
+   * Where this node can be reached. Default: what it listens on. `via:udp://host:port` is where another member can be reached that lets the newcomer through to this node, whatever its role; it can from the moment on when the
+   * team's log has come to it.
+   */
   readonly addresses?: readonly string[];
 }
 
@@ -92,6 +96,10 @@ export class TeamService {
     const secret = entropy.bytes(16);
     const expiresMs = clock.now().wallMs + (options.validMs ?? defaultInviteMs);
     this.#parts.membership.addInvite({ ...inviteKeys(secret, crypto.hmacSha256), secret, role: options.role ?? 'member', expiresMs });
+    if (options.addresses.some((each) => addressOfCarrier(each) !== undefined))
+      this.#parts.driver.command((engine, now) =>
+        engine.appendOperation({ type: 'pass', ...passKeys(secret, crypto.hmacSha256), expiresMs }, now),
+      );
     return encodeInvite({ team, secret, addresses: options.addresses }, crypto.sha256);
   }
 

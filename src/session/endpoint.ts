@@ -96,7 +96,7 @@ export type EndpointOutput =
       readonly bytes: Uint8Array;
       readonly last: boolean;
     }
-  /** There is room again after `roomBytes` answered too little. */
+  /** There is room again after `roomBytes` or `messageRoomBytes` answered too little. */
   | { readonly type: 'writable'; readonly session: SessionId }
   /** Something is owed and the peer is not heard: 3 round trips and 3 seconds, or its stream broke. */
   | { readonly type: 'suspended'; readonly session: SessionId }
@@ -280,6 +280,11 @@ export class SessionEndpoint {
   /** Bytes of data of this class that `sendData` may be given now: enough to keep the link busy, little enough that a more urgent class is not held up. */
   roomBytes(id: SessionId, priority: PriorityClass): number {
     return this.#entryById.get(id)?.session?.roomBytes(priority) ?? 0;
+  }
+
+  /** Bytes of messages that `sendMessage` may be given now so that no later message waits long behind them. */
+  messageRoomBytes(id: SessionId): number {
+    return this.#entryById.get(id)?.session?.messageRoomBytes ?? 0;
   }
 
   /** The best length of one `sendData` on the session's present path. */

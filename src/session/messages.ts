@@ -34,6 +34,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     13 base-blocks [13, number, group, answer]                                     an empty answer: encode the group without a base
  *     14 routes      [14, bytes]                                                     who can be reached, in the form of mesh/route-wire.ts
  *     15 addresses   [15, [[node (8), [address, …]], …]]                             where members were reached, beyond a single link
+ *     16 circuit     [16, bytes]                                                     a cell of a circuit, in the form of mesh/circuit-wire.ts
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8), the author of entries and the node of a receipt by an empty one when it is the speaker itself; what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
@@ -101,6 +102,7 @@ export type Message =
   | { readonly type: 'base-query'; readonly number: number; readonly group: number; readonly query: Uint8Array }
   | { readonly type: 'base-blocks'; readonly number: number; readonly group: number; readonly answer: Uint8Array }
   | { readonly type: 'routes'; readonly bytes: Uint8Array }
+  | { readonly type: 'circuit'; readonly bytes: Uint8Array }
   | { readonly type: 'addresses'; readonly members: readonly { readonly node: ShortName; readonly addresses: readonly string[] }[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
@@ -170,6 +172,7 @@ const baseQueryShape = v.strictTuple([v.literal(12), uint, groupNumber, bytesUpT
 const baseBlocksShape = v.strictTuple([v.literal(13), uint, groupNumber, bytesUpTo(limits.baseAnswerBytesMax)]);
 const addressesShape = v.strictTuple([v.literal(15), list(v.strictTuple([name, list(v.pipe(v.string(), v.maxLength(300)), 4)]), 64)]);
 const routesShape = v.strictTuple([v.literal(14), bytesUpTo(limits.routesBytesMax)]);
+const circuitShape = v.strictTuple([v.literal(16), bytesUpTo(limits.circuitCellBytesMax + 64)]);
 const refusedShape = v.strictTuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
 /** Bytes of a message. */
@@ -212,6 +215,8 @@ function toCbor(message: Message): CborValue {
       return [13, message.number, message.group, message.answer];
     case 'routes':
       return [14, message.bytes];
+    case 'circuit':
+      return [16, message.bytes];
     case 'addresses':
       return [15, message.members.map(({ node, addresses }) => [fromHex(node), [...addresses]])];
     case 'refused':
@@ -296,6 +301,7 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   12: reader(baseQueryShape, ([, number, group, query]) => ({ type: 'base-query', number, group, query })),
   13: reader(baseBlocksShape, ([, number, group, answer]) => ({ type: 'base-blocks', number, group, answer })),
   14: reader(routesShape, ([, encoded]) => ({ type: 'routes', bytes: encoded })),
+  16: reader(circuitShape, ([, cell]) => ({ type: 'circuit', bytes: cell })),
   15: reader(addressesShape, ([, members]) => ({
     type: 'addresses',
     members: members.map(([node, addresses]) => ({ node: toHex(node) as ShortName, addresses })),

@@ -209,6 +209,13 @@ export class Session {
     return room;
   }
 
+  /** Bytes of messages that may be handed in now without keeping others waiting. After too small an answer a `writable` event follows when there is room. */
+  get messageRoomBytes(): number {
+    const room = this.#canSend ? Math.max(0, this.#queueBytes - this.#queue.messageBytesWaiting) : 0;
+    if (room < this.dataBytesMax) this.#writableWanted = true;
+    return room;
+  }
+
   /** What the session would like to have waiting. */
   get #queueBytes(): number {
     const rate = this.#path?.rate.estimate().rateBytesPerSecond ?? 0;
