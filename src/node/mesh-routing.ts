@@ -1,3 +1,4 @@
+import { linkClassOf } from '../bandwidth/link-class.ts';
 import { type NodeId, type ShortName, shortName } from '../core/identifiers.ts';
 import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
@@ -7,10 +8,10 @@ import type { LinkQuality } from '../mesh/link-metric.ts';
 import { Mesh, type MeshInput } from '../mesh/mesh.ts';
 import type { TopologyEvent, TopologySnapshot } from '../mesh/topology.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
-import type { PathEstimate } from '../ports/rate-control.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage } from '../session/messages.ts';
 import type { Interests } from './interests.ts';
+import { LinkCosts } from './link-costs.ts';
 import type { Membership } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
 import { ShortNames } from './short-names.ts';
@@ -79,6 +80,8 @@ interface Talk {
 /** The mesh of one node. Part of the engine's turns. */
 export class MeshRouting {
   readonly #parts: MeshRoutingParts;
+  /** What the owner says that links cost. Looked at with the next measurement of each. */
+  readonly costs: LinkCosts;
   readonly #mesh: Mesh;
   readonly #names: ShortNames;
   readonly #talks = new Map<ShortName, Talk>();
@@ -91,6 +94,7 @@ export class MeshRouting {
   constructor(parts: MeshRoutingParts) {
     this.#parts = parts;
     parts.catalog.migrate(schema);
+    this.costs = new LinkCosts(parts.catalog);
     this.#names = new ShortNames(parts.membership);
     const before = parts.catalog.get<{ seqno: number }>('SELECT seqno FROM mesh_state')?.seqno ?? 0;
     this.#remember(before + 1);
@@ -104,7 +108,7 @@ export class MeshRouting {
     const neighbour = shortName(peer);
     this.#names.forget();
     this.#talks.set(neighbour, { session, heardAt: now.monotonicMs });
-    this.#handle({ type: 'begin', neighbour, quality: qualityOf(this.#parts.endpoint.estimate(session)) }, now);
+    this.#handle({ type: 'begin', neighbour, quality: this.#qualityOf(peer, session) }, now);
   }
 
   /** A session ended. Nothing happens when the member has another one by now. */
@@ -152,7 +156,7 @@ export class MeshRouting {
     if (at >= later(this.#lookedAt, lookMs)) {
       this.#lookedAt = at;
       for (const [neighbour, { session }] of this.#talks)
-        this.#mesh.handle({ type: 'measured', neighbour, quality: qualityOf(endpoint.estimate(session)) }, at);
+        this.#mesh.handle({ type: 'measured', neighbour, quality: this.#qualityOf(this.#names.node(neighbour), session) }, at);
     }
     const demandAt = this.#demandAt();
     if (demandAt !== undefined && demandAt <= at) this.#demand(at);
@@ -215,6 +219,20 @@ export class MeshRouting {
     let at: MonotonicMs | undefined = this.#demandChanged ? this.#demandPausedUntil : undefined;
     for (const { until } of this.#owed.values()) if (until !== undefined && (at === undefined || until < at)) at = until;
     return at;
+  }
+
+  /** A link as it is measured, and what it costs its owner besides. */
+  #qualityOf(peer: NodeId | undefined, session: SessionId): LinkQuality {
+    const estimate = this.#parts.endpoint.estimate(session);
+    const { rateBytesPerSecond, smoothedRttMs, minRttMs, lossRatio, confidence } = estimate;
+    const rttMs = smoothedRttMs ?? minRttMs;
+    const penaltyMs = peer === undefined ? 0 : this.costs.of(peer, linkClassOf(estimate));
+    return {
+      lossRatio,
+      penaltyMs,
+      ...(rateBytesPerSecond === undefined || confidence < confidenceMin ? {} : { rateBytesPerSecond }),
+      ...(rttMs === undefined ? {} : { rttMs }),
+    };
   }
 
   /** To whom something is owed, as long as that is news. */
@@ -290,13 +308,4 @@ function owedEntries({ self, logs, membership, receipts, interests }: MeshRoutin
     }
   }
   return owed;
-}
-
-function qualityOf({ rateBytesPerSecond, smoothedRttMs, minRttMs, lossRatio, confidence }: PathEstimate): LinkQuality {
-  const rttMs = smoothedRttMs ?? minRttMs;
-  return {
-    lossRatio,
-    ...(rateBytesPerSecond === undefined || confidence < confidenceMin ? {} : { rateBytesPerSecond }),
-    ...(rttMs === undefined ? {} : { rttMs }),
-  };
 }

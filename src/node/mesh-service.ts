@@ -1,5 +1,6 @@
 import type { NodeId } from '../core/identifiers.ts';
 import type { CircuitReport } from './circuit-keeping.ts';
+import type { LinkCost } from './link-costs.ts';
 import type { MeshRoute, MeshTopology } from './mesh-routing.ts';
 import type { NodeDriver } from './node-driver.ts';
 import type { Relaying } from './relay-settings.ts';
@@ -56,5 +57,19 @@ export class MeshService {
   /** Members, routes and links, to be drawn as a graph. */
   topology(): MeshTopology {
     return this.#driver.command((engine) => engine.mesh.topology());
+  }
+
+  /**
+   * Says what links to a peer, or of a class, cost besides time, or takes it back with 0. Routes change with the next measurements, within seconds.
+   *
+   * @throws GodwitError `LINK_COST_MALFORMED`
+   */
+  setLinkCost(cost: LinkCost): void {
+    this.#driver.command((engine) => engine.mesh.costs.set(cost));
+  }
+
+  /** The costs that were set. */
+  linkCosts(): LinkCost[] {
+    return this.#driver.command((engine) => engine.mesh.costs.list());
   }
 }

@@ -48,4 +48,29 @@ describe('nodes in a chain', () => {
     expect(ridge.node.mesh.nextHop(id)).toBe(base.node.id);
     expect(seqno()).toBeGreaterThan(before ?? Number.POSITIVE_INFINITY);
   });
+
+  it('go round a link that costs its owner too much, and over it when there is no other way', async () => {
+    const camp = await chain(63, ['ridge', 'camp', 'valley'], model);
+    const [ridge, base, valley] = camp.nodes;
+    if (ridge === undefined || base === undefined || valley === undefined) throw new Error('three nodes were asked for');
+    camp.world.link('ridge', 'valley', model);
+    ridge.node.addContact(valley.node.id, ['udp://valley:7077']);
+    await camp.world.runFor(20_000);
+    expect(ridge.node.mesh.nextHop(valley.node.id)).toBe(valley.node.id);
+
+    ridge.node.mesh.setLinkCost({ peer: valley.node.id, penaltyMs: 60_000 });
+    expect(ridge.node.mesh.linkCosts()).toEqual([{ peer: valley.node.id, penaltyMs: 60_000 }]);
+    await publish(camp, ridge, 'note.txt', 'dear satellite');
+    await camp.world.runFor(60_000);
+    expect(ridge.node.mesh.nextHop(valley.node.id)).toBe(base.node.id);
+
+    camp.world.linkBetween('camp', 'valley').cut();
+    await publish(camp, ridge, 'note.txt', 'the bridge is gone');
+    await camp.world.runFor(60_000);
+    expect(ridge.node.mesh.nextHop(valley.node.id)).toBe(valley.node.id);
+    expect(() => ridge.node.mesh.setLinkCost({ penaltyMs: 1 })).toThrowError(expect.objectContaining({ code: 'LINK_COST_MALFORMED' }));
+    expect(() => ridge.node.mesh.setLinkCost({ linkClass: 'lan', penaltyMs: -1 })).toThrowError(
+      expect.objectContaining({ code: 'LINK_COST_MALFORMED' }),
+    );
+  });
 });
