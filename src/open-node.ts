@@ -10,6 +10,7 @@ import { listenForPushes } from './runtime/http-push-server.ts';
 import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
 import type { NamedLines } from './runtime/line-links.ts';
 import { linuxPower } from './runtime/linux-power.ts';
+import { linuxRoutes } from './runtime/linux-routes.ts';
 import { mqttFeed } from './runtime/mqtt-feed.ts';
 import { openMulticast } from './runtime/multicast-sockets.ts';
 import { writeNetcdf } from './runtime/netcdf-file.ts';
@@ -77,6 +78,7 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       links: openSocketLinks(lines),
       cutter: work,
       power,
+      networkCost: linuxRoutes(),
       ...(discovery === false
         ? {}
         : { discovery: openMulticast({ excluded: discovery?.exclude ?? [], isOnBattery: () => power.read().source === 'battery' }) }),

@@ -22,13 +22,15 @@ import type { RateControlFactory } from '../ports/rate-control.ts';
 import { BandwidthService } from './bandwidth-service.ts';
 import { BundleService } from './bundle-service.ts';
 import { Chores } from './chores.ts';
+import { type CollectionStatus, Collections } from './collections.ts';
 import { ConflictPolicies, type ConflictResolver } from './conflict-policies.ts';
 import { ContentSearch, type SearchOptions } from './content-search.ts';
 import { ContentTasks } from './content-tasks.ts';
 import { DatasetAccess } from './dataset-access.ts';
 import { type Delivery, DeliveryService } from './delivery-service.ts';
 import { DiscoveryService } from './discovery-service.ts';
-import { Duties, type Duty, dutyText, parseDuty } from './duties.ts';
+import { Duties } from './duties.ts';
+import { type Duty, dutyText, parseDuty, type TimedDuty } from './duty.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
 import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
 import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
@@ -86,6 +88,7 @@ export class FieldNode {
   readonly #upkeep: Upkeep;
   readonly #chores: Chores;
   readonly #duties: Duties;
+  readonly #collections: Collections;
   /** What links can do, what goes over them, and how much may. */
   readonly bandwidth: BandwidthService;
   /** Bundles on sticks and other removable media. */
@@ -193,12 +196,10 @@ export class FieldNode {
     this.mesh = new MeshService(this.#driver);
     this.discovery = new DiscoveryService(this.#driver, platform);
     this.bandwidth = new BandwidthService({ ...shared, quotes: new QuoteService({ ...shared, tasks }) });
-    this.#duties = new Duties(
-      catalog,
-      platform.timers,
-      (duty, signal) => this.#perform(duty, signal),
-      (duty, error) => this.#problem(`duty ${dutyText(duty)}`, error),
-    );
+    const onFailure = (duty: Duty, error: unknown) => this.#problem(`duty ${dutyText(duty)}`, error);
+    this.#collections = new Collections({ platform, instruments: this.series, onFailure });
+    const perform = (duty: TimedDuty, signal: AbortSignal) => this.#perform(duty, signal);
+    this.#duties = new Duties(catalog, platform.timers, { perform, onFailure, collections: this.#collections });
   }
 
   /** Opens the node that the platform's catalog holds, or makes a new one. After a power cut it recovers by itself. */
@@ -294,9 +295,10 @@ export class FieldNode {
     this.#position = position;
   }
 
-  /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now. */
+  /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now, and instruments are visited whose duties want that. */
   hint(): void {
     this.#driver.command((engine, now) => engine.hint(now));
+    this.#collections.connected();
   }
 
   // Datasets
@@ -507,6 +509,11 @@ export class FieldNode {
     this.#duties.remove(id);
   }
 
+  /** Duties to collect: how each stands, when it visits its instrument next, and what it waits for. */
+  collections(): CollectionStatus[] {
+    return this.#collections.list();
+  }
+
   /** Writes a `series` dataset to a file: a CF NetCDF-4 file or a GeoPackage. The file is replaced as one step. @throws GodwitError `NOTHING_TO_EXPORT`, `EXPORT_FAILED`, `DISK_FULL`, `DIRECTORY_UNWRITABLE` */
   async export(dataset: DatasetId, format: ExportFormat, path: string): Promise<ExportReport> {
     return this.series.export(dataset, format, path);
@@ -558,6 +565,7 @@ export class FieldNode {
       this.#files.materialiseLater(event.dataset, event.path);
       this.#upkeep.noteChange();
     }
+    if (event.type === 'session-up') this.#collections.connected();
     if (event.type === 'conflict') this.#files.endConflictLater(event.dataset, event.path);
     this.#emit(event);
   }
@@ -566,17 +574,11 @@ export class FieldNode {
     for (const handler of this.#eventHandlers) handler(event);
   }
 
-  async #perform(duty: Duty, signal: AbortSignal): Promise<void> {
-    switch (duty.kind) {
-      case 'listen':
-        await this.listen(duty.address);
-        break;
-      case 'scan':
-        await this.scan(duty.dataset as DatasetId, duty.settleMs === undefined ? {} : { settleMs: duty.settleMs });
-        break;
-      default:
-        await this.series.perform(duty, signal);
-    }
+  async #perform(duty: TimedDuty, signal: AbortSignal): Promise<void> {
+    if (duty.kind === 'listen') await this.listen(duty.address);
+    else if (duty.kind === 'scan')
+      await this.scan(duty.dataset as DatasetId, duty.settleMs === undefined ? {} : { settleMs: duty.settleMs });
+    else await this.series.perform(duty, signal);
   }
 
   #problem(what: string, error: unknown): void {

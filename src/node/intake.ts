@@ -7,7 +7,7 @@ import { admitPush, type PushAnswer } from '../instruments/http-push/push-reques
 import { TopicMappings } from '../instruments/mqtt/topic-mapping.ts';
 import type { FileStat } from '../ports/file-tree.ts';
 import type { Chores } from './chores.ts';
-import type { Duty } from './duties.ts';
+import type { Duty } from './duty.ts';
 import type { Ingest } from './ingest.ts';
 import type { Platform } from './platform.ts';
 import type { SiteProfile } from './site-profile.ts';

@@ -13,6 +13,7 @@ import type { DiscoveryDriver } from '../ports/discovery.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import type { LinkDriver } from '../ports/links.ts';
+import type { NetworkCost } from '../ports/network-cost.ts';
 import type { PowerState } from '../ports/power-state.ts';
 import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import type { TimeZones } from '../ports/time-zones.ts';
@@ -36,6 +37,8 @@ export interface Platform {
   readonly discovery?: DiscoveryDriver;
   /** Absent where nothing is known of what feeds the computer. */
   readonly power?: PowerState;
+  /** Absent where nothing is known of what networks cost. */
+  readonly networkCost?: NetworkCost;
   /** Opens a directory that people use. Throws `DIRECTORY_MISSING` or `DIRECTORY_UNWRITABLE`. */
   openTree(directory: string): FileTree;
   /** Opens the removable medium at a directory. Throws nothing: whether it is there shows when it is used. */

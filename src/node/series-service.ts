@@ -5,12 +5,13 @@ import type { EntryHeader } from '../datasets/entry-body.ts';
 import { recordFormats } from '../formats/record-formats.ts';
 import type { ExportReport } from '../formats/series-table.ts';
 import { campbellHttpDriver } from '../instruments/campbell-http/driver.ts';
-import type { DeviceDriver, DeviceSession } from '../instruments/driver.ts';
+import type { DeviceDriver, DeviceSession, InstrumentTable } from '../instruments/driver.ts';
 import { gpsdDriver } from '../instruments/gpsd/driver.ts';
 import { hobolinkDriver } from '../instruments/hobolink/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { nmeaDriver } from '../instruments/nmea/driver.ts';
 import { pakbusDriver } from '../instruments/pakbus/driver.ts';
+import { physicalLink } from '../instruments/physical-link.ts';
 import { sdi12Driver } from '../instruments/sdi12/driver.ts';
 import { type ClockEpoch, clockEpochs, clockReadings } from '../observations/clock-epochs.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
@@ -20,7 +21,7 @@ import { placeAt, type StoredFix } from '../observations/station-place.ts';
 import { comparePositions, type StationPosition } from '../observations/table-revision.ts';
 import type { Chores } from './chores.ts';
 import type { DatasetAccess } from './dataset-access.ts';
-import type { Duty } from './duties.ts';
+import type { CollectDuty, TimedDuty } from './duty.ts';
 import { fixesIn } from './fixes.ts';
 import { Ingest, type ReadClock } from './ingest.ts';
 import { Intake } from './intake.ts';
@@ -91,7 +92,7 @@ export class SeriesService {
   readonly #ingest: Ingest;
   readonly #intake: Intake;
   readonly #reprocessing: Reprocessing;
-  readonly #visitByAddress = new Map<string, Promise<IngestReport[]>>();
+  readonly #turnByLink = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
 
   constructor(parts: SeriesServiceParts) {
@@ -128,16 +129,13 @@ export class SeriesService {
   }
 
   /** Does a duty about instruments. @throws GodwitError as the duty's own methods */
-  async perform(duty: Exclude<Duty, { kind: 'listen' | 'scan' }>, signal: AbortSignal): Promise<void> {
+  async perform(duty: Exclude<TimedDuty, { kind: 'listen' | 'scan' }>, signal: AbortSignal): Promise<void> {
     switch (duty.kind) {
       case 'ingest':
         await this.ingest(duty.dataset as DatasetId, duty.directory, {
           profile: (duty.profile ?? {}) as SiteProfile,
           profileByPath: (duty.profileByPath ?? []) as NonNullable<IngestOptions['profileByPath']>,
         });
-        break;
-      case 'collect':
-        await this.collectByDuty(duty);
         break;
       case 'mqtt':
         await this.#intake.listenToBroker(duty, signal);
@@ -168,33 +166,55 @@ export class SeriesService {
   }
 
   /**
-   * Collects tables from an instrument from where they were left. A table that cannot be read does not keep the others from being read. Visits to one address wait for each other; those to others do not.
+   * Collects tables from an instrument from where they were left. A table that cannot be read does not keep the others from being read. Visits over one link wait for each other; those over others do not.
    *
    * @throws GodwitError `INSTRUMENT_UNREACHABLE`, and what the driver documents of the first table that failed; what was stored before stays.
    */
   async collect<C>(dataset: DatasetId, driver: DeviceDriver<C>, options: CollectOptions<C>): Promise<IngestReport[]> {
     this.#requireSeriesWriter(dataset);
-    const { address } = options;
-    const before = this.#visitByAddress.get(address);
-    const visit = (async () => {
+    return (await this.#inTurn(options.address, () => this.#visit(dataset, driver, options))).reports;
+  }
+
+  /** True when something answers at an instrument's address; nothing is said to it. */
+  async answers(address: string): Promise<boolean> {
+    return this.#inTurn(address, async () => {
+      try {
+        await (await this.#parts.platform.openTransport(address)).close();
+        return true;
+      } catch (error) {
+        if (error instanceof GodwitError) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Does work over a link when nobody else is at it. */
+  async #inTurn<T>(address: string, work: () => Promise<T>): Promise<T> {
+    const { name } = physicalLink(address);
+    const before = this.#turnByLink.get(name);
+    const turn = (async () => {
       await before?.catch(() => undefined);
-      return this.#visit(dataset, driver, options);
+      return work();
     })();
-    this.#visitByAddress.set(address, visit);
+    this.#turnByLink.set(name, turn);
     try {
-      return await visit;
+      return await turn;
     } finally {
-      if (this.#visitByAddress.get(address) === visit) this.#visitByAddress.delete(address);
+      if (this.#turnByLink.get(name) === turn) this.#turnByLink.delete(name);
     }
   }
 
   /** Ends the visits to instruments that are under way, and waits until they have. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.allSettled(this.#visitByAddress.values());
+    await Promise.allSettled(this.#turnByLink.values());
   }
 
-  async #visit<C>(dataset: DatasetId, driver: DeviceDriver<C>, options: CollectOptions<C>): Promise<IngestReport[]> {
+  async #visit<C>(
+    dataset: DatasetId,
+    driver: DeviceDriver<C>,
+    options: CollectOptions<C>,
+  ): Promise<{ readonly reports: IngestReport[]; readonly ringMs?: number }> {
     const { platform } = this.#parts;
     const { address, configuration, profile, signal } = options;
     const stop = new AbortController();
@@ -207,7 +227,8 @@ export class SeriesService {
       const transport = await platform.openTransport(address);
       const session = await driver.open(configuration, transport, platform.instrumentTimer, stop.signal);
       try {
-        const names = options.tables ?? (await session.tables()).map((table) => table.name);
+        const held = await session.tables();
+        const names = options.tables ?? held.map((table) => table.name);
         const clock = driver.capabilities.has('clock') ? await this.#readClock(session) : undefined;
         const reports: IngestReport[] = [];
         let failure: { readonly error: unknown } | undefined;
@@ -220,7 +241,8 @@ export class SeriesService {
           }
         }
         if (failure !== undefined) throw failure.error;
-        return reports;
+        const ringMs = shortestRingMs(held.filter(({ name }) => names.includes(name)));
+        return { reports, ...(ringMs === undefined ? {} : { ringMs }) };
       } finally {
         await session.close();
       }
@@ -287,14 +309,17 @@ export class SeriesService {
     return placeAt({ ...(declared === undefined ? {} : { declared }), fixes, isMoving }, timeUs);
   }
 
-  /** Does a duty to collect. @throws GodwitError `DRIVER_UNKNOWN`, and as `collect` */
-  async collectByDuty(duty: Extract<Duty, { kind: 'collect' }>): Promise<void> {
+  /** Does a duty to collect; says in which time the instrument's memory is overwritten, where that is known. @throws GodwitError `DRIVER_UNKNOWN`, and as `collect` */
+  async collectByDuty(duty: CollectDuty, signal: AbortSignal): Promise<{ readonly ringMs?: number }> {
     const driver = drivers.find((each) => each.id === duty.driver);
     if (driver === undefined) throw new GodwitError('DRIVER_UNKNOWN', `There is no instrument driver "${duty.driver}".`);
     const { address, configuration = {}, tables } = duty;
     const profile = duty.profile as SiteProfile;
-    const options = { address, configuration, profile, ...(tables === undefined ? {} : { tables }) };
-    await this.collect(duty.dataset as DatasetId, driver, options);
+    const options = { address, configuration, profile, signal, ...(tables === undefined ? {} : { tables }) };
+    const dataset = duty.dataset as DatasetId;
+    this.#requireSeriesWriter(dataset);
+    const { ringMs } = await this.#inTurn(address, () => this.#visit(dataset, driver, options));
+    return ringMs === undefined ? {} : { ringMs };
   }
 
   /** Writes a dataset to a file. @throws GodwitError `NOTHING_TO_EXPORT`, `EXPORT_FAILED`, `DISK_FULL`, `DIRECTORY_UNWRITABLE` */
@@ -321,4 +346,12 @@ export class SeriesService {
     this.#parts.access.requireKind(dataset, 'series');
     this.#parts.access.requireWriter();
   }
+}
+
+/** The shortest time in which a table of an instrument is overwritten, milliseconds. Tables of one record show the present and keep nothing. */
+function shortestRingMs(tables: readonly InstrumentTable[]): number | undefined {
+  const rings = tables.flatMap(({ capacityRecords = 0, intervalUs }) =>
+    capacityRecords > 1 && intervalUs > 0 ? [(capacityRecords * intervalUs) / 1000] : [],
+  );
+  return rings.length === 0 ? undefined : Math.min(...rings);
 }

@@ -11,6 +11,7 @@ export type { Crypto, IncrementalHash, KeyPair } from './crypto.ts';
 export type { Entropy } from './entropy.ts';
 export type { FileAttributes, FileKind, FileReader, FileStat, FileTree, MayReplace, Sighting, UnusableEntry } from './file-tree.ts';
 export type { LinkDriver, LinkSink, Listener } from './links.ts';
+export type { NetworkCost } from './network-cost.ts';
 export type { PowerReading, PowerState } from './power-state.ts';
 export type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl, RateControlFactory } from './rate-control.ts';
 export type { CutSegment, SegmentCutter } from './segment-cutter.ts';

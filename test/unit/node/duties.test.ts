@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { GodwitError } from '../../../src/core/errors.ts';
-import { Duties, type Duty } from '../../../src/node/duties.ts';
+import { Collections } from '../../../src/node/collections.ts';
+import { Duties } from '../../../src/node/duties.ts';
+import { type Duty, parseDuty } from '../../../src/node/duty.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
+import { systemClock } from '../../../src/runtime/system-clock.ts';
 
 const listen: Duty = { kind: 'listen', address: 'udp://0.0.0.0:7077' };
 
@@ -21,15 +24,19 @@ function rehearsal(duty: Duty) {
     },
   };
   const seen = { runs: 0, failures: [] as string[], busy: true };
-  const duties = new Duties(
-    catalog,
-    timers,
-    async () => {
+  const onFailure = (_duty: Duty, error: unknown) => seen.failures.push((error as GodwitError).code);
+  const duties = new Duties(catalog, timers, {
+    perform: async () => {
       seen.runs++;
       if (seen.busy) throw new GodwitError('PORT_BUSY', 'taken');
     },
-    (_duty, error) => seen.failures.push((error as GodwitError).code),
-  );
+    onFailure,
+    collections: new Collections({
+      platform: { catalog, timers, clock: systemClock },
+      instruments: { collectByDuty: async () => ({}), answers: async () => true },
+      onFailure,
+    }),
+  });
   /** Lets the run that is under way end. */
   const settle = () => new Promise((resolve) => setImmediate(resolve));
   const id = duties.add(duty);
@@ -77,17 +84,28 @@ describe('a duty with an interval', () => {
   });
 });
 
-it('an instrument that does not answer is asked less and less often, up to once an hour, and at its interval again once it has answered', async () => {
-  const dataset = 'ab'.repeat(32);
-  const duty: Duty = { kind: 'collect', dataset, driver: 'modbus', address: 'tcp://weir:502', profile: {}, everyMs: 600_000 };
-  const { pending, seen, settle } = rehearsal(duty);
-  await settle();
-  for (let attempt = 0; attempt < 5; attempt++) {
-    pending.at(-1)?.callback();
-    await settle();
-  }
-  seen.busy = false;
-  pending.at(-1)?.callback();
-  await settle();
-  expect(pending.map(({ delayMs }) => delayMs / 60_000)).toEqual([10, 20, 40, 60, 60, 60, 10]);
+describe('a duty to collect', () => {
+  const collect = { kind: 'collect', dataset: '0'.repeat(64), driver: 'modbus', address: 'tcp://weir:502', profile: {} };
+
+  it.each([
+    { everyMs: 60_000 },
+    { at: ['0,30 6-18 * * *', '15 3 * * 0'] },
+    { onConnection: true },
+    { probeEveryMs: 1000, when: { chargeAtLeast: 0.4, unmetered: true } },
+  ])('may be brought about by %j', (more) => {
+    expect(parseDuty({ ...collect, ...more })).toEqual({ ...collect, ...more });
+  });
+
+  it.each([
+    {},
+    { at: [] },
+    { at: ['noon'] },
+    { onConnection: false },
+    { everyMs: 1 },
+    { everyMs: 1000, when: { chargeAtLeast: 40 } },
+    { everyMs: 1000, when: { sunny: true } },
+    { everyMs: 1000, profile: { utcOffsetMinutes: 60, zone: 'Europe/Oslo' } },
+  ])('is none with %j', (more) => {
+    expect(() => parseDuty({ ...collect, ...more })).toThrow(expect.objectContaining({ code: 'DUTY_MALFORMED' }));
+  });
 });
