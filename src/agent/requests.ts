@@ -2,11 +2,11 @@ import * as v from 'valibot';
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
-import type { Duty } from '../node/duties.ts';
+import type { Duty } from '../node/duty.ts';
 import type { FieldNode } from '../node/field-node.ts';
 import type { LinkBudget } from '../node/link-budgets.ts';
 import { type SiteProfile, siteProfileShape } from '../node/site-profile.ts';
-import type { DatasetVersion, RevisionRef, TagInfo, VersionRef } from '../node/version-service.ts';
+import type { DatasetVersion, TagInfo, VersionRef } from '../node/version-service.ts';
 import { deliveryRequests } from './delivery-requests.ts';
 import { networkRequests } from './network-requests.ts';
 import { dataset, entry, idOf, nodeId, nothing, priority, type RequestTable, request, text, withoutUndefined } from './request.ts';
@@ -130,7 +130,7 @@ export const requests: RequestTable = {
       waitMs: v.optional(v.pipe(v.number(), v.minValue(0))),
     }),
     (node, { dataset: name, version: of, directory, ...options }) => {
-      const wanted = typeof of === 'object' && 'author' in of ? (of) : versionOf(of);
+      const wanted = typeof of === 'object' && 'author' in of ? of : versionOf(of);
       return node.versions.checkout(idOf(node, name), wanted, directory, withoutUndefined(options));
     },
   ),
@@ -158,7 +158,7 @@ export const requests: RequestTable = {
     }),
     (node, { media, for: members, budgetBytes }) =>
       node.bundles.export(media, {
-        ...(members === undefined ? {} : { for: members[] }),
+        ...(members === undefined ? {} : { for: members }),
         ...(budgetBytes === undefined ? {} : { budgetBytes }),
       }),
   ),
@@ -271,7 +271,7 @@ function tagForJson(tag: TagInfo): object {
 
 function cappedBy(
   node: FieldNode,
-  subject: { readonly peer?: string | undefined; readonly dataset?: string | undefined },
+  subject: { readonly peer?: NodeId | undefined; readonly dataset?: string | undefined },
 ): { peer?: NodeId; dataset?: DatasetId } {
   return {
     ...(subject.peer === undefined ? {} : { peer: subject.peer }),

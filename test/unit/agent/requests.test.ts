@@ -36,6 +36,15 @@ describe('a request', () => {
     ['addDuty', { duty: 'scan' }],
     ['removeDuty', { id: '1' }],
     ['export', { dataset: 'met', format: 'csv', path: '/x' }],
+    ['send', { dataset: 'notes', to: ['valley'] }],
+    ['send', { dataset: 'notes', roles: ['owner'] }],
+    ['order', { dataset: 'notes', order: { author: 'ab'.repeat(32), sequence: 0 } }],
+    ['queue', { member: 'ab'.repeat(32), limit: 0 }],
+    ['setPriorityRules', { dataset: 'notes', rules: [{ priority: 'soon' }] }],
+    ['setContactWindows', { member: 'ab'.repeat(32), windows: [{ fromMs: 1 }] }],
+    ['offerCandidate', { address: 'udp://10.0.0.1:7077' }],
+    ['offerCandidate', { address: 'udp://10.0.0.1:7077', beacon: '0x12' }],
+    ['offerCandidate', { address: 'udp://10.0.0.1:7077', beacon: '12', member: 'ab'.repeat(32) }],
   ])('with parameters that do not fit is refused before anything happens: %s %j', async (method, parameters) => {
     const node = await temporaryNode('hut');
     await perform(node, 'createTeam', { name: 'Storbreen' });

@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
 import * as v from 'valibot';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { perform, plain, requests } from '../../../src/agent/requests.ts';
-import { type Duty, parseDuty } from '../../../src/node/duties.ts';
+import type { NodeId } from '../../../src/core/identifiers.ts';
+import { type Duty, parseDuty } from '../../../src/node/duty.ts';
 import type { FieldNode } from '../../../src/node/field-node.ts';
 import { openNode } from '../../../src/open-node.ts';
+
+/** Where interfaces are declared that events are joined with. */
+const interfacePaths: Readonly<Record<string, string>> = { DeliveryChange: 'src/forwarding/delivery-queue.ts' };
 
 const project = new URL('../../../', import.meta.url);
 const reference = readFileSync(new URL('docs/agent.md', project), 'utf8');
@@ -15,7 +19,7 @@ const sections = reference.split(/^##+ /m).slice(1);
 const sectionOf = (title: string) => sections.find((section) => section.split('\n', 1)[0] === title);
 
 interface Example {
-  readonly id: number;
+  readonly id: number | string;
   readonly method: string;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly result: unknown;
@@ -128,11 +132,26 @@ function membersOfUnion(path: string, name: string): [string, string[]][] {
   const declaration = source.statements.filter(ts.isTypeAliasDeclaration).find((each) => each.name.text === name);
   const union: readonly ts.TypeNode[] =
     declaration?.type !== undefined && ts.isUnionTypeNode(declaration.type) ? declaration.type.types : [];
-  const members = union.flatMap((each) => (ts.isTypeLiteralNode(each) ? [each] : []));
-  return members.map((member) => {
-    const properties = member.members.filter(ts.isPropertySignature);
+  return union.flatMap((each) => {
+    const properties = propertiesOf(each);
+    if (properties.length === 0) return [];
     const type = properties.find((property) => property.name.getText() === 'type')?.type?.getText() ?? '';
-    return [type.slice(1, -1), properties.map((property) => property.name.getText()).filter((each) => each !== 'type')];
+    const names = properties.map((property) => property.name.getText());
+    return [[type.slice(1, -1), names.filter((field) => field !== 'type')] as [string, string[]]];
+  });
+}
+
+/** The properties of an object in a union, those included of interfaces that it is joined with. */
+function propertiesOf(node: ts.TypeNode): readonly ts.PropertySignature[] {
+  if (ts.isParenthesizedTypeNode(node)) return propertiesOf(node.type);
+  if (ts.isTypeLiteralNode(node)) return node.members.filter(ts.isPropertySignature);
+  if (!ts.isIntersectionTypeNode(node)) return [];
+  return node.types.flatMap((part): readonly ts.PropertySignature[] => {
+    const path = interfacePaths[part.getText()];
+    if (path === undefined) return propertiesOf(part);
+    const source = ts.createSourceFile(path, readFileSync(new URL(path, project), 'utf8'), ts.ScriptTarget.Latest, true);
+    const found = source.statements.filter(ts.isInterfaceDeclaration).find((each) => each.name.text === part.getText());
+    return [...(found?.members ?? [])].filter(ts.isPropertySignature);
   });
 }
 
@@ -155,6 +174,12 @@ describe('the examples in the agent reference', () => {
 
   it('run one after the other, with results of the shape that is shown', async () => {
     let invite = '';
+    let order: unknown;
+    /** Who is shown is nobody here; where it matters, it is who joined. */
+    const members = new Map([
+      ['5f795fc8cb1131c2213b2cda19d1998ae77f562324b1ed6ecc31057bd55374e4', valley.id],
+      ['34f168bce54b89ad0f12431f951c6faec2b961b3a8e414717ad50ee5a4e861d9', glacier.id],
+    ]);
     let bound = '';
     const here = (text: string): string => {
       if (text.startsWith('godwit1:')) return invite;
@@ -166,10 +191,21 @@ describe('the examples in the agent reference', () => {
       const actualParams =
         params === undefined
           ? undefined
-          : JSON.parse(JSON.stringify(params), (_, value) => (typeof value === 'string' ? here(value) : value));
+          : JSON.parse(JSON.stringify(params), (key, value) => {
+              if (key === 'order') return order;
+              if (typeof value !== 'string') return value;
+              return /^[dn]/.test(String(id)) ? (members.get(value as NodeId) ?? here(value)) : here(value);
+            });
+      if (method === 'send') {
+        // Nobody answers from here on, so that what is shown does not depend on how far something has come.
+        await Promise.all([glacier.close(), valley.close()]);
+        glacier = await openNode({ directory: join(directory, 'glacier') });
+        await vi.waitFor(() => expect(glacier.discovery.addresses).toHaveLength(1));
+      }
       const actual = plain(await perform(method === 'join' ? valley : glacier, method, actualParams));
       if (method === 'listen') bound = String(actual);
       if (method === 'createInvite') invite = String(actual);
+      if (method === 'send') order = actual;
       expect([id, method, shape(actual)]).toEqual([id, method, shape(result)]);
     }
   });

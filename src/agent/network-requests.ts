@@ -1,0 +1,27 @@
+import * as v from 'valibot';
+import { fromHex } from '../core/bytes.ts';
+import { nodeId, nothing, type RequestTable, request, text } from './request.ts';
+
+/** How members find and reach each other: `FieldNode.discovery` and `FieldNode.mesh`. */
+
+const hexadecimal = v.pipe(text, v.regex(/^(?:[0-9a-f]{2}){1,256}$/));
+
+/** Every request about the network by its name. */
+export const networkRequests: RequestTable = {
+  addresses: request(nothing, (node) => node.discovery.addresses),
+  candidates: request(nothing, (node) => node.discovery.candidates()),
+  offerCandidate: request(
+    v.pipe(
+      v.object({ address: text, member: v.optional(nodeId), beacon: v.optional(hexadecimal) }),
+      v.check(({ member, beacon }) => (member === undefined) !== (beacon === undefined), 'Expected either a member or a beacon'),
+    ),
+    (node, { address, member, beacon = '' }) =>
+      node.discovery.offerCandidate(address, member === undefined ? { beacon: fromHex(beacon) } : { member: member }),
+  ),
+  beacon: request(nothing, (node) => node.discovery.beacon()),
+  sleep: request(nothing, (node) => node.discovery.sleep()),
+  rouse: request(nothing, (node) => node.discovery.rouse()),
+  routes: request(nothing, (node) => node.mesh.routes()),
+  nextHop: request(v.object({ member: nodeId }), (node, { member }) => node.mesh.nextHop(member)),
+  topology: request(nothing, (node) => node.mesh.topology()),
+};
