@@ -110,6 +110,31 @@ export interface FormatReader {
   position(): ReaderPosition;
 }
 
+/** Bytes of a file by their place. Behind the end there are none. */
+export interface BytesByPlace {
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** How a file that is overwritten in place is looked at. */
+export interface UnrollOptions {
+  /** The file will not change any more. */
+  readonly complete: boolean;
+  /** Where an earlier reading stopped, and what it was given to remember with that. */
+  readonly position?: { readonly offset: number; readonly mark: RingMark };
+}
+
+/** What is remembered with a position in an unrolled file. Plain data. */
+export type RingMark = Readonly<Record<string, string | number>>;
+
+/** A file that is overwritten in place, as one that only grows. Places in it are not those in the file. */
+export interface UnrolledFile extends BytesByPlace {
+  readonly sizeBytes: number;
+  /** The earlier reading can go on where it stopped; else everything that is there is read from the beginning. */
+  readonly continues: boolean;
+  /** What to remember with a position of its reader. */
+  mark(offset: number): RingMark;
+}
+
 /** How sure a format is that a file is its own: 0 (no) to 1 (certain). */
 export type Confidence = number;
 
@@ -119,8 +144,11 @@ export interface RecordFormat {
   readonly id: string;
   /** Looks at the first bytes (up to 4 KiB) and the name of a file. Never throws. */
   sniff(head: Uint8Array, name: string): Confidence;
-  /** True where a file is overwritten in place and does not grow: one that changed is read from its beginning. */
-  readonly isRing?: true;
+  /**
+   * Where a file is overwritten in place: how it reads as one that only grows, so that a cursor means the same at the next visit. `undefined` where it can only be read as it stands, from its beginning. Never throws for
+   * what the bytes say; rejects with what reading the file rejects with.
+   */
+  unroll?(file: BytesByPlace, sizeBytes: number, options: UnrollOptions): Promise<UnrolledFile | undefined>;
   /** A reader at the beginning of a file, or where an earlier one stopped. */
   reader(resume?: ReaderPosition): FormatReader;
 }

@@ -1,13 +1,12 @@
 import { toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
-import type { FormatReader, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
+import type { BytesByPlace, FormatReader, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
 import type { FileCursor } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
 import type { TableRevision } from '../observations/table-revision.ts';
 import type { ZonedClockStates } from '../observations/zoned-clock.ts';
-import type { FileReader } from '../ports/file-tree.ts';
 import { type IngestParts, type IngestReport, RowWriter, rowsPerSegment } from './row-writer.ts';
 import type { SiteProfile } from './site-profile.ts';
 import { type Doubt, doubtOf, SiteTime, timeSkipped, toUtcUs } from './site-time.ts';
@@ -86,7 +85,7 @@ export class FileRun {
   }
 
   async read(
-    file: FileReader,
+    file: BytesByPlace,
     sizeBytes: number,
     complete: boolean,
     cursorAt: (position: ReaderPosition, isAtEnd: boolean) => FileCursor,
@@ -132,7 +131,7 @@ export class FileRun {
   /** Archives the bytes of some items, stores what they say and moves the cursor behind them. */
   async #take(
     items: readonly ParsedItem[],
-    file: Pick<FileReader, 'read'>,
+    file: BytesByPlace,
     cursorAt: (position: ReaderPosition) => FileCursor | undefined,
   ): Promise<void> {
     const { contents, host, ledger } = this.#parts;

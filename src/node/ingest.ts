@@ -62,7 +62,7 @@ export class Ingest {
     const last = ledger.cursor<FileCursor>(dataset, source);
     const complete = options.complete === true;
     if (last !== undefined && !complete && last.sizeBytes === stat.sizeBytes && last.mtimeNs === String(stat.mtimeNs)) {
-      return new Tally().report(source, last.format, last.sizeBytes - last.position.offset);
+      return new Tally().report(source, last.format, last.ring === undefined ? last.sizeBytes - last.position.offset : 0);
     }
     const reader = await tree.open(path);
     try {
@@ -71,7 +71,11 @@ export class Ingest {
         last !== undefined && last.sizeBytes <= stat.sizeBytes && this.#prefixHash(head.subarray(0, last.prefixBytes)) === last.prefixHash
           ? last
           : undefined;
-      const format = this.#parts.formats.find((each) => each.id === resume?.format) ?? recognise(this.#parts.formats, head, path);
+      // Of a ring only the header stays what it was.
+      const known = this.#parts.formats.find(
+        (each) => each.id === resume?.format && (resume.ring === undefined || each.sniff(head, path) > 0),
+      );
+      const format = known ?? recognise(this.#parts.formats, head, path);
       if (format === undefined)
         return this.#rejectFile(
           dataset,
@@ -81,12 +85,13 @@ export class Ingest {
           'FORMAT_UNKNOWN',
           'No known instrument format begins like this file.',
         );
-      // A ring is overwritten in place: what is new in it may stand anywhere.
-      const from =
-        resume === undefined || format.isRing === true ? {} : { resume: resume.position, ...(resume.clocks && { clocks: resume.clocks }) };
+      const left = resume?.ring && { offset: resume.position.offset, mark: resume.ring };
+      const unrolled = await format.unroll?.(reader, stat.sizeBytes, { complete, ...(left && { position: left }) });
+      const goesOn = resume !== undefined && known !== undefined && (format.unroll === undefined || unrolled?.continues === true);
+      const from = goesOn ? { resume: resume.position, ...(resume.clocks && { clocks: resume.clocks }) } : {};
       const run = new FileRun(this.#parts, { dataset, source, profile, format, ...from });
       const cursorAt = (position: ReaderPosition, isAtEnd: boolean): FileCursor => {
-        const prefixBytes = Math.min(headBytes, head.length);
+        const prefixBytes = unrolled === undefined ? Math.min(headBytes, head.length) : 0;
         return {
           kind: 'file',
           format: format.id,
@@ -96,9 +101,10 @@ export class Ingest {
           sizeBytes: stat.sizeBytes,
           // A reading that ends in the middle has not seen the file as it is: it is read on even if it never changes again.
           mtimeNs: isAtEnd ? String(stat.mtimeNs) : '',
+          ...(unrolled && { ring: unrolled.mark(position.offset) }),
         };
       };
-      return await run.read(reader, stat.sizeBytes, complete, cursorAt);
+      return await run.read(unrolled ?? reader, unrolled?.sizeBytes ?? stat.sizeBytes, complete, cursorAt);
     } finally {
       await reader.close();
     }

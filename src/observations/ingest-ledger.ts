@@ -1,5 +1,5 @@
 import { type DatasetId, type Hash, identifierToBytes } from '../core/identifiers.ts';
-import type { ReaderPosition } from '../formats/record-stream.ts';
+import type { ReaderPosition, RingMark } from '../formats/record-stream.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { ZonedClockStates } from './zoned-clock.ts';
 
@@ -71,6 +71,8 @@ export interface FileCursor {
   readonly mtimeNs: string;
   /** Where its clocks stood, where the site profile names a zone. */
   readonly clocks?: ZonedClockStates;
+  /** Where the file is overwritten in place and the position is one in the unrolled file. */
+  readonly ring?: RingMark;
 }
 
 /** Where an instrument's table is to be collected on: the table's revision as the instrument names it, and the next record wanted. */

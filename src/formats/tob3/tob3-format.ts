@@ -1,5 +1,6 @@
 import type { RecordFormat } from '../record-stream.ts';
 import { beginsTob3, Tob3Reader } from './tob3-reader.ts';
+import { unrollTob3 } from './tob3-ring.ts';
 
 /**
  * TOB3: the binary ring file that Campbell Scientific's loggers keep on a memory card, a header of six lines and frames of fixed size, each with a time, a record number and a stamp that says
@@ -9,11 +10,11 @@ import { beginsTob3, Tob3Reader } from './tob3-reader.ts';
  * begins in the middle when the ring has gone round. The stamp has no offset, as the file names no zone. Cells are what CardConvert writes into a TOA5 file made of this one. Every code of a
  * defect is explained in `tob3Defects`.
  *
- * The file is overwritten in place and does not grow: one that has changed since it was last read is to be read from its beginning.
+ * The file is overwritten in place and does not grow: `unrollTob3` makes one of it that does.
  */
 export const tob3Format: RecordFormat = {
   id: 'tob3',
-  isRing: true,
   sniff: (head) => (beginsTob3(head) ? 1 : 0),
   reader: (resume) => new Tob3Reader(resume),
+  unroll: unrollTob3,
 };

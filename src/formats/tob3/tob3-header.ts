@@ -76,7 +76,8 @@ const columnDefects = { mismatch: 'TOB3_HEADER_MISMATCH', fields: 'TOB3_BAD_FIEL
 /**
  * The table that six header lines define.
  *
- * Attributes are `operatingSystem`, `program`, `signature`, `created` and `interval`, and, where the second line has them, `ringRecord` and `cardRemoved`.
+ * Attributes are `operatingSystem`, `program`, `signature`, `created` and `interval`. Where the ring stands and when the card was taken out, which the second line may say too, are left out: they change while the table
+ * stays the same.
  *
  * @param lines the cells of the six lines, the format's name included
  * @returns the header, or a failure with one of the file codes of `tob3Defects`
@@ -86,7 +87,7 @@ export function parseTob3Header(lines: readonly (readonly string[])[]): Outcome<
   if (environment.length < environmentCells || framing.length < framingCells) return refused('TOB3_HEADER_MISMATCH');
   const fields = binaryColumns(names, units, processing, types);
   if (typeof fields === 'string') return refused(columnDefects[fields]);
-  const [table = '', interval = '', frameSize = '', , stamp = '', resolution = '', ringRecord, cardRemoved] = framing;
+  const [table = '', interval = '', frameSize = '', , stamp = '', resolution = ''] = framing;
   const recordBytes = recordBytesOf(fields);
   const frameBytes = parseWhole(frameSize, limits.instrumentLineBytesMax);
   const validationStamp = parseWhole(stamp, 0xffff);
@@ -103,8 +104,6 @@ export function parseTob3Header(lines: readonly (readonly string[])[]): Outcome<
     signature,
     created,
     interval,
-    ...(ringRecord !== undefined && { ringRecord: ringRecord.trim() }),
-    ...(cardRemoved !== undefined && { cardRemoved: cardRemoved.trim() }),
   };
   return success({
     table: { format: 'tob3', station, table, model, serial, attributes, fields: fields.map(({ definition }) => definition) },

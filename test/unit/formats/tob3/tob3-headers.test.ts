@@ -30,8 +30,6 @@ describe('a TOB3 header', () => {
         signature: '4062',
         created: '2023-05-01 00:00:00',
         interval: '250 MSEC',
-        ringRecord: '0',
-        cardRemoved: '0',
       },
       fields: [
         { name: 'AirT', unit: 'Deg C', processing: 'Smp', kind: 'number' },
