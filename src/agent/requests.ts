@@ -187,6 +187,7 @@ export const requests: RequestTable = {
   ),
   addDuty: request(v.object({ duty: v.record(text, v.unknown()) }), (node, { duty }) => node.addDuty(withDatasetId(node, duty) as Duty)),
   duties: request(nothing, (node) => node.duties()),
+  collections: request(nothing, (node) => node.collections()),
   removeDuty: request(v.object({ id: v.number() }), (node, { id }) => node.removeDuty(id)),
   traffic: request(nothing, (node) => node.traffic()),
   links: request(v.optional(v.object({ peer: v.optional(nodeId) }), {}), (node, { peer }) =>

@@ -3,8 +3,6 @@ import type { Timers } from '../ports/timers.ts';
 import type { Collections } from './collections.ts';
 import { type Duty, keptDuty, type TimedDuty } from './duty.ts';
 
-export { type Duty, parseDuty } from './duty.ts';
-
 /**
  * Standing duties: what a node does by itself, again and again, from the moment it is opened: listen, look for changes in directories, read loggers. They are kept in the catalog, so a node that
  * was killed, or a box that lost power, takes them up again without being told.

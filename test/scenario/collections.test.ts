@@ -64,7 +64,7 @@ test('a logger is visited at its times, made up for after a power cut, and when 
     profile,
     tables: ['Weather'],
   } as const;
-  const id = station.node.addDuty({ ...duty, at: ['0 */6 * * *'] });
+  const id = station.node.addDuty({ ...duty, tables: ['Weather'], at: ['0 */6 * * *'] });
   const [status] = station.node.collections();
   expect(status).toMatchObject({ id, state: 'waiting', why: 'at 0 */6 * * * UTC', failures: 0 });
   expect(((status?.nextMs ?? 0) / hour) % 6).toBe(0);
@@ -78,7 +78,7 @@ test('a logger is visited at its times, made up for after a power cut, and when 
   // The logger says how much its memory holds.
   expect(station.node.collections()[0]?.overwrittenFromMs).toBeGreaterThan(station.clock.now().wallMs);
   station.node.removeDuty(id);
-  station.node.addDuty({ ...duty, onConnection: true });
+  station.node.addDuty({ ...duty, tables: ['Weather'], onConnection: true });
   await world.runFor(hour);
   expect(visits).toBe(3);
   station.node.hint();
@@ -104,7 +104,7 @@ test('a logger that comes in reach of a vehicle is collected from without being 
     profile,
     tables: ['Weather'],
   } as const;
-  station.node.addDuty({ ...duty, probeEveryMs: minute });
+  station.node.addDuty({ ...duty, tables: ['Weather'], probeEveryMs: minute });
   await world.runFor(hour);
   const logger = weatherLogger({ address: 1, seed: 3, records: 5, intervalSeconds: 3600 }, station.clock.now());
   station.instruments.set('tcp://logger:6785', () => new LoggerLine(world, station, logger));
@@ -129,7 +129,7 @@ test('a visit that a low battery holds back says so and is made when the sun is 
     profile,
     tables: ['Weather'],
   } as const;
-  station.node.addDuty({ ...duty, everyMs: hour, when: { chargeAtLeast: 0.3 } });
+  station.node.addDuty({ ...duty, tables: ['Weather'], everyMs: hour, when: { chargeAtLeast: 0.3 } });
   await world.runFor(hour);
   expect(station.node.collections()).toMatchObject([{ state: 'held', why: 'the battery is at 20 %, and the duty waits for 30 %' }]);
   reading = { source: 'battery', chargeShare: 0.31 };
