@@ -62,6 +62,8 @@ export interface CircuitState<Hop> {
   readonly hops: readonly Hop[];
   /** Bytes that this node has put onto the next hop, in both directions. */
   readonly bytes: number;
+  /** Bytes that wait here for credit, for room on a hop, or for a budget, of the direction where more does. */
+  readonly waitingBytes: number;
 }
 
 /** Credit goes back when this much of the window is due: some bytes of control for 16 KiB. */
@@ -148,7 +150,13 @@ export class Circuits<Hop> {
       isOpen,
       hops: legs.map((leg) => leg.hop.id),
       bytes,
+      waitingBytes: Math.max(0, ...legs.map((leg) => leg.queuedBytes)),
     }));
+  }
+
+  /** Labels in use with a neighbour: of circuits that stand, and of those whose end it has not been told yet. */
+  labels(hop: Hop): number {
+    return this.#hopById.get(hop)?.legByKey.size ?? 0;
   }
 
   /** When something is to be given up, or a budget allows more. */

@@ -38,8 +38,9 @@ export interface CircuitReport {
   readonly member: NodeId | undefined;
   /** The neighbours on it, that towards the one who opened it first; `undefined` for one who is no member yet. */
   readonly neighbours: readonly (NodeId | undefined)[];
-  /** Bytes that this node has sent on it. */
+  /** Bytes that this node has sent on it, and that wait here to be sent. */
   readonly bytes: number;
+  readonly waitingBytes: number;
 }
 
 /** What keeping circuits works with. */
@@ -48,7 +49,7 @@ export interface CircuitKeepingParts {
   readonly membership: Membership;
   readonly endpoint: Pick<
     SessionEndpoint,
-    'connect' | 'close' | 'handle' | 'migrate' | 'sendMessage' | 'messageRoomBytes' | 'estimate' | 'path'
+    'connect' | 'close' | 'handle' | 'migrate' | 'ping' | 'sendMessage' | 'messageRoomBytes' | 'estimate'
   >;
   readonly peers: Peers;
   readonly mesh: Pick<MeshRouting, 'nextHop' | 'routes'>;
@@ -68,10 +69,13 @@ interface Demand {
   isOpen: boolean;
   /** A session whose handshake went over a circuit of this demand. */
   session: SessionId | undefined;
-  /** What was begun on the present circuit must have brought an answer by then. */
-  answerBy: MonotonicMs | undefined;
+  /** What must bring an answer over the present circuit, and until when. */
+  awaited: { readonly what: 'move' | 'handshake' | 'end of silence'; readonly by: MonotonicMs } | undefined;
   dueAt: MonotonicMs;
+  /** Since the session was heard last. */
   attempts: number;
+  /** Circuits that were given up: the next one begins with another neighbour. */
+  turns: number;
 }
 
 /** The first attempts after a loss come at once, one by each of two neighbours; then pauses double. */
@@ -79,8 +83,9 @@ const hastyAttempts = 2;
 const firstPauseMs = 500;
 const longestPauseMs = 60_000;
 const courtesyPauseMs = 5000;
-/** A session that was moved is heard again, and a handshake answered, within this or so many round trips. */
+/** A session that was moved is heard again within this or so many round trips. A handshake and a relay's budget may take longer. */
 const answerMs = 10_000;
+const patientAnswerMs = 30_000;
 const answerRoundTrips = 4;
 /** A session whose circuit its owner does not renew is closed after this long. */
 const abandonedMs = 600_000;
@@ -150,9 +155,10 @@ export class CircuitKeeping {
       circuit: undefined,
       isOpen: false,
       session: undefined,
-      answerBy: undefined,
+      awaited: undefined,
       dueAt: now.monotonicMs,
       attempts: 0,
+      turns: 0,
     };
     this.#demandByMember.set(member, demand);
   }
@@ -172,12 +178,13 @@ export class CircuitKeeping {
   reports(): CircuitReport[] {
     const peerBySession = new Map([...this.#parts.peers.sessions].map(([peer, session]) => [session, peer]));
     const memberByCircuit = new Map([...this.#demandByMember.values()].map(({ member, circuit }) => [circuit, member]));
-    return this.#circuits.states().map(({ circuit, role, isOpen, hops, bytes }) => ({
+    return this.#circuits.states().map(({ circuit, role, isOpen, hops, bytes, waitingBytes }) => ({
       role,
       isOpen,
       member: memberByCircuit.get(circuit),
       neighbours: hops.map((hop) => peerBySession.get(hop)),
       bytes,
+      waitingBytes,
     }));
   }
 
@@ -197,7 +204,13 @@ export class CircuitKeeping {
     if (!this.#parts.peers.isCarried(session)) return;
     const demand = this.#demandByMember.get(peer);
     if (demand === undefined) this.#abandonedAt.set(session, later(now.monotonicMs, abandonedMs));
-    else if (demand.circuit !== undefined && demand.answerBy === undefined) this.#giveUp(demand, 'lost');
+    else if (demand.circuit === undefined || demand.awaited !== undefined) return;
+    else if (this.#firstHops(demand).length > 1) this.#giveUp(demand, 'lost');
+    else {
+      // There is no other way, and it may only be a relay that has used up its minute.
+      this.#parts.endpoint.ping(session, now);
+      this.#await(demand, 'end of silence', this.#parts.endpoint.estimate(session).smoothedRttMs);
+    }
   }
 
   /** The peer of a session is heard again. */
@@ -262,6 +275,14 @@ export class CircuitKeeping {
     return true;
   }
 
+  /** Something in the surroundings changed: what waits to be tried again is tried now. */
+  hint(now: MonotonicMs): void {
+    for (const demand of this.#demandByMember.values()) {
+      demand.attempts = 0;
+      demand.dueAt = now;
+    }
+  }
+
   /** The team has other members than before. */
   membersChanged(now: Moment): void {
     this.#names.forget();
@@ -285,11 +306,11 @@ export class CircuitKeeping {
   nextDeadline(): Deadline | undefined {
     let next = this.#circuits.nextDeadline();
     for (const demand of this.#demandByMember.values()) {
-      const { circuit, dueAt, answerBy } = demand;
+      const { circuit, dueAt, awaited } = demand;
       // What is due already waits for a route, and a route is news.
       if (circuit === undefined && dueAt > this.#now.monotonicMs && !this.#isServed(demand))
         next = earliest(next, { at: dueAt, reason: 'open another circuit' });
-      if (answerBy !== undefined) next = earliest(next, { at: answerBy, reason: 'leave a circuit without an answer' });
+      if (awaited !== undefined) next = earliest(next, { at: awaited.by, reason: 'leave a circuit without an answer' });
     }
     for (const at of this.#abandonedAt.values()) next = earliest(next, { at, reason: 'close a session without a circuit' });
     return next;
@@ -308,10 +329,10 @@ export class CircuitKeeping {
       if (demand.circuit !== undefined) this.#drop(demand);
       return;
     }
-    if (demand.answerBy !== undefined && demand.answerBy <= now) this.#unanswered(demand);
+    if (demand.awaited !== undefined && demand.awaited.by <= now) this.#unanswered(demand, demand.awaited.what);
     if (demand.circuit !== undefined || demand.dueAt > now || this.#isServed(demand)) return;
-    const hops = this.#firstHops(demand.via ?? demand.member);
-    const hop = hops[demand.attempts % Math.max(1, hops.length)];
+    const hops = this.#firstHops(demand);
+    const hop = hops[demand.turns % Math.max(1, hops.length)];
     if (hop === undefined) return;
     const members = [...(demand.via === undefined ? [] : [demand.via]), demand.member].map(shortName);
     demand.attempts++;
@@ -319,8 +340,9 @@ export class CircuitKeeping {
     if (demand.circuit === undefined) this.#giveUp(demand, 'busy');
   }
 
-  /** The sessions with neighbours by which a member can be reached, the best first. */
-  #firstHops(member: NodeId): SessionId[] {
+  /** The sessions with neighbours by which a circuit can begin, the best first. */
+  #firstHops(demand: Demand): SessionId[] {
+    const member = demand.via ?? demand.member;
     const route = this.#parts.mesh.routes().find(({ node }) => node === member);
     const others = route?.alternatives.flatMap(({ nextHop, feasible }) => (feasible ? [nextHop] : [])) ?? [];
     const hops = [this.#parts.mesh.nextHop(member), ...others].map((each) => this.#hopOf(each));
@@ -344,8 +366,9 @@ export class CircuitKeeping {
     if (this.#isServed(demand)) this.#drop(demand);
     else if (session === undefined) this.#connect(demand, path, now);
     else {
+      const { smoothedRttMs } = endpoint.estimate(session);
       endpoint.migrate(session, path, 'stream', now);
-      this.#awaitAnswer(demand, endpoint.estimate(session).smoothedRttMs, now);
+      this.#await(demand, 'move', smoothedRttMs);
     }
   }
 
@@ -358,11 +381,12 @@ export class CircuitKeeping {
     }
     demand.session = endpoint.connect({ path, kind: 'stream', remoteStatic: member.channelKey, secret: membership.secret }, now);
     peers.dialledAt(demand.session, circuitLink);
-    this.#awaitAnswer(demand, undefined, now);
+    this.#await(demand, 'handshake', undefined);
   }
 
-  #awaitAnswer(demand: Demand, rttMs: number | undefined, now: Moment): void {
-    demand.answerBy = later(now.monotonicMs, Math.max(answerMs * (rttMs === undefined ? 3 : 1), answerRoundTrips * (rttMs ?? 0)));
+  #await(demand: Demand, what: 'move' | 'handshake' | 'end of silence', rttMs = 0): void {
+    const leastMs = what === 'move' ? answerMs : patientAnswerMs;
+    demand.awaited = { what, by: later(this.#now.monotonicMs, Math.max(leastMs, answerRoundTrips * rttMs)) };
   }
 
   /** The session over a circuit is heard. */
@@ -371,22 +395,22 @@ export class CircuitKeeping {
     for (const [member, demand] of this.#demandByMember) {
       if (this.#parts.peers.sessions.get(member) !== session) continue;
       demand.attempts = 0;
-      demand.answerBy = undefined;
+      demand.awaited = undefined;
     }
   }
 
-  /** Nothing came back over a circuit: the peer may have forgotten the session, and if a handshake does not help either, somebody on the way is of no use. */
-  #unanswered(demand: Demand): void {
-    const { circuit, session } = demand;
-    demand.answerBy = undefined;
-    if (circuit === undefined) return;
-    if (session === undefined || session === this.#carriedSession(demand.member)) this.#connect(demand, circuitPath(circuit), this.#now);
+  /** Nothing came back over a circuit. The peer may have forgotten a session that was moved; if a handshake does not help either, somebody on the way is of no use. */
+  #unanswered(demand: Demand, what: 'move' | 'handshake' | 'end of silence'): void {
+    demand.awaited = undefined;
+    if (demand.circuit === undefined) return;
+    if (what === 'move') this.#connect(demand, circuitPath(demand.circuit), this.#now);
     else this.#giveUp(demand, 'timeout');
   }
 
   /** The present circuit is of no use any more: another is opened later. */
   #giveUp(demand: Demand, reason: CircuitReason): void {
     const { attempts, member } = demand;
+    demand.turns++;
     this.#drop(demand);
     const pauseMs = attempts <= hastyAttempts ? 0 : Math.min(longestPauseMs, firstPauseMs * 2 ** (attempts - hastyAttempts));
     // Where the peer dialled it keeps a circuit, too: two that move one session at the same time would each leave the other's circuit.
@@ -401,7 +425,7 @@ export class CircuitKeeping {
     const { endpoint } = this.#parts;
     demand.circuit = undefined;
     demand.isOpen = false;
-    demand.answerBy = undefined;
+    demand.awaited = undefined;
     // A handshake that is under way ends; a session that stands waits for another circuit.
     if (session !== undefined && session !== this.#carriedSession(demand.member)) {
       demand.session = undefined;

@@ -372,6 +372,7 @@ export class Engine {
   #tryEverybody(now: Moment): void {
     this.#peers.hint(now.monotonicMs);
     this.#newcomers.hint(now.monotonicMs);
+    this.circuits.hint(now.monotonicMs);
     for (const session of this.#peers.suspended) this.#endpoint.reach(session, now);
   }
 
