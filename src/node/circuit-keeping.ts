@@ -49,7 +49,7 @@ export interface CircuitKeepingParts {
   readonly membership: Membership;
   readonly endpoint: Pick<
     SessionEndpoint,
-    'connect' | 'close' | 'handle' | 'migrate' | 'ping' | 'sendMessage' | 'messageRoomBytes' | 'estimate'
+    'connect' | 'close' | 'handle' | 'migrate' | 'ping' | 'sendMessage' | 'messageRoomBytes' | 'estimate' | 'path'
   >;
   readonly peers: Peers;
   readonly mesh: Pick<MeshRouting, 'nextHop' | 'routes'>;
@@ -169,9 +169,12 @@ export class CircuitKeeping {
     const demand = this.#demandByMember.get(member);
     if (demand === undefined) return;
     this.#demandByMember.delete(member);
+    const { endpoint } = this.#parts;
     const session = this.#carriedSession(member);
-    if (session !== undefined) this.#parts.endpoint.close(session, 'not needed any more', now);
-    if (session === undefined) this.#drop(demand);
+    if (demand.session !== undefined && demand.session !== session) endpoint.close(demand.session, 'not needed any more', now);
+    if (session !== undefined) endpoint.close(session, 'not needed any more', now);
+    // The circuit of the session goes with it, behind its farewell.
+    if (session === undefined || demand.circuit === undefined || endpoint.path(session) !== circuitPath(demand.circuit)) this.#drop(demand);
   }
 
   /** Every circuit that ends here or leads through. */
@@ -467,7 +470,7 @@ export class CircuitKeeping {
       else if (output.type === 'opened') {
         const demand = [...this.#demandByMember.values()].find((each) => each.circuit === circuit);
         if (demand !== undefined) this.#opened(demand, circuit, now);
-        else this.#visits.handleOpened(circuit, now);
+        else if (!this.#visits.handleOpened(circuit, now)) this.#circuits.close(circuit, now.monotonicMs);
       } else {
         endpoint.handle({ type: 'path-closed', path }, now);
         this.#gone(circuit, output.reason);

@@ -93,14 +93,15 @@ export class CircuitVisits {
     return true;
   }
 
-  /** The coordinator has taken a circuit. */
-  handleOpened(circuit: CircuitId, now: Moment): void {
+  /** The far end has taken a circuit. False when it is none that this node visits by. */
+  handleOpened(circuit: CircuitId, now: Moment): boolean {
     const visit = this.#visit;
-    if (visit === undefined || visit.circuit !== circuit) return;
+    if (visit === undefined || visit.circuit !== circuit) return false;
     const path = circuitPath(circuit);
     this.#parts.endpoint.handle({ type: 'path-opened', path, kind: 'stream' }, now);
     visit.isAnswered = true;
     this.#parts.newcomers.handleDialled(visit.address, path);
+    return true;
   }
 
   /** A circuit is no more. */
