@@ -28,6 +28,28 @@ export function decodeText(bytes: Uint8Array): string {
   return utf8Text(bytes) ?? windows1252Text(bytes);
 }
 
+/** Bytes of a cell that is looked up among the cells before it: readings are short, and come again and again. */
+const knownTextBytesMax = 12;
+/** Places for known texts, a power of two. */
+const knownTexts = 4096;
+
+/** Text of a few ASCII bytes. */
+function shortText(bytes: Uint8Array, from: number, to: number): string {
+  let text = '';
+  let at = from;
+  for (; at + 4 <= to; at += 4) {
+    text += String.fromCharCode(bytes[at] as number, bytes[at + 1] as number, bytes[at + 2] as number, bytes[at + 3] as number);
+  }
+  for (; at < to; at++) text += String.fromCharCode(bytes[at] as number);
+  return text;
+}
+
+function isText(text: string, bytes: Uint8Array, from: number, to: number): boolean {
+  if (text.length !== to - from) return false;
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) !== bytes[from + index]) return false;
+  return true;
+}
+
 function windows1252Text(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += byte >= 0x80 && byte < 0xa0 ? windows1252Upper[byte - 0x80] : String.fromCharCode(byte);
@@ -54,6 +76,8 @@ export class CsvRow {
   /** Whether the cell holds doubled quotation marks. */
   private readonly doubled: boolean[] = [];
   private ascii = true;
+  /** Short texts by a hash of their bytes; the last one has the place. One text for all cells that are alike takes less memory than one each. */
+  private readonly known: string[] = [];
   private line: string | undefined;
   private utf8: boolean | undefined;
 
@@ -157,7 +181,9 @@ export class CsvRow {
     const end = this.ends[index] as number;
     if (start >= end) return '';
     let text: string;
-    if (this.ascii) {
+    if (this.ascii && end - start <= knownTextBytesMax) {
+      text = this.knownText(start, end);
+    } else if (this.ascii) {
       this.line ??= decodeText(this.bytes.subarray(this.from, this.to));
       text = this.line.slice(start - this.from, end - this.from);
     } else {
@@ -166,6 +192,19 @@ export class CsvRow {
       text = this.utf8 ? decodeText(bytes) : windows1252Text(bytes);
     }
     return this.doubled[index] ? text.replaceAll('""', '"') : text;
+  }
+
+  private knownText(start: number, end: number): string {
+    const { bytes, known } = this;
+    if (known.length === 0) for (let place = 0; place < knownTexts; place++) known.push('');
+    let hash = 0;
+    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
+    const place = (hash ^ (hash >>> 12)) & (knownTexts - 1);
+    const text = known[place] as string;
+    if (isText(text, bytes, start, end)) return text;
+    const made = shortText(bytes, start, end);
+    known[place] = made;
+    return made;
   }
 
   /** A cell's content, `null` when it is empty. */

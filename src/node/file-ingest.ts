@@ -1,6 +1,7 @@
-import { toHex } from '../core/bytes.ts';
+import { giveBack, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
+import { PushBuffer } from '../formats/push-buffer.ts';
 import type { BytesByPlace, FormatReader, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
 import type { FileCursor } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent } from '../observations/observation-store.ts';
@@ -15,7 +16,10 @@ import { type Doubt, doubtOf, SiteTime, timeSkipped, toUtcUs } from './site-time
  * One reading of one file, message or archived piece: bytes in, rows and defects out, in steps that are one transaction each.
  */
 
+/** Bytes that are archived and made durable together. */
 const readBytes = 1024 * 1024;
+/** Bytes that are parsed at once: what is made of them is young when it is not needed any more, which is when memory costs least. */
+const parsedBytes = 64 * 1024;
 const defectBytesMax = 65_536;
 
 /** Rows of one table that are gathered until there are enough for a segment: in a file whose tables take turns line by line, each has its own. */
@@ -36,6 +40,8 @@ export interface FileRunOptions {
   readonly format: RecordFormat;
   /** Where an earlier reading stopped. */
   readonly resume?: ReaderPosition;
+  /** Where the archive of its bytes ended then; default: where the reading stopped. */
+  readonly archivedTo?: number;
   /** Where its clocks stood then. */
   readonly clocks?: ZonedClockStates;
   /** Name of the source in the counts; default `source`. */
@@ -52,6 +58,9 @@ export class FileRun {
   readonly #options: FileRunOptions;
   readonly #reader: FormatReader;
   readonly #from: number;
+  /** What is not parsed to its end yet, and behind it what was read last. */
+  readonly #window: PushBuffer;
+  #archivedTo: number;
   readonly #countedAs: string;
   readonly #writer: RowWriter;
   readonly #time: SiteTime;
@@ -63,11 +72,13 @@ export class FileRun {
   #needsZone = false;
 
   constructor(parts: IngestParts, options: FileRunOptions) {
-    const { source, format, resume, countedAs = source, reason, dataset, profile, clocks } = options;
+    const { source, format, resume, archivedTo, countedAs = source, reason, dataset, profile, clocks } = options;
     this.#parts = parts;
     this.#options = options;
     this.#reader = format.reader(resume);
     this.#from = resume?.offset ?? 0;
+    this.#window = new PushBuffer(this.#from);
+    this.#archivedTo = archivedTo ?? this.#from;
     this.#countedAs = countedAs;
     this.#writer = new RowWriter(parts, dataset, profile, reason === undefined ? countedAs : undefined, reason);
     this.#time = new SiteTime(profile, parts.timeZones, clocks);
@@ -91,31 +102,32 @@ export class FileRun {
     cursorAt: (position: ReaderPosition, isAtEnd: boolean) => FileCursor,
   ): Promise<IngestReport> {
     let offset = this.#from;
-    while (offset < sizeBytes) {
+    do {
       const bytes = await file.read(offset, Math.min(readBytes, sizeBytes - offset));
-      if (bytes.length === 0) break;
-      const items = this.#reader.push(bytes);
+      if (bytes.length === 0 && offset < sizeBytes) break;
       offset += bytes.length;
-      if (offset >= sizeBytes) items.push(...this.#reader.end({ complete }));
-      await this.#take(items, file, (position) => cursorAt(position, offset >= sizeBytes));
+      this.#window.push(bytes);
+      const pushed = this.#window.bytes.subarray(this.#window.bytes.length - bytes.length);
+      giveBack(bytes);
+      if (offset >= sizeBytes) await this.#takeLast(pushed, complete, (position) => cursorAt(position, true));
+      else await this.#take(offset, this.#parsed(pushed), (position) => cursorAt(position, false));
       if (this.#needsZone) return this.#withoutZone(sizeBytes);
-    }
-    if (sizeBytes === this.#from) await this.#take(this.#reader.end({ complete }), file, (position) => cursorAt(position, true));
+    } while (offset < sizeBytes);
     return this.#report(this.#options.source, sizeBytes - this.#reader.position().offset);
   }
 
   /** Reads bytes that are all there is; they have no cursor, as nothing follows them. @throws GodwitError `ZONE_UNKNOWN` */
   async readWhole(bytes: Uint8Array): Promise<IngestReport> {
-    const items = [...this.#reader.push(bytes), ...this.#reader.end({ complete: true })];
-    await this.#take(items, { read: async (offset, length) => bytes.subarray(offset, offset + length) }, () => undefined);
+    this.#window.push(bytes);
+    await this.#takeLast(bytes, true, () => undefined);
     if (this.#needsZone) throw zoneUnknown(this.#options.source);
     return this.#report(this.#countedAs, 0);
   }
 
   /** Reads archived pieces again, one behind the other. @throws GodwitError `ZONE_UNKNOWN`, and what reading the archive can fail with */
   async readAgain(pieces: AsyncIterable<Uint8Array>): Promise<IngestReport> {
-    for await (const bytes of pieces) this.#takeAgain(this.#reader.push(bytes));
-    this.#takeAgain(this.#reader.end({ complete: true }));
+    for await (const bytes of pieces) this.#takeAgain(this.#parsed(bytes));
+    this.#takeAgain([this.#reader.end({ complete: true })]);
     return this.#report(this.#options.source, 0);
   }
 
@@ -123,56 +135,79 @@ export class FileRun {
     return this.#writer.tally.report(source, this.#options.format.id, pendingBytes);
   }
 
-  #takeAgain(items: readonly ParsedItem[]): void {
-    this.#parts.host.atomically(() => this.#store(items, new Map()));
+  #takeAgain(parsed: Iterable<readonly ParsedItem[]>): void {
+    this.#parts.host.atomically(() => this.#store(parsed));
     if (this.#needsZone) throw zoneUnknown(this.#options.source);
   }
 
-  /** Archives the bytes of some items, stores what they say and moves the cursor behind them. */
+  /** What the reader makes of some bytes, when it is asked for. */
+  *#parsed(bytes: Uint8Array): IterableIterator<readonly ParsedItem[]> {
+    for (let at = 0; at < bytes.length; at += parsedBytes) yield this.#reader.push(bytes.subarray(at, at + parsedBytes));
+  }
+
+  /** Takes the last bytes that there are for now. What is no whole item of them may still change, so the archive ends before it. */
+  async #takeLast(bytes: Uint8Array, complete: boolean, cursorAt: (position: ReaderPosition) => FileCursor | undefined): Promise<void> {
+    const parsed = [...this.#parsed(bytes), this.#reader.end({ complete })];
+    await this.#take(this.#reader.position().offset, parsed, cursorAt);
+  }
+
+  /** Archives the bytes up to an offset, stores what they say and moves the cursor behind what was parsed. */
   async #take(
-    items: readonly ParsedItem[],
-    file: BytesByPlace,
+    archiveTo: number,
+    parsed: Iterable<readonly ParsedItem[]>,
     cursorAt: (position: ReaderPosition) => FileCursor | undefined,
   ): Promise<void> {
     const { contents, host, ledger } = this.#parts;
     const { dataset, source } = this.#options;
-    const first = items[0]?.range.offset ?? 0;
-    const lastItem = items.at(-1);
-    const end = lastItem === undefined ? first : lastItem.range.offset + lastItem.range.length;
-    const raw = end > first ? await contents.addBytes(await file.read(first, end - first)) : undefined;
-    const defects = new Map<ParsedItem, Uint8Array>();
-    for (const item of items)
-      if (item.type === 'defect') defects.set(item, await file.read(item.range.offset, Math.min(item.range.length, defectBytesMax)));
+    const offset = this.#archivedTo;
+    const lengthBytes = Math.max(0, archiveTo - offset);
+    const { root } = (lengthBytes > 0 && (await contents.addBytes(this.#bytesAt(offset, lengthBytes)))) || {};
     host.atomically(() => {
-      if (raw !== undefined) ledger.archive(dataset, { source, offset: first, lengthBytes: end - first, root: raw.root });
-      this.#store(items, defects);
-      const cursor = this.#needsZone ? undefined : cursorAt(this.#reader.position());
+      if (root !== undefined) ledger.archive(dataset, { source, offset, lengthBytes, root });
+      this.#store(parsed);
+      const position = this.#reader.position();
+      const archivedTo = offset + lengthBytes;
+      const cursor = this.#needsZone ? undefined : cursorAt(position);
       const clocks = this.#time.state();
-      if (cursor !== undefined) ledger.setCursor(dataset, source, clocks === undefined ? cursor : { ...cursor, clocks });
+      if (cursor !== undefined)
+        ledger.setCursor(dataset, source, {
+          ...cursor,
+          ...(archivedTo > position.offset && { archivedTo }),
+          ...(clocks && { clocks }),
+        });
     });
+    this.#archivedTo = offset + lengthBytes;
+    this.#window.drop(this.#reader.position().offset - this.#window.offset);
   }
 
-  #store(items: readonly ParsedItem[], defects: ReadonlyMap<ParsedItem, Uint8Array>): void {
-    const { source, profile, reason, corrected } = this.#options;
-    for (const item of items) {
-      if (item.type === 'table') {
-        this.#revision = this.#revisionOf(item.table);
-      } else if (item.type === 'record' || item.type === 'event') {
-        const offsetMinutes = item.stamp.offsetMinutes ?? profile.utcOffsetMinutes;
-        if (offsetMinutes === undefined) {
-          if (!this.#storeByZone(item)) return;
-          continue;
-        }
-        const stampedUs = toUtcUs(item.stamp, offsetMinutes);
-        this.#gather(item, corrected === undefined ? stampedUs : corrected(stampedUs));
-      } else if (item.type === 'defect' && reason === undefined) {
-        const { range, scope, code, message } = item;
-        const bytes = defects.get(item) ?? new Uint8Array(0);
-        this.#writer.quarantine({ source, offset: range.offset, lengthBytes: range.length, scope, code, message, bytes });
-      }
-    }
+  /** Bytes of the file that were read and are not parsed to their end, or only now. */
+  #bytesAt(offset: number, lengthBytes: number): Uint8Array {
+    const from = offset - this.#window.offset;
+    return this.#window.bytes.subarray(from, from + lengthBytes);
+  }
+
+  #store(parsed: Iterable<readonly ParsedItem[]>): void {
+    for (const items of parsed) for (const item of items) if (!this.#storeItem(item)) return;
     for (const gathering of this.#gatherings.values()) this.#flush(gathering);
     this.#gatherings = new Map();
+  }
+
+  /** False when nothing of this step can be stored. */
+  #storeItem(item: ParsedItem): boolean {
+    const { source, profile, reason, corrected } = this.#options;
+    if (item.type === 'table') {
+      this.#revision = this.#revisionOf(item.table);
+    } else if (item.type === 'record' || item.type === 'event') {
+      const offsetMinutes = item.stamp.offsetMinutes ?? profile.utcOffsetMinutes;
+      if (offsetMinutes === undefined) return this.#storeByZone(item);
+      const stampedUs = toUtcUs(item.stamp, offsetMinutes);
+      this.#gather(item, corrected === undefined ? stampedUs : corrected(stampedUs));
+    } else if (item.type === 'defect' && reason === undefined) {
+      const { range, scope, code, message } = item;
+      const bytes = this.#bytesAt(range.offset, Math.min(range.length, defectBytesMax));
+      this.#writer.quarantine({ source, offset: range.offset, lengthBytes: range.length, scope, code, message, bytes });
+    }
+    return true;
   }
 
   /** Gathers a record whose clock follows a zone. False where nobody knows which, and nothing of this step can be stored. */
@@ -219,7 +254,8 @@ export class FileRun {
     if (item.type === 'event') gathering.events.push({ timeUs, name: item.name, detail: item.detail });
     else {
       const { recordNumber, cells } = item;
-      gathering.rows.push({ timeUs, ...(recordNumber === undefined ? {} : { recordNumber }), cells, ...(doubt && { flags: doubt.flags }) });
+      const row = recordNumber === undefined ? { timeUs, cells } : { timeUs, recordNumber, cells };
+      gathering.rows.push(doubt === undefined ? row : { ...row, flags: doubt.flags });
       if (doubt !== undefined) gathering.events.push(doubt.event);
     }
     if (gathering.rows.length >= rowsPerSegment) {

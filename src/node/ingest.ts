@@ -88,7 +88,8 @@ export class Ingest {
       const left = resume?.ring && { offset: resume.position.offset, mark: resume.ring };
       const unrolled = await format.unroll?.(reader, stat.sizeBytes, { complete, ...(left && { position: left }) });
       const goesOn = resume !== undefined && known !== undefined && (format.unroll === undefined || unrolled?.continues === true);
-      const from = goesOn ? { resume: resume.position, ...(resume.clocks && { clocks: resume.clocks }) } : {};
+      const { position, archivedTo, clocks } = goesOn ? resume : {};
+      const from = { ...(position && { resume: position }), ...(archivedTo && { archivedTo }), ...(clocks && { clocks }) };
       const run = new FileRun(this.#parts, { dataset, source, profile, format, ...from });
       const cursorAt = (position: ReaderPosition, isAtEnd: boolean): FileCursor => {
         const prefixBytes = unrolled === undefined ? Math.min(headBytes, head.length) : 0;

@@ -195,15 +195,21 @@ export class RowWriter {
     const before = this.#parts.observations.rowsBefore(this.#dataset, revision.id, first.timeUs, checks.contextRows);
     const flags = checks.check([...before, ...ordered]);
     const last = before.at(-1);
-    const late: SegmentRow[] = [];
+    const flagged: SegmentRow[] = [];
     if (last?.flags !== undefined) {
       const merged = worseFlags(last.flags, flags[before.length - 1] as Uint8Array);
-      if (merged.some((flag, field) => flag !== last.flags?.[field])) late.push({ ...last, flags: merged });
+      if (merged.some((flag, field) => flag !== last.flags?.[field])) flagged.push({ ...last, flags: merged });
     }
     const flagsOf = (row: SegmentRow, checked: Uint8Array): Uint8Array =>
       row.flags === undefined ? checked : worseFlags(row.flags, checked);
-    return [...late, ...ordered.map((row, index) => ({ ...row, flags: flagsOf(row, flags[before.length + index] as Uint8Array) }))];
+    for (const [index, row] of ordered.entries()) flagged.push(withFlags(row, flagsOf(row, flags[before.length + index] as Uint8Array)));
+    return flagged;
   }
+}
+
+/** Written out, as rows are many and a spread costs more than all the rest of it. */
+function withFlags({ timeUs, recordNumber, cells }: SegmentRow, flags: Uint8Array): SegmentRow {
+  return recordNumber === undefined ? { timeUs, cells, flags } : { timeUs, recordNumber, cells, flags };
 }
 
 function onceEach(rows: readonly SegmentRow[]): readonly SegmentRow[] {

@@ -63,6 +63,8 @@ export interface FileCursor {
   readonly kind: 'file';
   readonly format: string;
   readonly position: ReaderPosition;
+  /** Where the archived bytes end, when that is behind the position: bytes that were read and not parsed to the end of an item. */
+  readonly archivedTo?: number;
   /** SHA-256 (hexadecimal) of the first `prefixBytes` of the file: another one means another file under the same name. */
   readonly prefixHash: string;
   readonly prefixBytes: number;

@@ -77,19 +77,23 @@ export class SegmentWriter {
   }
 
   #writeTimes(): void {
-    const times = this.#rows.map((row) => row.timeUs);
-    invariant(times.every(Number.isSafeInteger), 'times are safe integers');
+    const values = new Float64Array(this.#rows.length);
+    for (let row = 0; row < values.length; row++) values[row] = (this.#rows[row] as SegmentRow).timeUs;
+    invariant(values.every(Number.isSafeInteger), 'times are safe integers');
     let unit = timeUnitsUs.length - 1;
-    while (times.some((time) => time % (timeUnitsUs[unit] as number) !== 0)) unit--;
+    while (!dividesAll(timeUnitsUs[unit] as number, values)) unit--;
     this.#shared.header.encode(this.#encoder, unit);
-    this.#writeSeries({ values: Float64Array.from(times, (time) => time / (timeUnitsUs[unit] as number)) }, []);
+    const unitUs = timeUnitsUs[unit] as number;
+    for (let row = 0; row < values.length; row++) values[row] = (values[row] as number) / unitUs;
+    this.#writeSeries({ values }, []);
   }
 
   #writeRecordNumbers(): void {
     const values = new Float64Array(this.#rows.length);
     const present = new Uint8Array(this.#rows.length);
     let held = 0;
-    for (const [row, { recordNumber }] of this.#rows.entries()) {
+    for (let row = 0; row < values.length; row++) {
+      const { recordNumber } = this.#rows[row] as SegmentRow;
       invariant(recordNumber === undefined || Number.isSafeInteger(recordNumber), 'record numbers are safe integers');
       if (recordNumber !== undefined) {
         held = recordNumber;
@@ -231,17 +235,34 @@ function dropOutlier(values: Float64Array, present: Uint8Array): number {
   return count;
 }
 
+function dividesAll(unit: number, values: Float64Array): boolean {
+  for (let row = 0; row < values.length; row++) if ((values[row] as number) % unit !== 0) return false;
+  return true;
+}
+
+/** Bits of a difference below 2^30, by a straight line between powers of two. */
+function smallBits(difference: number): number {
+  const above = difference + 1;
+  const length = 31 - Math.clz32(above);
+  return length + above / (1 << length) - 1;
+}
+
 /** The predictor under which the differences of a series are smallest, judged on rows spread over it, and how many columns back its reference is (0: none). */
 function choosePredictor({ values, present }: Series, columns: readonly Float64Array[]): { predictor: number; back: number } {
   // Times may be so large that a difference is not exact any more; then every row is looked at, and a predictor that fails in one is out.
-  const large = values.some((value) => Math.abs(value) > 2 ** 50);
-  const stride = large ? 1 : Math.ceil(values.length / judgedRowsMax);
+  let stride = Math.ceil(values.length / judgedRowsMax);
+  for (let row = 0; row < values.length && stride > 1; row++) if (Math.abs(values[row] as number) > 2 ** 50) stride = 1;
   const bits = (predictor: number, reference: Float64Array): number => {
     let sum = 0;
     for (let row = 0; row < values.length; row += stride) {
       if (present !== undefined && present[row] === 0) continue;
       const difference = Math.abs((values[row] as number) - predict(predictor, values, reference, row));
-      sum += difference <= Number.MAX_SAFE_INTEGER ? Math.log2(1 + difference) : Number.POSITIVE_INFINITY;
+      sum +=
+        difference < 0x40000000
+          ? smallBits(difference)
+          : difference <= Number.MAX_SAFE_INTEGER
+            ? Math.log2(1 + difference)
+            : Number.POSITIVE_INFINITY;
     }
     return sum;
   };

@@ -25,14 +25,19 @@ const headerLines = 4;
 
 /** True when a TOA5 header line begins at `from`: `"TOA5",`, with or without the quotation marks, behind a byte-order mark or not. */
 export function beginsToa5(bytes: Uint8Array, from: number, to: number): boolean {
-  let at = from;
-  if (byteOrderMark.every((byte, index) => at + index < to && bytes[at + index] === byte)) at += byteOrderMark.length;
+  let at = stands(byteOrderMark, bytes, from, to) ? from + byteOrderMark.length : from;
   const quoted = bytes[at] === quote;
   if (quoted) at++;
-  if (at + magic.length >= to || magic.some((byte, index) => bytes[at + index] !== byte)) return false;
+  if (!stands(magic, bytes, at, to)) return false;
   at += magic.length;
   if (quoted && bytes[at++] !== quote) return false;
   return at < to && bytes[at] === comma;
+}
+
+function stands(wanted: readonly number[], bytes: Uint8Array, from: number, to: number): boolean {
+  if (from + wanted.length > to) return false;
+  for (let index = 0; index < wanted.length; index++) if (bytes[from + index] !== wanted[index]) return false;
+  return true;
 }
 
 /** What is wrong with pieces that are no whole line. */
@@ -179,9 +184,9 @@ export class Toa5Reader implements FormatReader {
     const numbered = recordColumn >= 0;
     const recordNumber = numbered ? parseRecordNumber(bytes, row.contentFrom(recordColumn), row.contentTo(recordColumn)) : undefined;
     if (numbered && recordNumber === undefined) return 'TOA5_BAD_RECORD_NUMBER';
-    const cells: Cell[] = [];
-    for (let column = 0; cells.length < table.fields.length; column++) {
-      if (column !== timestampColumn && column !== recordColumn) cells.push(row.cell(column));
+    const cells = new Array<Cell>(table.fields.length);
+    for (let column = 0, field = 0; field < cells.length; column++) {
+      if (column !== timestampColumn && column !== recordColumn) cells[field++] = row.cell(column);
     }
     const stamp = { localUs };
     const range = this.consume(end);
