@@ -16,6 +16,7 @@ export {
   unnoticedForks,
   wrongHeads,
 } from './checkers.ts';
+export { type DeclaredOffset, declaredTimeZones } from './declared-time-zones.ts';
 export { DiskFaults } from './disk-faults.ts';
 export { type ContractCheck, type DriverBench, driverContract } from './driver-contract.ts';
 export { GpsdReplay, type GpsdReplayOptions } from './gpsd-replay.ts';
@@ -27,6 +28,9 @@ export { MemoryFileTree } from './memory-file-tree.ts';
 export { MessageBroker } from './message-broker.ts';
 export { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
+export { type LineFaults, noFaults, PakbusLogger, type PakbusLoggerOptions, type SimulatedProgram, type SimulatedTable } from './pakbus-logger.ts';
+export { PakbusRouter } from './pakbus-router.ts';
+export { weatherLogger } from './pakbus-weather-station.ts';
 export { joulesPerByte, type LinkPreset, type LinkPresetName, type LinkRhythm, linkPresets } from './presets.ts';
 export { rehearse } from './rehearsal.ts';
 export type {

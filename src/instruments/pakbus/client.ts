@@ -41,12 +41,16 @@ import type { Command, Procedure } from './procedures.ts';
  * Until the logger has been heard, and again after silence, commands go out with the link state *ring* behind a run of delimiters that wakes a sleeping port.
  *
  * A logger whose address is not known is found by a hello request to everybody, which is of use only where one logger is on the line.
+ *
+ * A logger that is not on this link is reached by way of one that is and routes: packets go to the router's physical address, and what the router says of the way (it greets, it cannot deliver) is heard too.
  */
 
 /** How the client speaks. */
 export interface PakbusClientOptions {
   /** The logger's PakBus address, 1 to 4094. Without it, the first logger that answers a hello request is the one. */
   readonly address?: number;
+  /** PakBus address of the router on this link by way of which the logger is reached. */
+  readonly routerAddress?: number;
   /** This end's address. */
   readonly ownAddress: number;
   /** Milliseconds an answer may take. A logger that says in its hello that the way is slower is given what it says. */
@@ -56,8 +60,8 @@ export interface PakbusClientOptions {
 /** What the client is told. */
 export type PakbusClientInput =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
-  /** Begin a procedure. Not before the last one ended. */
-  | { readonly type: 'begin'; readonly procedure: Procedure<unknown> }
+  /** Begin a procedure, with the logger or the router. Not before the last one ended. */
+  | { readonly type: 'begin'; readonly procedure: Procedure<unknown>; readonly withRouter?: boolean }
   /** Say goodbye: the logger need not keep the link. Nothing is answered. */
   | { readonly type: 'bye' }
   /** The deadline has come. Too early does no harm. */
@@ -73,6 +77,8 @@ interface Transaction {
   readonly procedure: Procedure<unknown>;
   /** Absent while the logger's address is being asked for. */
   readonly command: Command | undefined;
+  /** Whom it is with; absent while nobody knows. */
+  readonly to: number | undefined;
   readonly number: number;
   attempts: number;
   waits: number;
@@ -131,7 +137,7 @@ export class PakbusClient {
         return;
       case 'begin':
         invariant(this.#active === undefined, 'a PakBus procedure begins while another one runs');
-        this.#start(input.procedure, this.#address === undefined ? undefined : input.procedure.command, this.#nextNumber(now), now);
+        this.#start(input.procedure, input.withRouter === true ? this.#options.routerAddress : this.#address, this.#nextNumber(now), now);
         return;
       case 'bye':
         this.#sayBye();
@@ -157,8 +163,9 @@ export class PakbusClient {
     return this.#lastNumber;
   }
 
-  #start(procedure: Procedure<unknown>, command: Command | undefined, number: number, now: MonotonicMs): void {
-    this.#active = { procedure, command, number, attempts: 0, waits: 0, sentAt: now, expiresAt: now, lastFault: undefined };
+  #start(procedure: Procedure<unknown>, to: number | undefined, number: number, now: MonotonicMs, next = procedure.command): void {
+    const command = to === undefined ? undefined : next;
+    this.#active = { procedure, command, to, number, attempts: 0, waits: 0, sentAt: now, expiresAt: now, lastFault: undefined };
     this.#transmit(this.#active, now);
   }
 
@@ -166,11 +173,11 @@ export class PakbusClient {
     transaction.attempts += 1;
     transaction.sentAt = now;
     transaction.expiresAt = later(now, this.#responseTimeoutMs);
-    const { command, number } = transaction;
+    const { command, number, to } = transaction;
     if (command === undefined) {
       const request = { type: controlTypes.helloRequest, transaction: 0, body: new Uint8Array(0) };
       this.#sendMessage(broadcastAddress, protocols.control, request);
-    } else this.#sendMessage(this.#address, command.protocol, { type: command.type, transaction: number, body: command.body });
+    } else this.#sendMessage(to, command.protocol, { type: command.type, transaction: number, body: command.body });
   }
 
   #sendMessage(to: number | undefined, protocol: ProtocolNumber, message: PakbusMessage): void {
@@ -178,16 +185,22 @@ export class PakbusClient {
     const link = this.#isLinkUp
       ? { linkState: linkStates.ready, expectMore: expectMore.neutral }
       : { linkState: linkStates.ring, expectMore: expectMore.more };
-    const packet = messagePacket({ from: this.#options.ownAddress, to }, link, protocol, encodeMessage(message));
+    const packet = messagePacket(this.#routeTo(to), link, protocol, encodeMessage(message));
     const frame = framed(encodePacket(packet));
     this.#outputs.push({ type: 'send', bytes: this.#isLinkUp ? frame : concatBytes(wakeUpBytes, frame) });
   }
 
+  #routeTo(to: number): Parameters<typeof messagePacket>[0] {
+    const { ownAddress: from, routerAddress: via } = this.#options;
+    return { from, to, ...(via === undefined || to === broadcastAddress ? {} : { via }) };
+  }
+
   #sayBye(): void {
-    if (this.#address === undefined) return;
+    const neighbour = this.#options.routerAddress ?? this.#address;
+    if (neighbour === undefined) return;
     const link = { linkState: linkStates.finished, expectMore: expectMore.last };
     const bye = encodeMessage({ type: controlTypes.bye, transaction: 0, body: new Uint8Array(0) });
-    const packet = messagePacket({ from: this.#options.ownAddress, to: this.#address }, link, protocols.control, bye);
+    const packet = messagePacket({ from: this.#options.ownAddress, to: neighbour }, link, protocols.control, bye);
     this.#outputs.push({ type: 'send', bytes: framed(encodePacket(packet)) });
     this.#isLinkUp = false;
   }
@@ -197,11 +210,11 @@ export class PakbusClient {
     if (transaction === undefined || now < transaction.expiresAt) return;
     this.#isLinkUp = false;
     if (transaction.attempts < attemptsMax) this.#transmit(transaction, now);
-    else this.#end(transaction.lastFault === undefined ? this.#silence() : { ok: false, fault: transaction.lastFault });
+    else this.#end(transaction.lastFault === undefined ? this.#silence(transaction) : { ok: false, fault: transaction.lastFault });
   }
 
-  #silence(): Outcome<unknown> {
-    const who = this.#address === undefined ? 'no logger' : `the logger at PakBus address ${this.#address}`;
+  #silence({ to }: Transaction): Outcome<unknown> {
+    const who = to === undefined ? 'no logger' : `the logger at PakBus address ${to}`;
     return failure('INSTRUMENT_TIMEOUT', 'instrument', `asked ${attemptsMax} times, ${who} gave no answer`);
   }
 
@@ -220,7 +233,8 @@ export class PakbusClient {
     const to = payload?.destination ?? physicalDestination;
     const from = payload?.source ?? physicalSource;
     const isForUs = to === this.#options.ownAddress || to === broadcastAddress;
-    if (!isForUs || (this.#address !== undefined && from !== this.#address)) return;
+    const isKnown = this.#address === undefined || from === this.#address || from === this.#options.routerAddress;
+    if (!isForUs || !isKnown) return;
     this.#isLinkUp = linkState !== linkStates.finished && linkState !== linkStates.offLine;
     if (payload === undefined) {
       if (linkState === linkStates.ring) this.#answerRing(from);
@@ -244,7 +258,7 @@ export class PakbusClient {
     else if (isControl && type === controlTypes.deliveryFailure) this.#takeDeliveryFailure(message.value);
     else if (isControl && type === controlTypes.bye) this.#isLinkUp = false;
     else if (!isControl && type === applicationTypes.pleaseWait) this.#takePleaseWait(message.value, now);
-    else if ((type & answerBit) !== 0) this.#takeAnswer(payload.protocol, message.value, packet, now);
+    else if ((type & answerBit) !== 0) this.#takeAnswer(payload, message.value, packet, now);
     // A hello request goes to everybody, and who does not care does not answer. Any other command is one that this end does not know.
     else if (!(isControl && type === controlTypes.helloRequest)) this.#refuseCommand(payload);
   }
@@ -253,13 +267,13 @@ export class PakbusClient {
     const hello = decodeHello(message.body);
     if (!hello.ok) return;
     const wasUnknown = this.#address === undefined;
-    this.#address = from;
+    if (from !== this.#options.routerAddress) this.#address = from;
     const verifyIntervalSeconds = Math.floor(hello.value.verifyIntervalSeconds / verifyIntervalDivisor);
     const body = encodeHello({ ...ownHello, verifyIntervalSeconds });
     this.#sendMessage(from, protocols.control, { type: message.type | answerBit, transaction: message.transaction, body });
     this.#obeyHopMetric(hello.value.hopMetric);
     const waiting = this.#active;
-    if (wasUnknown && waiting !== undefined) this.#start(waiting.procedure, waiting.procedure.command, waiting.number, now);
+    if (wasUnknown && waiting !== undefined) this.#start(waiting.procedure, this.#address, waiting.number, now);
   }
 
   /** A logger behind a slow radio says so in its hello; nobody knows better. */
@@ -295,10 +309,10 @@ export class PakbusClient {
     transaction.expiresAt = later(now, waitMs + this.#responseTimeoutMs);
   }
 
-  #takeAnswer(protocol: number, message: PakbusMessage, packet: Uint8Array, now: MonotonicMs): void {
+  #takeAnswer({ protocol, source }: PakbusPayload, message: PakbusMessage, packet: Uint8Array, now: MonotonicMs): void {
     const transaction = this.#active;
     const command = transaction?.command;
-    if (transaction === undefined || command === undefined || protocol !== command.protocol) return;
+    if (transaction === undefined || command === undefined || protocol !== command.protocol || source !== transaction.to) return;
     if (message.type !== (command.type | answerBit) || message.transaction !== transaction.number) return;
     const hello = command.protocol === protocols.control ? decodeHello(message.body) : undefined;
     if (hello?.ok) this.#obeyHopMetric(hello.value.hopMetric);
@@ -309,7 +323,7 @@ export class PakbusClient {
         return;
       case 'continue': {
         const number = transaction.procedure.isOneTransaction ? transaction.number : this.#nextNumber(now);
-        this.#start(transaction.procedure, step.command, number, now);
+        this.#start(transaction.procedure, transaction.to, number, now, step.command);
         return;
       }
       case 'ignore':

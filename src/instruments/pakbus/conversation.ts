@@ -57,9 +57,11 @@ export class PakbusConversation {
   /**
    * Runs a procedure behind those already waiting. Rejects with a `GodwitError`: what the procedure or the client said, `INSTRUMENT_DISCONNECTED` when the connection is gone, `ABORTED` after
    * the signal. Repetition within the time limits has been done; the caller decides on more.
+   *
+   * @param withRouter it is the router that is asked, and not the logger behind it
    */
-  run<Result>(procedure: Procedure<Result>): Promise<Result> {
-    const result = this.#turn.then(() => this.#perform(procedure));
+  run<Result>(procedure: Procedure<Result>, withRouter = false): Promise<Result> {
+    const result = this.#turn.then(() => this.#perform(procedure, withRouter));
     this.#turn = result.catch(() => undefined);
     return result;
   }
@@ -74,12 +76,12 @@ export class PakbusConversation {
     await this.#transport.close();
   }
 
-  #perform<Result>(procedure: Procedure<Result>): Promise<Result> {
+  #perform<Result>(procedure: Procedure<Result>, withRouter: boolean): Promise<Result> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       // One procedure runs at a time, so the next result is this one's.
       this.#pending = { resolve: (result) => resolve(result as Result), reject };
-      this.#handle({ type: 'begin', procedure });
+      this.#handle({ type: 'begin', procedure, withRouter });
       void this.#watch();
     });
   }

@@ -31,6 +31,8 @@ import { columnsOf, decodeTableDefinitions, type PakbusTable } from './table-def
 export interface PakbusConfiguration {
   /** PakBus address of the logger, 1 to 4094. Without it the logger is asked for its own, which works where it is the only one on the line. */
   readonly address?: number;
+  /** PakBus address of the logger or radio on this line that passes packets on to the logger, 1 to 4094, where that is not on the line itself. Needs `address`. */
+  readonly routerAddress?: number;
   /** PakBus address of this node, 1 to 4094; default 4094, which the vendor keeps for a computer. Two computers on one line need different ones. */
   readonly ownAddress?: number;
   /** Security code that allows reading, 0 to 65535; default 0, a logger without security. */
@@ -256,14 +258,26 @@ export const pakbusDriver: DeviceDriver<PakbusConfiguration> = {
   id: 'campbell-pakbus',
   capabilities: new Set(['identify', 'clock', 'tables', 'collect'] as const),
   async open(configuration, transport, timer, signal) {
-    const { address, ownAddress = defaultOwnAddress, securityCode = 0, responseTimeoutMs = defaultResponseTimeoutMs } = configuration;
+    const { address, routerAddress, securityCode = 0 } = configuration;
+    const { ownAddress = defaultOwnAddress, responseTimeoutMs = defaultResponseTimeoutMs } = configuration;
     if (address !== undefined) checkRange('address', address, 1, 4094);
+    if (routerAddress !== undefined) {
+      checkRange('routerAddress', routerAddress, 1, 4094);
+      if (address === undefined) throw new GodwitError('CONFIGURATION_INVALID', 'a logger behind a router is reached by its address only');
+    }
     checkRange('ownAddress', ownAddress, 1, 4094);
     checkRange('securityCode', securityCode, 0, 0xffff);
     checkRange('responseTimeoutMs', responseTimeoutMs, 1, 3_600_000);
-    const client = new PakbusClient({ ownAddress, responseTimeoutMs, ...(address === undefined ? {} : { address }) });
+    const client = new PakbusClient({
+      ownAddress,
+      responseTimeoutMs,
+      ...(address === undefined ? {} : { address }),
+      ...(routerAddress === undefined ? {} : { routerAddress }),
+    });
     const conversation = new PakbusConversation(client, transport, timer, signal);
     try {
+      // A router passes answers on to neighbours that it knows.
+      if (routerAddress !== undefined) await conversation.run(helloProcedure(ownHello), true);
       await conversation.run(helloProcedure(ownHello));
     } catch (error) {
       await conversation.close();

@@ -111,9 +111,9 @@ export function decodePacket(bytes: Uint8Array): Outcome<PakbusPacket> {
   });
 }
 
-/** A packet that carries a message between two nodes without a router between them. */
+/** A packet that carries a message between two nodes; `via` is the router on this link that passes it on, where there is one between them. */
 export function messagePacket(
-  route: { readonly from: number; readonly to: number },
+  route: { readonly from: number; readonly to: number; readonly via?: number },
   link: { readonly linkState: number; readonly expectMore: number },
   protocol: ProtocolNumber,
   message: Uint8Array,
@@ -121,7 +121,7 @@ export function messagePacket(
   return {
     ...link,
     priority: normalPriority,
-    physicalDestination: route.to,
+    physicalDestination: route.via ?? route.to,
     physicalSource: route.from,
     payload: { protocol, destination: route.to, source: route.from, hopCount: 0, message },
   };

@@ -19,7 +19,7 @@ interface Event {
 
 /** A line in virtual time between a driver and a simulated logger: bytes take `latencyMs` and arrive cut anywhere. Time passes only where everybody waits. */
 export class VirtualLine implements InstrumentTransport, InstrumentTimer {
-  readonly #logger: PakbusLogger;
+  readonly #logger: Pick<PakbusLogger, 'handle' | 'poll' | 'nextDeadline'>;
   readonly #latencyMs: number;
   readonly #random: Random = seededRandom(7);
   #events: Event[] = [];
@@ -31,7 +31,7 @@ export class VirtualLine implements InstrumentTransport, InstrumentTimer {
   bytesToClient = 0;
   writes = 0;
 
-  constructor(logger: PakbusLogger, latencyMs = 50) {
+  constructor(logger: Pick<PakbusLogger, 'handle' | 'poll' | 'nextDeadline'>, latencyMs = 50) {
     this.#logger = logger;
     this.#latencyMs = latencyMs;
   }
