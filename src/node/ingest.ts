@@ -36,8 +36,8 @@ export interface ReadClock {
 /** Reads files and collects from instruments into `series` datasets. The caller serialises calls for one source. */
 export class Ingest {
   readonly #parts: IngestParts;
-  /** The last reading of each instrument's clock that was written down. */
-  readonly #clockByTable = new Map<string, ClockReading>();
+  /** The last reading of each instrument's clock that was written down, and the last of all. */
+  readonly #clockByTable = new Map<string, { readonly written: ClockReading; readonly latest: ClockReading }>();
 
   constructor(parts: IngestParts) {
     this.#parts = parts;
@@ -201,9 +201,12 @@ export class Ingest {
       quality: this.#parts.host.clockQuality,
     };
     const before = this.#clockByTable.get(table);
-    if (before !== undefined && !hasStepped(before, reading) && referenceUs - before.referenceUs < clockAgainUs) return [];
-    this.#clockByTable.set(table, reading);
-    return [clockEvent(reading)];
+    const isStep = before !== undefined && hasStepped(before.latest, reading);
+    const isNews = before === undefined || isStep || referenceUs - before.written.referenceUs >= clockAgainUs;
+    this.#clockByTable.set(table, { written: isNews ? reading : before.written, latest: reading });
+    if (!isNews) return [];
+    // What was read last before a step says how far the epoch reaches that ended with it.
+    return isStep && before.latest !== before.written ? [clockEvent(before.latest), clockEvent(reading)] : [clockEvent(reading)];
   }
 
   #rejectFile(

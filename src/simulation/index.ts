@@ -28,7 +28,14 @@ export { MemoryFileTree } from './memory-file-tree.ts';
 export { MessageBroker } from './message-broker.ts';
 export { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 export { type ModbusFaults, ModbusSensor, type ModbusSensorOptions, noModbusFaults } from './modbus-sensor.ts';
-export { type LineFaults, noFaults, PakbusLogger, type PakbusLoggerOptions, type SimulatedProgram, type SimulatedTable } from './pakbus-logger.ts';
+export {
+  type LineFaults,
+  noFaults,
+  PakbusLogger,
+  type PakbusLoggerOptions,
+  type SimulatedProgram,
+  type SimulatedTable,
+} from './pakbus-logger.ts';
 export { PakbusRouter } from './pakbus-router.ts';
 export { weatherLogger } from './pakbus-weather-station.ts';
 export { joulesPerByte, type LinkPreset, type LinkPresetName, type LinkRhythm, linkPresets } from './presets.ts';

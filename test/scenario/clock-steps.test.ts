@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { campbellHttpDriver } from '../../src/instruments/campbell-http/driver.ts';
+import { HttpLogger, httpLoggerTransport } from '../../src/simulation/http-logger.ts';
+import { World } from '../../src/simulation/world.ts';
+import { hour, minute, second } from './camp.ts';
+
+const stage = [{ name: 'Stage', unit: 'm', processing: 'Smp', kind: 'number' }] as const;
+
+test('a clock that is set begins an epoch of the quality it was compared with, and the times of both are corrected beside what was stamped', async () => {
+  const world = new World({ seed: 211 });
+  const station = await world.add('station', { clockQuality: 'gnss' });
+  station.node.createTeam('T');
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const logger = new HttpLogger();
+  logger.define('T', stage, 1000);
+  station.instruments.set('http://logger', () => httpLoggerTransport(logger));
+  /** How far the logger's clock is ahead: 90 s, until somebody sets it to be 10 s behind. */
+  let aheadMs = 90 * second;
+  const options = { address: 'http://logger', configuration: {}, profile: { utcOffsetMinutes: 0 } };
+  for (let visit = 0; visit < 6; visit++) {
+    if (visit === 3) aheadMs = -10 * second;
+    await world.runFor(10 * minute);
+    logger.clockUs = (station.clock.now().wallMs + aheadMs) * 1000;
+    logger.append('T', { localUs: logger.clockUs - (logger.clockUs % 1_000_000), cells: [String(visit)] });
+    await world.finish(station.node.collect(met, campbellHttpDriver, options));
+  }
+  const [table] = station.node.tables(met);
+  const id = table?.revision.id as NonNullable<typeof table>['revision']['id'];
+  const epochs = station.node.series.clockEpochs(met, id);
+  expect(epochs.map(({ aheadAtFromUs, quality, readings }) => [Math.round(aheadAtFromUs / 1e6), quality, readings])).toEqual([
+    [90, 'gnss', 2],
+    [-10, 'gnss', 1],
+  ]);
+  // Between the last reading of the one and the first of the other nobody knows when the clock was set. A day later the reading is written down again.
+  await world.runFor(25 * hour);
+  logger.clockUs = (station.clock.now().wallMs + aheadMs) * 1000;
+  logger.append('T', { localUs: logger.clockUs, cells: ['6'] });
+  await world.finish(station.node.collect(met, campbellHttpDriver, options));
+  expect(station.node.series.clockEpochs(met, id).map(({ readings }) => readings)).toEqual([2, 2]);
+  const stampsBefore = [...station.node.rows(met, id)].map(({ timeUs }) => timeUs);
+  const raw = station.node.ingestCounts(met);
+  await world.finish(station.node.series.reprocess(met, { reason: 'clock', clock: 'read' }));
+  const [first, derived] = station.node.tables(met);
+  expect(derived?.revision.derivation).toEqual({ from: first?.revision.id, reason: 'clock' });
+  expect([...station.node.rows(met, id)].map(({ timeUs }) => timeUs)).toEqual(stampsBefore);
+  expect(station.node.ingestCounts(met)).toEqual(raw);
+  const corrected = [...station.node.rows(met, derived?.revision.id as typeof id)];
+  const shifts = corrected.map(({ timeUs, recordNumber = -1 }) => Math.round(((stampsBefore[recordNumber] ?? 0) - timeUs) / 1e6));
+  expect(corrected.map(({ recordNumber }) => recordNumber)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(shifts).toEqual([90, 90, 90, -10, -10, -10, -10]);
+});
