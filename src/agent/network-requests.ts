@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { fromHex } from '../core/bytes.ts';
-import { nodeId, nothing, type RequestTable, request, text } from './request.ts';
+import { nodeId, nothing, type RequestTable, request, text, withoutUndefined } from './request.ts';
 
 /** How members find and reach each other: `FieldNode.discovery` and `FieldNode.mesh`. */
 
@@ -24,4 +24,14 @@ export const networkRequests: RequestTable = {
   routes: request(nothing, (node) => node.mesh.routes()),
   nextHop: request(v.object({ member: nodeId }), (node, { member }) => node.mesh.nextHop(member)),
   topology: request(nothing, (node) => node.mesh.topology()),
+  openCircuit: request(v.object({ member: nodeId, via: v.optional(nodeId) }), (node, { member, via }) =>
+    node.mesh.openCircuit(member, via === undefined ? {} : { via }),
+  ),
+  circuits: request(nothing, (node) => node.mesh.circuits()),
+  closeCircuit: request(v.object({ member: nodeId }), (node, { member }) => node.mesh.closeCircuit(member)),
+  relaying: request(nothing, (node) => node.mesh.relaying()),
+  setRelaying: request(
+    v.object({ custody: v.optional(v.boolean()), circuits: v.optional(v.number()), bytesPerMinute: v.optional(v.number()) }),
+    (node, change) => node.mesh.setRelaying(withoutUndefined(change)),
+  ),
 };
