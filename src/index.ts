@@ -22,7 +22,15 @@ export type { ContactWindow, Forecast } from './forwarding/contact-windows.ts';
 export type { QueuedDelivery } from './forwarding/delivery-queue.ts';
 export type { PriorityRule } from './forwarding/priority-rules.ts';
 export { type CampbellHttpConfiguration, campbellHttpDriver, type FirstRecords } from './instruments/campbell-http/driver.ts';
-export type { DeviceDriver } from './instruments/driver.ts';
+export type {
+  CollectCursor,
+  CollectedBatch,
+  DeviceDriver,
+  DeviceSession,
+  InstrumentTable,
+  InstrumentTimer,
+  InstrumentTransport,
+} from './instruments/driver.ts';
 export { gpsdDriver, gpsdPositions } from './instruments/gpsd/driver.ts';
 export { type HobolinkConfiguration, hobolinkDriver } from './instruments/hobolink/driver.ts';
 export type { HobolinkUnits } from './instruments/hobolink/observations.ts';

@@ -1,4 +1,5 @@
 import type { ClockQuality } from '../core/time.ts';
+import type { DeviceDriver } from '../instruments/driver.ts';
 
 /** How to open a node. */
 export interface FieldNodeOptions {
@@ -6,6 +7,11 @@ export interface FieldNodeOptions {
   readonly name?: string;
   /** How far this computer's clock can be trusted; recorded with everything it writes. Default `unknown`. */
   readonly clockQuality?: ClockQuality;
+  /**
+   * Drivers of instruments that duties may name beside the built-in ones; one with the identifier of a built-in one stands in its place. A driver should pass `driverContract` (`godwit/simulation`). Not remembered over
+   * restarts: a duty whose driver is not there fails until it is.
+   */
+  readonly drivers?: readonly DeviceDriver<object>[];
   /** Bytes on disk that replaced versions of files may keep, from 0. More makes later changes cheaper and old versions longer available. Default 4 GiB. */
   readonly supersededBytesMax?: number;
   /**

@@ -191,7 +191,8 @@ export class FieldNode {
       onProblem: (what, error) => this.#problem(what, error),
     });
     this.versions = new VersionService({ ...shared, tags: this.#tags, search: this.#search });
-    this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger });
+    const { drivers = [] } = options;
+    this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger, drivers });
     this.bundles = new BundleService({ ...shared, journal, tasks, report: (event) => this.#emit(event) });
     this.mesh = new MeshService(this.#driver);
     this.discovery = new DiscoveryService(this.#driver, platform);

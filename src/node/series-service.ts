@@ -68,6 +68,8 @@ export interface SeriesServiceParts {
   readonly contents: ContentStore;
   readonly driver: NodeDriver;
   readonly chores: Chores;
+  /** Instrument drivers beside the built-in ones. */
+  readonly drivers: readonly DeviceDriver<object>[];
   /** What every entry of this node's begins with. */
   readonly header: () => Omit<EntryHeader, 'instant'>;
 }
@@ -76,7 +78,7 @@ export interface SeriesServiceParts {
 const exportAttemptsMax = 5;
 
 /** Instrument drivers that duties can name. */
-const drivers: readonly DeviceDriver<object>[] = [
+const builtInDrivers: readonly DeviceDriver<object>[] = [
   pakbusDriver,
   campbellHttpDriver,
   modbusDriver,
@@ -311,7 +313,7 @@ export class SeriesService {
 
   /** Does a duty to collect; says in which time the instrument's memory is overwritten, where that is known. @throws GodwitError `DRIVER_UNKNOWN`, and as `collect` */
   async collectByDuty(duty: CollectDuty, signal: AbortSignal): Promise<{ readonly ringMs?: number }> {
-    const driver = drivers.find((each) => each.id === duty.driver);
+    const driver = [...this.#parts.drivers, ...builtInDrivers].find((each) => each.id === duty.driver);
     if (driver === undefined) throw new GodwitError('DRIVER_UNKNOWN', `There is no instrument driver "${duty.driver}".`);
     const { address, configuration = {}, tables } = duty;
     const profile = duty.profile as SiteProfile;

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { GodwitError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
+import type { DeviceDriver } from '../../src/instruments/driver.ts';
 import type { PowerReading } from '../../src/ports/power-state.ts';
 import { weatherLogger } from '../../src/simulation/pakbus-weather-station.ts';
 import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
@@ -135,4 +137,32 @@ test('a visit that a low battery holds back says so and is made when the sun is 
   reading = { source: 'battery', chargeShare: 0.31 };
   await world.runFor(10 * minute);
   expect(station.node.tables(met)).toMatchObject([{ rows: 6 }]);
+});
+
+test('a driver that a third party wrote is one object, and duties may name it', async () => {
+  const world = new World({ seed: 195 });
+  const fields = [{ name: 'Depth', unit: 'm', processing: 'Smp', kind: 'number' }] as const;
+  const table = { name: 'Well', revision: '1', fields, intervalUs: 0 };
+  const driver: DeviceDriver<object> = {
+    id: 'acme-diver',
+    capabilities: new Set(['tables', 'collect'] as const),
+    open: async (_configuration, transport) => ({
+      identify: async () => ({ model: 'D', serial: '1', operatingSystem: '', programName: '', programSignature: '', stationName: 'Well' }),
+      clock: () => Promise.reject(new GodwitError('INSTRUMENT_REFUSED', 'no clock')),
+      tables: async () => [table],
+      async *collect(_name, cursor) {
+        const records = [{ recordNumber: 0, stamp: { localUs: 1_780_000_000_000_000 }, cells: ['3.5'] }];
+        if (cursor === undefined) yield { table, records, raw: Uint8Array.of(1), cursor: { revision: '1', nextRecord: 1 } };
+      },
+      close: () => transport.close(),
+    }),
+  };
+  const station = await world.add('station', { drivers: [driver] });
+  station.node.createTeam('T');
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  station.instruments.set('tcp://diver:1', () => ({ async *read() {}, write: async () => {}, close: async () => {} }));
+  station.node.addDuty({ kind: 'collect', dataset: met, driver: 'acme-diver', address: 'tcp://diver:1', profile, everyMs: minute });
+  await world.runFor(3 * minute);
+  expect(station.node.tables(met)).toMatchObject([{ rows: 1, revision: { table: 'Well' } }]);
+  expect(station.node.collections()).toMatchObject([{ driver: 'acme-diver', state: 'waiting', failures: 0 }]);
 });
