@@ -62,7 +62,9 @@ class Visitor {
       items.push(...reader.push(await unrolled.read(offset, Math.min(100, unrolled.sizeBytes - offset))));
     items.push(...reader.end({ complete }));
     this.cursor = JSON.parse(JSON.stringify({ position: reader.position(), mark: unrolled.mark(reader.position().offset) }));
-    return items.flatMap<number | string>((item) => (item.type === 'record' ? [item.recordNumber ?? -1] : item.type === 'defect' ? [item.code] : []));
+    return items.flatMap<number | string>((item) =>
+      item.type === 'record' ? [item.recordNumber ?? -1] : item.type === 'defect' ? [item.code] : [],
+    );
   }
 }
 
