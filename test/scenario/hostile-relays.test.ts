@@ -46,8 +46,8 @@ const tricks: Readonly<Record<string, () => Trick>> = {
 
 afterEach(() => vi.restoreAllMocks());
 
-/** Makes the node through which a circuit leads at present play a trick on it from now on. */
-function turnHostile(trick: Trick): void {
+/** Makes the first node through which a circuit leads from now on play a trick on it. `garbage`: it says no cells at all. */
+function turnHostile(trick: Trick, garbage = false): void {
   const receive = Circuits.prototype.receive;
   const poll = Circuits.prototype.poll;
   let hostile: Circuits<unknown> | undefined;
@@ -60,6 +60,7 @@ function turnHostile(trick: Trick): void {
     if (this !== hostile || output?.type !== 'cell') return output;
     const cell = decodeCell(output.bytes);
     if (!cell.ok || cell.value.type !== 'data') return output;
+    if (garbage) return { ...output, bytes: random.bytes(20) };
     const bytes = trick(cell.value.bytes);
     const { label } = cell.value;
     return {
@@ -96,13 +97,48 @@ test.each(Object.entries(tricks))('a relay that %s is left for another, and what
   await world.runFor(10 * second);
   const [first] = valley.node.mesh.circuits();
   turnHostile(trick());
-  const photo = seededRandom(5).bytes(300_000);
+  const photo = seededRandom(5).bytes(150_000);
   await publish(camp, valley, 'photo.raw', photo);
   await expectFile(world, coast, 'photo.raw', photo, 3 * minute);
   const [last] = valley.node.mesh.circuits();
   expect(last?.neighbours).not.toEqual(first?.neighbours);
   // Nobody is blamed who only was sent garbage, and the sessions with the relays stand.
   expect([...valley.events, ...coast.events].filter(({ type }) => type === 'fault')).toEqual([]);
+});
+
+test('a relay that swallows from the beginning is left after half a minute', async () => {
+  const camp = await diamond(833);
+  const { world } = camp;
+  const [valley, , coast] = camp.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  turnHostile(() => undefined);
+  valley.node.mesh.openCircuit(coast.node.id);
+  await world.runFor(10 * second);
+  expect(coast.node.connectedPeers()).not.toContain(valley.node.id);
+  expect(await world.until(() => coast.node.connectedPeers().includes(valley.node.id), minute)).toBe(true);
+  expect(valley.events.filter(({ type }) => type === 'circuit')).toMatchObject([
+    { isOpen: true },
+    { isOpen: false, reason: 'timeout' },
+    { isOpen: true },
+  ]);
+});
+
+test('a neighbour whose cells are none is told so by the end of its session, and named', async () => {
+  const camp = await diamond(834);
+  const { world } = camp;
+  const [valley, , coast] = camp.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  valley.node.mesh.openCircuit(coast.node.id);
+  expect(await world.until(() => coast.node.connectedPeers().includes(valley.node.id), minute)).toBe(true);
+  await world.runFor(second);
+  const relay = valley.node.mesh.circuits()[0]?.neighbours[0];
+  turnHostile((bytes) => bytes, true);
+  await publish(camp, valley, 'note.txt', 'by the other way');
+  await expectFile(world, coast, 'note.txt', 'by the other way', minute);
+  const faults = [...valley.events, ...coast.events].filter((event) => event.type === 'fault');
+  expect(faults.length).toBeGreaterThan(0);
+  for (const each of faults) {
+    expect(each).toMatchObject({ peer: relay, fault: { blame: 'peer' } });
+    expect(['CIRCUIT_MALFORMED', 'CBOR_MALFORMED']).toContain(each.fault.code);
+  }
 });
 
 test('a relay whose budget is used up is left for another that has more', async () => {
@@ -114,7 +150,7 @@ test('a relay whose budget is used up is left for another that has more', async 
   await world.runFor(second);
   const relay = world.nodes.find(({ node }) => node.id === valley.node.mesh.circuits()[0]?.neighbours[0]);
   relay?.node.mesh.setRelaying({ bytesPerMinute: 4096 });
-  const photo = seededRandom(6).bytes(300_000);
+  const photo = seededRandom(6).bytes(150_000);
   await publish(camp, valley, 'photo.raw', photo);
   await expectFile(world, coast, 'photo.raw', photo, minute);
   expect(valley.node.mesh.circuits()[0]?.neighbours).not.toEqual([relay?.node.id]);

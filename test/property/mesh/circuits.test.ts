@@ -163,7 +163,7 @@ describe('circuits under any order of events', () => {
           expect(machine.nextDeadline()).toBeUndefined();
         }
       }),
-      { numRuns: 80, seed: 8 },
+      { numRuns: 60, seed: 8 },
     );
   });
 
