@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type Dataset, File, type Group, Module, ready } from 'h5wasm/node';
+import type { Dataset, Group } from 'h5wasm/node';
 import { utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { cfModel, type NetcdfOptions } from '../formats/netcdf/cf-model.ts';
@@ -58,6 +58,9 @@ export async function writeNetcdf(path: string, tables: readonly SeriesTable[], 
   }
 }
 
+/** The library, loaded: its functions and its memory. */
+type Hdf5 = Awaited<typeof import('h5wasm/node')['ready']>;
+
 /** Below this a disk counts as full. */
 const freeBytesMin = 1024 * 1024;
 
@@ -77,6 +80,8 @@ async function writeModel(
   model: NetcdfModel,
   path: string,
 ): Promise<{ readonly rows: number; readonly unreadableCells: number }> {
+  // Loaded when it is needed: its code and memory take 30 MB.
+  const { File, ready } = await import('h5wasm/node');
   const hdf5 = await ready;
   hdf5.activate_throwing_error_handler();
   const file = new File(temporaryPath, 'w', { track_order: true });
@@ -85,7 +90,7 @@ async function writeModel(
   try {
     for (const attribute of model.attributes) writeAttribute(file, attribute);
     for (const group of model.groups) {
-      const unreadable = await writeGroup(group.name === '' ? file : file.create_group(group.name, true), group);
+      const unreadable = await writeGroup(hdf5, group.name === '' ? file : file.create_group(group.name, true), group);
       rows += group.table.rowCount;
       unreadableCells += unreadable;
     }
@@ -102,11 +107,11 @@ async function writeModel(
   return { rows, unreadableCells };
 }
 
-async function writeGroup(target: Group, group: NetcdfGroup): Promise<number> {
+async function writeGroup(hdf5: Hdf5, target: Group, group: NetcdfGroup): Promise<number> {
   const block = new RowBlock(group);
   for (const attribute of group.attributes) writeAttribute(target, attribute);
   createDimensions(target, group, block.capacity);
-  const created = group.variables.map((variable) => createVariable(target, group, variable, block.capacity));
+  const created = group.variables.map((variable) => createVariable(hdf5, target, group, variable, block.capacity));
   // Behind the ties: HDF5 lists in an attribute of `time` what is tied to it and writes that anew for each variable, in place only while `time` has few attributes.
   for (const [index, { attributes }] of group.variables.entries()) {
     for (const attribute of attributes) writeAttribute(created[index] as Dataset, attribute);
@@ -116,14 +121,14 @@ async function writeGroup(target: Group, group: NetcdfGroup): Promise<number> {
   for (const row of group.table.rows()) {
     if (block.rowsBefore + block.length === group.table.rowCount) checkRowCount(group.table, group.table.rowCount + 1);
     block.add(row);
-    if (block.length === block.capacity) await writeBlock(target, group, block);
+    if (block.length === block.capacity) await writeBlock(hdf5, target, group, block);
     cells += row.cells.length + 1;
     if (cells >= cellsPerTurn) {
       cells = 0;
       await setImmediate();
     }
   }
-  if (block.length > 0) await writeBlock(target, group, block);
+  if (block.length > 0) await writeBlock(hdf5, target, group, block);
   checkRowCount(group.table, block.rowsBefore);
 
   let unreadable = 0;
@@ -135,11 +140,11 @@ async function writeGroup(target: Group, group: NetcdfGroup): Promise<number> {
   return unreadable;
 }
 
-async function writeBlock(target: Group, group: NetcdfGroup, block: RowBlock): Promise<void> {
+async function writeBlock(hdf5: Hdf5, target: Group, group: NetcdfGroup, block: RowBlock): Promise<void> {
   let bytes = 0;
   for (const { variable, values } of block.columns()) {
     const [, ...inner] = lengthsOf(variable, group);
-    writeValues(target, variable.name, block.rowsBefore, [block.length, ...inner], values);
+    writeValues(hdf5, target, variable.name, block.rowsBefore, [block.length, ...inner], values);
     bytes += values.byteLength;
     if (bytes >= bytesPerTurn) {
       bytes = 0;
@@ -150,17 +155,17 @@ async function writeBlock(target: Group, group: NetcdfGroup, block: RowBlock): P
 }
 
 /** Writes a block of a variable, beginning at this row. h5wasm's own call takes texts as strings and looks the variable up anew; this hands HDF5 the bytes as they are. */
-function writeValues(target: Group, name: string, firstRow: number, shape: readonly number[], values: ColumnValues): void {
-  const pointer = Module._malloc(values.byteLength);
+function writeValues(hdf5: Hdf5, target: Group, name: string, firstRow: number, shape: readonly number[], values: ColumnValues): void {
+  const pointer = hdf5._malloc(values.byteLength);
   if (pointer === 0) throw new GodwitError('EXPORT_FAILED', 'There is not enough memory for an export.', { retryable: true });
   try {
-    Module.HEAPU8.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), pointer);
+    hdf5.HEAPU8.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), pointer);
     const count = shape.map(BigInt);
     const offset = count.map((_, dimension) => (dimension === 0 ? BigInt(firstRow) : 0n));
     const stride = count.map(() => 1n);
-    Module.set_dataset_data(target.file_id, pathOf(target, name), count, offset, stride, BigInt(pointer));
+    hdf5.set_dataset_data(target.file_id, pathOf(target, name), count, offset, stride, BigInt(pointer));
   } finally {
-    Module._free(pointer);
+    hdf5._free(pointer);
   }
 }
 
@@ -189,10 +194,12 @@ function createDimensions(target: Group, group: NetcdfGroup, chunkRows: number):
   }
 }
 
-function createVariable(target: Group, group: NetcdfGroup, variable: NetcdfVariable, chunkRows: number): Dataset {
+function createVariable(hdf5: Hdf5, target: Group, group: NetcdfGroup, variable: NetcdfVariable, chunkRows: number): Dataset {
   const { name, content } = variable;
   const created =
-    content.from === 'constant' ? createConstant(target, group, variable, content.value) : createColumn(target, group, variable, chunkRows);
+    content.from === 'constant'
+      ? createConstant(hdf5, target, group, variable, content.value)
+      : createColumn(target, group, variable, chunkRows);
   for (const [index, dimension] of variable.dimensions.entries()) {
     if (dimension === name) created.make_scale(name);
     else created.attach_scale(index, pathOf(target, dimension));
@@ -200,7 +207,7 @@ function createVariable(target: Group, group: NetcdfGroup, variable: NetcdfVaria
   return created;
 }
 
-function createConstant(target: Group, group: NetcdfGroup, variable: NetcdfVariable, value: number | string): Dataset {
+function createConstant(hdf5: Hdf5, target: Group, group: NetcdfGroup, variable: NetcdfVariable, value: number | string): Dataset {
   const { name, type } = variable;
   if (typeof value === 'number')
     return target.create_dataset({ name, data: [value], shape: [], dtype: dtypeByType[type], track_order: true });
@@ -209,7 +216,7 @@ function createConstant(target: Group, group: NetcdfGroup, variable: NetcdfVaria
   const created = target.create_dataset({ name, data: characters, shape, dtype: dtypeByType[type], track_order: true });
   const bytes = new Uint8Array(variable.valueBytes);
   bytes.set(utf8(value));
-  writeValues(target, name, 0, shape, bytes);
+  writeValues(hdf5, target, name, 0, shape, bytes);
   return created;
 }
 
