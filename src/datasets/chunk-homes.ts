@@ -1,7 +1,7 @@
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Hash } from '../core/identifiers.ts';
 import type { Catalog } from '../ports/catalog.ts';
-import type { ChunkStore } from '../ports/chunk-store.ts';
+import type { ChunkStore, PackPlace } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import { adjacentHomes, type Home, HomeReaders } from './home-readers.ts';
@@ -90,7 +90,7 @@ export class ChunkHomes {
     }
   }
 
-  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read from working files is put into `room` as far as it goes. */
+  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read is put into `room` as far as it goes: as it is in working files, with the records around it in packs. */
   async readAll(hashes: readonly Hash[], room: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[] | undefined> {
     const readers = new HomeReaders(this.#treeById);
     const all: Uint8Array[] = [];
@@ -102,6 +102,12 @@ export class ChunkHomes {
           if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
           all.push(bytes);
           if (bytes.buffer === room.buffer) filled += bytes.length;
+        }
+        const places = adjacentPlaces(this.#placed(hashes, all.length));
+        if (places.length > 1) {
+          const together = await this.#chunks.readTogether(places, hashes.slice(all.length), room.subarray(filled));
+          for (const [at, bytes] of together.entries()) if (bytes.buffer === room.buffer) filled += places[at]?.recordBytes ?? 0;
+          all.push(...together);
         }
         if (all.length === hashes.length) break;
         const bytes = await this.#read(hashes[all.length] as Hash, readers, false);
@@ -117,6 +123,15 @@ export class ChunkHomes {
   /** The homes of chunks from one on, up to the first that is in a pack. */
   *#unpacked(hashes: readonly Hash[], from: number): Generator<Home[], void, void> {
     for (let i = from; i < hashes.length && !this.isPacked(hashes[i] as Hash); i++) yield this.inFiles(hashes[i] as Hash);
+  }
+
+  /** The places of chunks from one on, up to the first that is in no pack. */
+  *#placed(hashes: readonly Hash[], from: number): Generator<PackPlace, void, void> {
+    for (const hash of hashes.slice(from)) {
+      const row = this.#place(hash);
+      if (row === undefined) return;
+      yield { pack: row.pack, offset: row.offset, recordBytes: row.record_bytes };
+    }
   }
 
   async #read(hash: Hash, readers: HomeReaders, forgets: boolean): Promise<Uint8Array | undefined> {
@@ -163,4 +178,21 @@ export class ChunkHomes {
   #place(hash: Hash): PackRow | undefined {
     return this.#catalog.get<PackRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
   }
+}
+
+/** Bytes of packs that are read at once. */
+const togetherBytesMax = 8 * 1024 * 1024;
+
+/** Of the places of chunks as many as lie one behind the other in one pack, from the first on. */
+function adjacentPlaces(places: Iterable<PackPlace>): PackPlace[] {
+  const run: PackPlace[] = [];
+  let bytes = 0;
+  for (const place of places) {
+    const before = run.at(-1);
+    bytes += place.recordBytes;
+    if (before !== undefined && (place.pack !== before.pack || place.offset !== before.offset + before.recordBytes)) break;
+    if (bytes > togetherBytesMax) break;
+    run.push(place);
+  }
+  return run;
 }

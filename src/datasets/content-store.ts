@@ -10,6 +10,7 @@ import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import { ChunkHomes } from './chunk-homes.ts';
 import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
 import { ContentCut } from './content-cut.ts';
+import { readRuns } from './content-runs.ts';
 import { contentSchema } from './content-schema.ts';
 import { type ChunkRef, type ContentRef, readManifest, totalBytes } from './manifest.ts';
 import { readAhead } from './read-ahead.ts';
@@ -261,18 +262,28 @@ export class ContentStore {
    */
   async *stream(content: ContentRef): AsyncGenerator<Uint8Array, void, void> {
     for await (const [ref, bytes] of readAhead(this.#manifest(content), readsAhead, ({ hash }) => this.read(hash))) {
-      if (bytes?.length === ref.lengthBytes) {
-        yield bytes;
-        continue;
-      }
-      if (bytes === undefined && this.has(ref.hash)) throw this.#unavailable(content, ref.hash);
-      this.#lose(content);
-      throw new GodwitError(
-        'CONTENT_DAMAGED',
-        `Chunk ${toHex(ref.hash)} can no longer be read; it will be fetched again from a node that has it.`,
-        { retryable: true },
-      );
+      yield this.#expected(content, ref, bytes);
     }
+  }
+
+  /** The same in longer pieces, each of which is good only until the next one is asked for: the same memory is used again and again. */
+  async *lend(content: ContentRef): AsyncGenerator<Uint8Array, void, void> {
+    for await (const { run, pieces } of readRuns(this.#manifest(content), (hashes, room) => this.readAll(hashes, room))) {
+      if (pieces !== undefined) yield* pieces;
+      else for (const ref of run) yield this.#expected(content, ref, await this.read(ref.hash));
+    }
+  }
+
+  /** What was read of a chunk, if that is all of it. */
+  #expected(content: ContentRef, { hash, lengthBytes }: ChunkRef, bytes: Uint8Array | undefined): Uint8Array {
+    if (bytes?.length === lengthBytes) return bytes;
+    if (bytes === undefined && this.has(hash)) throw this.#unavailable(content, hash);
+    this.#lose(content);
+    throw new GodwitError(
+      'CONTENT_DAMAGED',
+      `Chunk ${toHex(hash)} can no longer be read; it will be fetched again from a node that has it.`,
+      { retryable: true },
+    );
   }
 
   /**

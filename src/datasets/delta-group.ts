@@ -54,14 +54,15 @@ export function patchBounds(effort: EncodingEffort | EffortBounds): Pick<EffortB
   return { level: Math.max(1, level), modelledBytesMax };
 }
 
-const encodingRaw = 0;
+/** The first byte of a group as it is. */
+export const encodingRaw = 0;
 const encodingZstd = 1;
 const encodingZstdDictionary = 2;
 const encodingPatch = 3;
 const encodingPatchAlone = 4;
 
 /** How much is looked at to see whether compressing is worth while, and what a sample has to become shorter than. */
-const samples = 16;
+const samplesMax = 16;
 const sampleBytes = 4096;
 const sampleShare = 0.98;
 
@@ -70,19 +71,19 @@ const convincingRatio = 8;
 
 /**
  * The bytes that stand for the chunks `target`, for a receiver that has the chunks `base` (both in the order of the plan's group). Without a base they decode everywhere, so a sender that has lost
- * its bytes passes none.
+ * its bytes passes none. `room`, a byte longer than the target, is where the result stands if the bytes go as they are; the chunks may stand there already, in order, behind its first byte.
  *
  * Deterministic for one effort and one version of zstd, so that a transfer resumes at any byte with the same peer, and with another one where both agree.
  */
 export function encodeGroup(
   target: readonly Uint8Array[],
   base: readonly Uint8Array[],
-  options: { readonly compressor: Compressor; readonly effort: EncodingEffort | EffortBounds },
+  options: { readonly compressor: Compressor; readonly effort: EncodingEffort | EffortBounds; readonly room?: Uint8Array },
 ): Uint8Array {
   const { compressor } = options;
   const { level, dictionaryBytesMax, modelledBytesMax } = boundsOf(options.effort);
-  // With room for the tag in front, so that bytes that go as they are need not be copied again.
-  const raw = concatBytes(Uint8Array.of(encodingRaw), ...target);
+  // With the tag in front, so that bytes that go as they are need not be copied again.
+  const raw = asTheyAre(target, options.room);
   const bytes = raw.subarray(1);
   if (level === 0) return raw;
   const dictionary = concatBytes(...base);
@@ -102,8 +103,22 @@ export function encodeGroup(
   return best.encoding === encodingRaw ? raw : tagged(best.encoding, best.body);
 }
 
+/** The chunks behind the tag, in `room` where it has their length. */
+function asTheyAre(target: readonly Uint8Array[], room?: Uint8Array): Uint8Array {
+  const lengthBytes = target.reduce((sum, chunk) => sum + chunk.length, 1);
+  const raw = room?.length === lengthBytes ? room : new Uint8Array(lengthBytes);
+  let end = lengthBytes;
+  // From the last one on: chunks that stand too far in front must not be written over before they have moved.
+  for (const chunk of target.toReversed()) {
+    end -= chunk.length;
+    if (chunk.buffer !== raw.buffer || chunk.byteOffset !== raw.byteOffset + end) raw.set(chunk, end);
+  }
+  raw[0] = encodingRaw;
+  return raw;
+}
+
 /** False for long bytes of which no sample becomes shorter: on a fast link it is not worth trying them all. */
-function seemsCompressible(bytes: Uint8Array, compressor: Compressor): boolean {
+export function seemsCompressible(bytes: Uint8Array, compressor: Compressor, samples: number = samplesMax): boolean {
   const stepBytes = Math.floor(bytes.length / samples);
   if (stepBytes < sampleBytes) return true;
   for (let sample = 0; sample < samples; sample++) {

@@ -1,7 +1,7 @@
 /**
  * Groups: the fresh chunks of a plan in portions that are encoded, sent and decoded as one, each with the base chunks it is most likely made of.
  *
- * Both ends work the groups out from the plan, so they cost no bytes. Content without a base goes in groups of about 1 MiB. With one, a group takes in many scattered runs, up to
+ * Both ends work the groups out from the plan, so they cost no bytes. Content without a base goes in groups of about 1 MiB, or 4 MiB where there is much of it. With one, a group takes in many scattered runs, up to
  * `limits.groupBytesMax` bytes of target and as many of base, so that five hundred edited cells share the cost of one header and one set of statistics.
  */
 
@@ -28,6 +28,9 @@ export interface PlanGroup {
 const mebibyte = 1024 * 1024;
 /** Bytes of target in a group that is mostly new, where a longer one would only delay the first chunk that is complete. */
 const newGroupBytes = mebibyte;
+/** The same where so much has to travel that it is the work on each group that counts. */
+const newGroupBytesOfMuch = 4 * mebibyte;
+const muchBytes = 256 * mebibyte;
 /** Bytes of target in one portion of a long run that was rewritten. */
 const rewrittenPartBytes = limits.groupBytesMax / 2;
 /** Longest fresh run that is coded from a source elsewhere in the base: it stays in one portion. */
@@ -55,12 +58,13 @@ export function planGroups(plan: TransferPlan, base: readonly ChunkRef[]): PlanG
   const offsets = new Float64Array(base.length + 1);
   for (let i = 0; i < base.length; i++) offsets[i + 1] = (offsets[i] as number) + (base[i] as ChunkRef).lengthBytes;
 
+  const newBytesMax = freshBytes(plan) > muchBytes ? newGroupBytesOfMuch : newGroupBytes;
   const groups: PlanGroup[] = [];
   let open = emptyGroup(0);
-  for (const part of parts(plan, base.length, offsets)) {
+  for (const part of parts(plan, base.length, offsets, newBytesMax)) {
     const targetBytes = open.targetBytes + part.targetBytes;
     const baseBytes = open.baseBytes + part.baseBytes;
-    const targetBytesMax = isRewrite(targetBytes, baseBytes) ? limits.groupBytesMax : newGroupBytes;
+    const targetBytesMax = isRewrite(targetBytes, baseBytes) ? limits.groupBytesMax : newBytesMax;
     if (open.freshCount > 0 && (targetBytes > targetBytesMax || baseBytes > limits.groupBytesMax)) {
       groups.push(open);
       open = emptyGroup(open.firstFresh + open.freshCount);
@@ -99,7 +103,13 @@ function isRewrite(targetBytes: number, baseBytes: number): boolean {
   return baseBytes * 4 >= targetBytes;
 }
 
-function* parts(plan: TransferPlan, baseCount: number, offsets: Float64Array): Generator<Part> {
+function freshBytes({ segments }: TransferPlan): number {
+  let bytes = 0;
+  for (const segment of segments) if (segment.kind === 'fresh') for (const { lengthBytes } of segment.chunks) bytes += lengthBytes;
+  return bytes;
+}
+
+function* parts(plan: TransferPlan, baseCount: number, offsets: Float64Array, newBytesMax: number): Generator<Part> {
   // Where the next copy begins, seen from each segment.
   const nextCopies = new Int32Array(plan.segments.length + 1).fill(baseCount);
   for (let index = plan.segments.length - 1; index >= 0; index--) {
@@ -112,7 +122,7 @@ function* parts(plan: TransferPlan, baseCount: number, offsets: Float64Array): G
     if (segment.kind !== 'fresh') continue;
     const nextCopy = nextCopies[index + 1] as number;
     // A copy that goes back in the base bounds nothing: the run then replaced what follows the copy before it.
-    yield* runParts(segment, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets);
+    yield* runParts(segment, copyEnd, nextCopy < copyEnd ? baseCount : nextCopy, offsets, newBytesMax);
   }
 }
 
@@ -121,7 +131,13 @@ function runLength(run: ChunkRun, offsets: Float64Array): number {
 }
 
 /** Portions of one fresh run that took the place of the base chunks `from .. to - 1`. */
-function* runParts({ chunks, source }: FreshSegment, from: number, to: number, offsets: Float64Array): Generator<Part> {
+function* runParts(
+  { chunks, source }: FreshSegment,
+  from: number,
+  to: number,
+  offsets: Float64Array,
+  newBytesMax: number,
+): Generator<Part> {
   const runBytes = chunks.reduce((sum, chunk) => sum + chunk.lengthBytes, 0);
   const replacedBytes = (offsets[to] as number) - (offsets[from] as number);
   const lackingBytes = Math.max(runBytes - replacedBytes * goodDeal, veryLittleBytes - replacedBytes);
@@ -129,7 +145,7 @@ function* runParts({ chunks, source }: FreshSegment, from: number, to: number, o
   const firstOffset = offsets[first] as number;
   const scale = ((offsets[last] as number) - firstOffset) / runBytes;
   const sourced = source !== undefined && runBytes <= sourcedRunBytesMax;
-  const partBytesMax = sourced || isRewrite(runBytes, replacedBytes) ? rewrittenPartBytes : newGroupBytes;
+  const partBytesMax = sourced || isRewrite(runBytes, replacedBytes) ? rewrittenPartBytes : newBytesMax;
 
   let partStart = 0;
   for (let index = 0; index < chunks.length; ) {

@@ -249,7 +249,7 @@ export class WorkingTree {
           return await this.#tree.link(shown.path, shown.target, mayReplace);
         case 'file': {
           const { content, mtimeNs, mode } = shown;
-          return await this.#tree.write(shown.path, this.#contents.stream(content), { mtimeNs, mode }, mayReplace);
+          return await this.#tree.write(shown.path, this.#contents.lend(content), { mtimeNs, mode }, mayReplace);
         }
       }
     } catch (error) {

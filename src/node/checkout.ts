@@ -143,7 +143,7 @@ export class Checkout {
 
   async *#bytesOf(contents: ContentStore, content: ContentRef): AsyncGenerator<Uint8Array, void, void> {
     const { signal } = this.#options;
-    for await (const bytes of contents.stream(content)) {
+    for await (const bytes of contents.lend(content)) {
       if (signal?.aborted) throw new GodwitError('ABORTED', 'The checkout was given up.');
       yield bytes;
     }

@@ -1,3 +1,4 @@
+import { ByteRooms } from '../core/byte-rooms.ts';
 import { toHex } from '../core/bytes.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
@@ -131,6 +132,8 @@ export class ContentReceiver {
   #lastPush = 0;
   readonly #early = new Set<number>();
   #heldBytes = 0;
+  /** Room for objects that come in and wait to be stored. */
+  readonly #rooms = new ByteRooms(limits.assemblyBytesMax / 2);
   /** Incomplete objects with bytes that are in memory only, and since when; oldest first. On a fast link objects are complete before anything of them is due, and nothing is written twice. */
   readonly #unsavedSince = new Map<ObjectAssembly, MonotonicMs>();
 
@@ -358,7 +361,8 @@ export class ContentReceiver {
     if (receiving.resuming) {
       receiving.resuming = false;
       for (const group of this.#journal.groups(root)) receiving.groupsDone.add(group);
-      for (const part of this.#journal.parts(root)) receiving.assemblyByObject.set(part.object, new ObjectAssembly(part.bytes));
+      for (const part of this.#journal.parts(root))
+        receiving.assemblyByObject.set(part.object, new ObjectAssembly(part.bytes, this.#rooms));
       this.#ask(number, receiving, this.#resume(receiving, transfer));
     } else {
       this.#journal.begin(root, transfer.planObject, receiving.bases);
@@ -390,6 +394,11 @@ export class ContentReceiver {
       this.#outputs.push({ type: 'progress', number, storedBytes: receiving.storedBytes });
     }
     this.#finishIfComplete(number, receiving);
+  }
+
+  /** Nobody looks at these bytes of a `store` task any more. */
+  giveBack(encoded: Uint8Array): void {
+    if (this.#receivingByNumber.size > 0) this.#rooms.giveBack(encoded);
   }
 
   /** Result of an `answer` task. */
@@ -522,7 +531,9 @@ export class ContentReceiver {
   #assembly(receiving: Receiving, object: number): ObjectAssembly {
     let assembly = receiving.assemblyByObject.get(object);
     if (assembly === undefined) {
-      assembly = new ObjectAssembly();
+      const group = receiving.transfer?.groups[object - 1];
+      // As it is, with the byte in front that says so.
+      assembly = new ObjectAssembly(undefined, this.#rooms, group && group.targetBytes + 1);
       receiving.assemblyByObject.set(object, assembly);
     }
     return assembly;
@@ -575,5 +586,6 @@ export class ContentReceiver {
     }
     this.#receivingByNumber.delete(number);
     this.#numberByRoot.delete(toHex(receiving.wanted.root));
+    if (this.#receivingByNumber.size === 0) this.#rooms.clear();
   }
 }

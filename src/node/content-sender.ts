@@ -1,9 +1,11 @@
 import { FairShares } from '../bandwidth/fair-shares.ts';
+import { ByteRooms } from '../core/byte-rooms.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { DatasetId, Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import { later, type MonotonicMs } from '../core/time.ts';
+import type { ContentRef } from '../datasets/manifest.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type Want } from '../session/messages.ts';
 import type { ArrivingContents } from './arriving-contents.ts';
@@ -31,6 +33,8 @@ export type SenderTask =
       readonly number: number;
       readonly transfer: PreparedTransfer;
       readonly group: number;
+      /** Room for the group as it is, with the byte in front that says so. Belongs to the task until its result is taken. */
+      readonly room: Uint8Array;
       /** What the peer said of the group's base, after it was asked. */
       readonly answer?: BaseAnswer;
     };
@@ -42,6 +46,13 @@ export interface OutgoingQuery {
   readonly query: Uint8Array;
 }
 
+/** A group that arrived and was stored. */
+interface StoredGroup {
+  readonly transfer: { readonly content: Pick<ContentRef, 'root'> };
+  readonly group: number;
+  readonly encoded: Uint8Array;
+}
+
 /** One portion of data to send. */
 export interface OutgoingData {
   readonly priority: PriorityClass;
@@ -49,6 +60,8 @@ export interface OutgoingData {
   readonly offset: number;
   readonly bytes: Uint8Array;
   readonly last: boolean;
+  /** To be called when the peer has all of the object: its memory is used again. */
+  readonly released?: () => void;
   /** What it counts for; absent when no file here has the content any more. */
   readonly dataset?: DatasetId;
 }
@@ -77,6 +90,8 @@ interface ReadyObject {
   offset: number;
   /** Its bytes; none of one that is still coming in, or not verified. */
   bytes: Uint8Array;
+  /** They stand in a room of the sender, and nobody else looks at them. */
+  readonly isInRoom?: boolean;
   coming?: Coming;
 }
 
@@ -127,6 +142,8 @@ export class ContentSender {
   #queries: OutgoingQuery[] = [];
   #resumedBytes = 0;
   #copiedBytes = 0;
+  /** Room for groups, from when they are read until the peer has them. */
+  readonly #rooms = new ByteRooms(windowBytes);
 
   constructor(crypto: Pick<Crypto, 'sha256'>, rules?: SharingRules, arriving?: ArrivingContents) {
     this.#crypto = crypto;
@@ -187,7 +204,8 @@ export class ContentSender {
     if (sending?.transfer === undefined || search === undefined) return;
     sending.searchByGroup.delete(group);
     sending.encoding++;
-    this.#tasks.push({ type: 'encode', number, transfer: sending.transfer, group, answer: { search, bytes } });
+    const room = this.#room(sending.transfer, group);
+    this.#tasks.push({ type: 'encode', number, transfer: sending.transfer, group, room, answer: { search, bytes } });
   }
 
   /** A content became complete here: whoever waits for it gets it now. */
@@ -205,16 +223,20 @@ export class ContentSender {
     this.#handleDeferred(root);
   }
 
-  /** A group that arrived in these bytes is verified as far as its plan allows, and stored. */
-  handleGroupStored(root: Uint8Array, group: number, encoded: Uint8Array): void {
+  /** A group that arrived in these bytes is verified as far as its plan allows, and stored. True when they are passed on from here. */
+  handleGroupStored({ transfer, group, encoded }: StoredGroup): boolean {
+    const { root } = transfer.content;
+    let isPassedOn = false;
     for (const sending of this.#sendingsOf(root)) {
       const ready = sending.ready.find(({ object, coming }) => object === group + 1 && coming !== undefined);
       // Only bytes that are the very same were verified.
       if (ready?.coming === undefined || ready.coming.assembly.beginning() !== encoded) continue;
+      isPassedOn = true;
       ready.coming.stored = true;
       if (sending.transfer?.arriving?.hashed === true) this.#verified(ready);
     }
     this.handleContentAdvanced(root);
+    return isPassedOn;
   }
 
   /** What came of a content that is arriving turned out wrong: of what was passed on nothing more is said, and the peer hears that it is lacked. */
@@ -268,10 +290,12 @@ export class ContentSender {
     this.#encodeAhead(sending);
   }
 
-  /** Result of an `encode` task; `undefined` when the bytes are gone. */
-  encoded(number: number, group: number, encoded: EncodedGroup | undefined): void {
+  /** Result of an `encode` task, which may stand in its room; `undefined` when the bytes are gone. */
+  encoded(number: number, group: number, encoded: EncodedGroup | undefined, room?: Uint8Array): void {
     const sending = this.#sendingByNumber.get(number);
     if (sending === undefined) return;
+    const isInRoom = encoded?.kind === 'encoded' && encoded.bytes.buffer === room?.buffer;
+    if (room !== undefined && !isInRoom) this.#giveBack(room);
     sending.encoding--;
     if (encoded === undefined) {
       if (sending.planningAgain) this.#beginAnew(sending);
@@ -285,7 +309,7 @@ export class ContentSender {
       return;
     }
     const { bytes } = encoded;
-    sending.ready.push({ object: group + 1, bytes, offset: this.#resumedOffset(sending, group, bytes) });
+    sending.ready.push({ object: group + 1, bytes, offset: this.#resumedOffset(sending, group, bytes), isInRoom });
     sending.ready.sort((a, b) => a.object - b.object);
     this.#encodeAhead(sending);
   }
@@ -373,8 +397,16 @@ export class ContentSender {
         sending.ready.splice(sending.ready.indexOf(object), 1);
         this.#encodeAhead(sending);
       }
-      const part = { priority, transfer: number * objectsPerWantMax + object.object, offset, bytes, last };
-      return sending.dataset === undefined ? part : { ...part, dataset: sending.dataset };
+      const { dataset: owner } = sending;
+      return {
+        priority,
+        transfer: number * objectsPerWantMax + object.object,
+        offset,
+        bytes,
+        last,
+        ...(last && object.isInRoom ? { released: () => this.#giveBack(bytes) } : {}),
+        ...(owner === undefined ? {} : { dataset: owner }),
+      };
     }
     return undefined;
   }
@@ -404,7 +436,7 @@ export class ContentSender {
       if (group === undefined) break;
       sending.encoding++;
       sending.begunBytes += transfer.groups[group]?.targetBytes ?? 0;
-      this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group });
+      this.#tasks.push({ type: 'encode', number: sending.want.number, transfer, group, room: this.#room(transfer, group) });
     }
     if (sending.groups.length === 0 && sending.encoding === 0 && sending.ready.length === 0 && sending.searchByGroup.size === 0)
       this.#end(sending.want.number);
@@ -430,6 +462,14 @@ export class ContentSender {
       else if (next === undefined || until < next) next = until;
     }
     return next;
+  }
+
+  #giveBack(room: Uint8Array): void {
+    if (this.#sendingByNumber.size > 0) this.#rooms.giveBack(room);
+  }
+
+  #room({ groups }: PreparedTransfer, group: number): Uint8Array {
+    return this.#rooms.take((groups[group]?.targetBytes ?? 0) + 1);
   }
 
   #sendingsOf(root: Uint8Array): Sending[] {
@@ -523,6 +563,7 @@ export class ContentSender {
 
   #end(number: number): void {
     if (!this.#sendingByNumber.delete(number)) return;
+    if (this.#sendingByNumber.size === 0) this.#rooms.clear();
     const next = this.#queued.shift();
     if (next !== undefined) this.handleWant(next);
   }

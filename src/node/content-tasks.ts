@@ -5,7 +5,15 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import { answerQuery, decodeQuery, encodeQuery } from '../datasets/base-blocks.ts';
 import { BaseSearch } from '../datasets/base-search.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
-import { decodeGroup, type EffortBounds, type EncodingEffort, effortOf, encodeGroup } from '../datasets/delta-group.ts';
+import {
+  decodeGroup,
+  type EffortBounds,
+  type EncodingEffort,
+  effortOf,
+  encodeGroup,
+  encodingRaw,
+  seemsCompressible,
+} from '../datasets/delta-group.ts';
 import {
   type ChunkRef,
   type ContentRef,
@@ -20,6 +28,7 @@ import { freshChunks, planTransfer, type TransferPlan, targetChunks, verifyPlan 
 import { type PlanGroup, planGroups } from '../datasets/transfer-plan-groups.ts';
 import { findSources } from '../datasets/transfer-plan-sources.ts';
 import { decodePlan, encodePlan } from '../datasets/transfer-plan-wire.ts';
+import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { GroupPuts } from './group-puts.ts';
@@ -85,6 +94,8 @@ export interface BaseAnswer {
 
 /** With a base and at most this many groups, fresh chunks travel without their hashes: the whole is small, and its root vouches for it. */
 const groupsWithoutHashesMax = 8;
+/** Samples of a group that arrived as it is, which tell whether it is worth compressing here. */
+const samplesOfArrived = 2;
 /** Where in a content samples are taken, as shares of its chunks, and how long each may be. */
 const sampledPlaces = [0, 0.3, 0.6, 0.9];
 const sampleBytesMin = 1024;
@@ -172,37 +183,22 @@ export class ContentTasks {
 
   /**
    * The encoded bytes of one group, or `undefined` when a chunk can no longer be read. Where bytes of its base are gone here, a question for the peer comes first, whose answer is handed in with another
-   * call; there may be several in turn.
+   * call; there may be several in turn. In `room`, a byte longer than the group, its chunks are read, and the result may stand there.
    */
   async encode(
     transfer: PreparedTransfer,
     group: number,
     effort: EncodingEffort | EffortBounds,
     answer?: BaseAnswer,
-  ): Promise<EncodedGroup | undefined> {
-    const room = new Uint8Array((transfer.groups[group] as PlanGroup).targetBytes);
-    try {
-      return await this.#encodeIn(room, transfer, group, effort, answer);
-    } finally {
-      giveBack(room);
-    }
-  }
-
-  /** The same with room for the group's chunks, of which nothing is kept. */
-  async #encodeIn(
-    room: Uint8Array,
-    transfer: PreparedTransfer,
-    group: number,
-    effort: EncodingEffort | EffortBounds,
-    answer?: BaseAnswer,
+    room: Uint8Array = new Uint8Array(1 + (transfer.groups[group]?.targetBytes ?? 0)),
   ): Promise<EncodedGroup | undefined> {
     const { firstFresh, freshCount, baseRuns, baseBytes, parts } = transfer.groups[group] as PlanGroup;
-    const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount), room);
+    const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount), room.subarray(1));
     if (target === undefined) {
       if (transfer.arriving === undefined) this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
       return undefined;
     }
-    const options = { compressor: this.#compressor, effort, crypto: this.#crypto };
+    const options = { compressor: this.#compressor, effort, crypto: this.#crypto, room };
     const refs = chunksOfRuns(transfer.base, baseRuns);
     const base = answer === undefined ? await this.#readBase(refs, target) : undefined;
     if (base !== undefined) return { kind: 'encoded', bytes: encodeGroup(target, base, options) };
@@ -294,7 +290,9 @@ export class ContentTasks {
         ? decodePartialBaseGroup(encoded, base, targetBytes, this.#compressor, this.#crypto)
         : decodeGroup(encoded, base, targetBytes, this.#compressor);
     if (!decoded.ok) return decoded;
-    const records: { hash: Hash; bytes: Uint8Array }[] = [];
+    // Compressing what comes from a fast link would take longer than the link.
+    const isDense = encoded[0] === encodingRaw && !seemsCompressible(decoded.value, this.#compressor, samplesOfArrived);
+    const records: PackRecord[] = [];
     let offset = 0;
     for (const chunk of freshChunks(transfer.plan).slice(firstFresh, firstFresh + freshCount)) {
       const bytes = decoded.value.subarray(offset, offset + chunk.lengthBytes);
@@ -303,10 +301,11 @@ export class ContentTasks {
       if (chunk.hash?.some((byte, index) => byte !== hash[index])) {
         return failure('CHUNK_WRONG', 'peer', 'a chunk that arrived does not have the hash its plan names');
       }
-      records.push({ hash, bytes });
+      records.push({ hash, bytes, isDense });
     }
     return this.#guardDisk(async () => {
       await this.#puts.put(records);
+      if (decoded.value.buffer !== encoded.buffer) giveBack(decoded.value);
       return records.map((record) => record.hash);
     });
   }

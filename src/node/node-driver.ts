@@ -218,10 +218,10 @@ export class NodeDriver {
         return { type: 'prepare', transfer: await this.#tasks.prepare({ root, sizeBytes, depth }, bases, task.arriving) };
       }
       case 'encode': {
-        const { transfer, group, answer } = task.task;
+        const { transfer, group, answer, room } = task.task;
         const bounds = await this.#codecs.bounds(transfer, task.purpose);
         const beganAt = this.#platform.clock.now().monotonicMs;
-        const encoded = await this.#tasks.encode(transfer, group, bounds, answer);
+        const encoded = await this.#tasks.encode(transfer, group, bounds, answer, room);
         if (encoded?.kind === 'encoded') {
           const elapsedMs = this.#platform.clock.now().monotonicMs - beganAt;
           this.#codecs.encoded(transfer, transfer.groups[group]?.targetBytes ?? 0, encoded.bytes.length, elapsedMs);

@@ -1,29 +1,40 @@
-import { concatBytes } from '../core/bytes.ts';
+import { ByteRooms } from '../core/byte-rooms.ts';
 
-interface Piece {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
+/** A buffer that is too short is replaced by one this many times longer, so that what is kept free is bounded by what arrived. */
+const growth = 16;
+
+const nothing = new Uint8Array(0);
 
 /**
- * One transfer object as it arrives: pieces in any order, until all are there.
+ * One transfer object as it arrives: pieces in any order, until all are there. They are copied, each into its place: a session gives the memory of its packets back.
  *
  * The contiguous beginning is what can be journalled and resumed from; pieces behind a gap wait for it. A sender that cannot continue an object where it stopped starts over at 0: the resumed
  * beginning is dropped then.
  */
 export class ObjectAssembly {
+  readonly #rooms: ByteRooms;
+  readonly #expectedBytes: number | undefined;
   readonly #waiting = new Map<number, Uint8Array>();
-  #prefix: Piece[] = [];
-  #prefixBytes = 0;
+  /** The contiguous beginning stands in front; what is behind it is free. */
+  #buffer: Uint8Array;
+  #prefixBytes: number;
+  /** The beginning as it was given out, while nothing was added to it. */
+  #beginning: Uint8Array | undefined;
   #waitingBytes = 0;
   #totalBytes: number | undefined;
   #journalledBytes: number;
   #resumedBytes: number;
   #startedOver = 0;
 
-  /** `beginning` is what an earlier session already brought. */
-  constructor(beginning: Uint8Array = new Uint8Array(0)) {
-    if (beginning.length > 0) this.#prefix.push({ offset: 0, bytes: beginning });
+  /**
+   * @param beginning what an earlier session already brought; it belongs to the assembly
+   * @param rooms where the memory comes from, and goes when it is outgrown
+   * @param expectedBytes how long the object will be, if it is as long as it may be
+   */
+  constructor(beginning: Uint8Array = nothing, rooms: ByteRooms = new ByteRooms(0), expectedBytes?: number) {
+    this.#rooms = rooms;
+    this.#expectedBytes = expectedBytes;
+    this.#buffer = beginning;
     this.#prefixBytes = beginning.length;
     this.#journalledBytes = beginning.length;
     this.#resumedBytes = beginning.length;
@@ -35,9 +46,10 @@ export class ObjectAssembly {
     if (startedOver) this.#dropResumed();
     if (last) this.#totalBytes = offset + bytes.length;
     // An empty piece says nothing, and must not take the place of the one that begins where it stands.
-    if (bytes.length > 0 && offset >= this.#prefixBytes && !this.#waiting.has(offset)) {
-      this.#waiting.set(offset, bytes);
-      this.#waitingBytes += bytes.length;
+    if (bytes.length === 0 || offset < this.#prefixBytes || this.#waiting.has(offset)) return startedOver;
+    if (offset > this.#prefixBytes) this.#wait(offset, bytes.slice());
+    else {
+      this.#append(bytes);
       this.#advance();
     }
     return startedOver;
@@ -53,10 +65,9 @@ export class ObjectAssembly {
     return this.#startedOver;
   }
 
-  /** Bytes of the contiguous beginning from an offset on: at most `bytesMax`, and no more than came in one piece. */
+  /** A copy of at most `bytesMax` bytes of the contiguous beginning from an offset on. */
   read(offset: number, bytesMax: number): Uint8Array {
-    const piece = this.#prefix.findLast((each) => each.offset <= offset);
-    return piece?.bytes.subarray(offset - piece.offset, offset - piece.offset + bytesMax) ?? new Uint8Array(0);
+    return this.#buffer.slice(offset, Math.min(this.#prefixBytes, offset + bytesMax));
   }
 
   /** Bytes held in memory. */
@@ -69,44 +80,57 @@ export class ObjectAssembly {
     return this.#totalBytes === this.#prefixBytes ? this.beginning() : undefined;
   }
 
-  /** The contiguous beginning. */
+  /** The contiguous beginning: the same array, and good, until more has come. */
   beginning(): Uint8Array {
-    if (this.#prefix.length > 1) this.#prefix = [{ offset: 0, bytes: concatBytes(...this.#prefix.map((piece) => piece.bytes)) }];
-    return this.#prefix[0]?.bytes ?? new Uint8Array(0);
+    this.#beginning ??= this.#buffer.subarray(0, this.#prefixBytes);
+    return this.#beginning;
   }
 
   /** What of the beginning was not journalled yet; taking it marks it as journalled. */
-  takeUnjournalled(): Piece | undefined {
+  takeUnjournalled(): { readonly offset: number; readonly bytes: Uint8Array } | undefined {
     if (this.#journalledBytes >= this.#prefixBytes) return undefined;
     const offset = this.#journalledBytes;
     this.#journalledBytes = this.#prefixBytes;
-    const bytes = this.#resumedBytes > 0 && offset >= this.#resumedBytes ? this.#since(offset) : this.beginning().subarray(offset);
-    return { offset, bytes };
-  }
-
-  #since(offset: number): Uint8Array {
-    return concatBytes(...this.#prefix.filter((piece) => piece.offset >= offset).map((piece) => piece.bytes));
+    return { offset, bytes: this.beginning().subarray(offset) };
   }
 
   #dropResumed(): void {
     this.#startedOver++;
-    const [, ...arrived] = this.#prefix;
-    this.#prefix = [];
+    const arrived = this.#buffer.slice(this.#resumedBytes, this.#prefixBytes);
+    if (arrived.length > 0) this.#wait(this.#resumedBytes, arrived);
+    this.#buffer = nothing;
+    this.#beginning = undefined;
     this.#prefixBytes = 0;
     this.#journalledBytes = 0;
     this.#resumedBytes = 0;
-    for (const piece of arrived) {
-      this.#waiting.set(piece.offset, piece.bytes);
-      this.#waitingBytes += piece.bytes.length;
-    }
+  }
+
+  #wait(offset: number, bytes: Uint8Array): void {
+    this.#waiting.set(offset, bytes);
+    this.#waitingBytes += bytes.length;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const endBytes = this.#prefixBytes + bytes.length;
+    if (endBytes > this.#buffer.length) this.#grow(endBytes);
+    this.#buffer.set(bytes, this.#prefixBytes);
+    this.#prefixBytes = endBytes;
+    this.#beginning = undefined;
+  }
+
+  #grow(neededBytes: number): void {
+    const room = Math.min(growth * this.#buffer.length, this.#expectedBytes ?? Infinity);
+    const grown = this.#rooms.take(Math.max(neededBytes, room));
+    grown.set(this.#buffer.subarray(0, this.#prefixBytes));
+    this.#rooms.giveBack(this.#buffer);
+    this.#buffer = grown;
   }
 
   #advance(): void {
     for (let next = this.#waiting.get(this.#prefixBytes); next !== undefined; next = this.#waiting.get(this.#prefixBytes)) {
       this.#waiting.delete(this.#prefixBytes);
-      this.#prefix.push({ offset: this.#prefixBytes, bytes: next });
-      this.#prefixBytes += next.length;
       this.#waitingBytes -= next.length;
+      this.#append(next);
     }
   }
 }

@@ -581,17 +581,17 @@ export class Replication {
   handleTaskDone(token: number, result: TaskResult): void {
     const started = this.#taskByToken.get(token);
     this.#taskByToken.delete(token);
-    if (started === undefined) return;
-    const { session, task } = started;
-    const talk = this.#talkBySession.get(session);
-    if (talk === undefined) return;
+    const talk = started && this.#talkBySession.get(started.session);
+    if (started === undefined || talk === undefined) return;
+    const { task } = started;
     if (task.type === 'prepare' && result.type === 'prepare') talk.sender.prepared(task.want, result.transfer);
-    else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.encoded);
+    else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.encoded, task.room);
     else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
     else if (task.type === 'store' && result.type === 'store') {
       if (result.outcome.ok) {
         this.#pauses.diskWorks();
-        for (const { sender } of this.#others(talk)) sender.handleGroupStored(task.transfer.content.root, task.group, task.encoded);
+        const kept = Array.from(this.#talkBySession.values(), ({ sender }) => sender.handleGroupStored(task));
+        if (!kept.includes(true)) talk.receiver.giveBack(task.encoded);
       }
       talk.receiver.stored(task.number, task.group, result.outcome);
     } else if (task.type === 'answer' && result.type === 'answer') talk.receiver.answered(task.number, task.group, result.outcome);

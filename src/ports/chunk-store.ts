@@ -14,6 +14,8 @@ export interface PackPlace {
 export interface PackRecord {
   readonly hash: Hash;
   readonly bytes: Uint8Array;
+  /** It is known that compressing would not be worth while. */
+  readonly isDense?: boolean;
 }
 
 /**
@@ -30,6 +32,11 @@ export interface ChunkStore {
    * may have them. Rejects with `STORAGE_FAILED` when this process cannot read at all.
    */
   read(place: PackPlace, hash: Hash): Promise<Uint8Array | 'unreadable' | undefined>;
+  /**
+   * The chunks of places that lie one behind the other in one pack, read at once: as many from the first on as `read` would give, at the most all. What they are views of is `into` where that is as long as all
+   * the records.
+   */
+  readTogether(places: readonly PackPlace[], hashes: readonly Hash[], into?: Uint8Array): Promise<Uint8Array[]>;
   /** Existing packs with their lengths in bytes. */
   packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]>;
   /**

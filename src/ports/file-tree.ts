@@ -72,7 +72,7 @@ export interface FileTree {
   open(path: string): Promise<FileReader>;
   /**
    * Replaces a file as one step: writes beside it, syncs, renames, syncs the directory. After a power cut the old or the new content is there, never a mixture. Creates missing
-   * directories. Rejects with `DISK_FULL`, `STORAGE_FAILED`, or `FILE_CHANGED` (retryable) when `mayReplace` says no, and then the old content stands.
+   * directories. Each piece of `content` is used up before the next one is asked for. Rejects with `DISK_FULL`, `STORAGE_FAILED`, or `FILE_CHANGED` (retryable) when `mayReplace` says no, and then the old content stands.
    */
   write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat>;
   /** Creates or replaces a symbolic link as one step. Rejects as `write` does. */

@@ -33,7 +33,7 @@ export interface JoinedRecords {
 
 /** Encodes records in one piece of work. */
 export function encodeRecords(records: readonly PackRecord[]): EncodedRecords {
-  const encoded = records.map(({ hash, bytes }) => encodeRecord(hash, bytes));
+  const encoded = records.map(encodeRecord);
   const lengths = encoded.map(({ header, body }) => header.length + body.length);
   const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
   let filled = 0;

@@ -21,23 +21,23 @@ export class PackReaders {
   }
 
   /**
-   * Up to `length` bytes at `offset` of a pack; fewer only where the file ends. The caller owns the array.
+   * Up to `length` bytes at `offset` of a pack; fewer only where the file ends. The caller owns the array, which is `into` if that is long enough.
    *
    * @throws the operating system's error, `ENOENT` for a pack that does not exist
    */
-  async read(pack: number, offset: number, length: number): Promise<Uint8Array> {
+  async read(pack: number, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     const reader = this.#acquire(pack);
     try {
       const handle = await reader.handle;
       // Not from Buffer's pool: the chunk may be a view of this array and live long.
-      const bytes = Buffer.allocUnsafeSlow(length);
+      const bytes = into !== undefined && into.length >= length ? into : Buffer.allocUnsafeSlow(length);
       let filled = 0;
       while (filled < length) {
         const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
         if (bytesRead === 0) break;
         filled += bytesRead;
       }
-      return new Uint8Array(bytes.buffer, 0, filled);
+      return new Uint8Array(bytes.buffer, bytes.byteOffset, filled);
     } catch (error) {
       this.#drop(pack, reader);
       throw error;

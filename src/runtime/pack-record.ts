@@ -2,6 +2,7 @@ import { hash as digest } from 'node:crypto';
 import { equalBytes, giveBack } from '../core/bytes.ts';
 import { type Hash, identifierBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
+import type { PackRecord } from '../ports/chunk-store.ts';
 import { zstdCompressor } from './zstd-compressor.ts';
 
 /**
@@ -63,12 +64,12 @@ export interface EncodedRecord {
   readonly body: Uint8Array;
 }
 
-/** A record for a chunk of at most `limits.chunkBytesMax` bytes. */
-export function encodeRecord(hash: Hash, chunk: Uint8Array): EncodedRecord {
-  const frame = zstdCompressor.compress(chunk, { level: compressionLevel });
-  const isWorthIt = frame.length * 20 <= chunk.length * 19;
+/** A record for a chunk of at most `limits.chunkBytesMax` bytes. One that is dense is stored as it is. */
+export function encodeRecord({ hash, bytes: chunk, isDense }: PackRecord): EncodedRecord {
+  const frame = isDense === true ? undefined : zstdCompressor.compress(chunk, { level: compressionLevel });
+  const isWorthIt = frame !== undefined && frame.length * 20 <= chunk.length * 19;
   const body = isWorthIt ? frame : chunk;
-  if (!isWorthIt) giveBack(frame);
+  if (frame !== undefined && !isWorthIt) giveBack(frame);
   const header = new Uint8Array(recordHeaderBytes);
   const view = new DataView(header.buffer);
   view.setUint32(0, recordMark, true);

@@ -9,7 +9,7 @@ import type { ChunkStore, PackPlace, PackRecord } from '../ports/chunk-store.ts'
 import { type DiskWork, workInline } from './disk-work.ts';
 import { makeDirectory, syncDirectory } from './durable-directory.ts';
 import { PackReaders } from './pack-readers.ts';
-import { decodeRecord, packHeader, packHeaderBytes, packHeaderVerdict, recordHeaderBytes } from './pack-record.ts';
+import { decodeRecord, encodeRecord, packHeader, packHeaderBytes, packHeaderVerdict, recordHeaderBytes } from './pack-record.ts';
 import { storageError, systemCode } from './storage-faults.ts';
 
 /**
@@ -28,6 +28,8 @@ const packBytesMax = 1024 * 1024 * 1024;
 const groupBytesMax = 32 * 1024 * 1024;
 /** Content that is encoded and handed to the kernel at once: about 3 ms of work. */
 const batchBytesMax = 1024 * 1024;
+/** The same of content that is dense, and handed to the kernel from where it is. */
+const denseBatchBytesMax = 4 * 1024 * 1024;
 
 const packName = /^(\d{6,})\.pack$/;
 
@@ -94,6 +96,23 @@ class PackStore implements ChunkStore {
       throw storageError(error, `read ${this.#path(pack)}`);
     }
     return record.length === recordBytes ? decodeRecord(record, hash) : undefined;
+  }
+
+  async readTogether(places: readonly PackPlace[], hashes: readonly Hash[], into?: Uint8Array): Promise<Uint8Array[]> {
+    invariant(!this.#isClosed, 'the pack store is closed');
+    const [first] = places;
+    if (first === undefined) return [];
+    const lengthBytes = places.reduce((sum, { recordBytes }) => sum + recordBytes, 0);
+    // What goes wrong is said when the first of them is read by itself.
+    const records = await this.#readers.read(first.pack, first.offset, lengthBytes, into).catch(() => new Uint8Array(0));
+    const chunks: Uint8Array[] = [];
+    for (const [at, { offset, recordBytes }] of places.entries()) {
+      const start = offset - first.offset;
+      const chunk = decodeRecord(records.subarray(start, start + recordBytes), hashes[at] as Hash);
+      if (chunk === undefined) break;
+      chunks.push(chunk);
+    }
+    return chunks;
   }
 
   packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]> {
@@ -205,7 +224,7 @@ class PackStore implements ChunkStore {
     if (records.length === 0) return [];
     const places: PackPlace[] = [];
     // Encoding is the longer part of the work and needs no file: every thread there is has its share before anything is written.
-    const encoding = batchesOf(records).map((batch) => this.#encoder.encode(batch));
+    const encoding = batchesOf(records).map((batch) => this.#parts(batch));
     // Waited for one after the other; until then nobody may take a failure for one that is not looked at.
     for (const batch of encoding) batch.catch(() => {});
     let tail = await this.#openTail();
@@ -219,14 +238,18 @@ class PackStore implements ChunkStore {
 
     try {
       for (const batch of encoding) {
-        const { bytes, lengths } = await batch;
-        let from = 0;
-        let to = 0;
+        const { parts, whole } = await batch;
+        let unwritten: Uint8Array[] = [];
+        let unwrittenBytes = 0;
         const flush = async () => {
-          await writeFully(tail.handle, bytes.subarray(from, to), tail.lengthBytes - (to - from));
-          from = to;
+          const [first] = unwritten;
+          const together = whole && first && [new Uint8Array(whole.buffer, first.byteOffset, unwrittenBytes)];
+          await writeFully(tail.handle, together ?? unwritten, tail.lengthBytes - unwrittenBytes);
+          unwritten = [];
+          unwrittenBytes = 0;
         };
-        for (const recordBytes of lengths) {
+        for (const record of parts) {
+          const recordBytes = record.reduce((sum, { length }) => sum + length, 0);
           if (tail.lengthBytes + recordBytes > packBytesMax && tail.lengthBytes > packHeaderBytes) {
             await flush();
             await sync();
@@ -236,10 +259,11 @@ class PackStore implements ChunkStore {
           }
           places.push({ pack: tail.pack, offset: tail.lengthBytes, recordBytes });
           tail.lengthBytes += recordBytes;
-          to += recordBytes;
+          unwritten.push(...record);
+          unwrittenBytes += recordBytes;
         }
         await flush();
-        giveBack(bytes);
+        if (whole !== undefined) giveBack(whole);
       }
       await sync();
       return places;
@@ -247,6 +271,26 @@ class PackStore implements ChunkStore {
       await this.#cutBack(goodBytes, { resumable: !isSyncing });
       throw error;
     }
+  }
+
+  /** The bytes of each record in its parts, and the array that they all lie in, if there is one. */
+  async #parts(batch: readonly PackRecord[]): Promise<{ readonly parts: readonly (readonly Uint8Array[])[]; readonly whole?: Uint8Array }> {
+    if (batch[0]?.isDense === true)
+      return {
+        parts: batch.map((record) => {
+          const { header, body } = encodeRecord(record);
+          return [header, body];
+        }),
+      };
+    const { bytes, lengths } = await this.#encoder.encode(batch);
+    let end = 0;
+    return {
+      parts: lengths.map((recordBytes) => {
+        end += recordBytes;
+        return [bytes.subarray(end - recordBytes, end)];
+      }),
+      whole: bytes,
+    };
   }
 
   /** Takes back what a failed write left behind the first `lengthBytes` of the tail. */
@@ -291,7 +335,7 @@ class PackStore implements ChunkStore {
     const pack = this.#nextPack;
     const handle = await open(this.#path(pack), 'wx+');
     try {
-      await writeFully(handle, packHeader(), 0);
+      await writeFully(handle, [packHeader()], 0);
       await syncDirectory(this.#directory);
     } catch (error) {
       // On a full disk this happens at every attempt, so nothing may be left behind.
@@ -312,28 +356,41 @@ class PackStore implements ChunkStore {
   }
 }
 
-/** The records in portions of about `batchBytesMax`. */
+/** The records in portions of about the length of a batch, dense ones by themselves. */
 function batchesOf(records: readonly PackRecord[]): PackRecord[][] {
   const batches: PackRecord[][] = [];
-  let batchBytes = batchBytesMax;
+  let roomBytes = 0;
+  let isDense = false;
   for (const record of records) {
-    if (batchBytes >= batchBytesMax) {
+    if (roomBytes <= 0 || (record.isDense === true) !== isDense) {
+      isDense = record.isDense === true;
+      roomBytes = isDense ? denseBatchBytesMax : batchBytesMax;
       batches.push([]);
-      batchBytes = 0;
     }
     batches.at(-1)?.push(record);
-    batchBytes += record.bytes.length;
+    roomBytes -= record.bytes.length;
   }
   return batches;
 }
 
-/** Writes all of the bytes: a disk that fills up takes a part first and says so only when asked again. */
-async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
+/** Writes all of the bytes of the parts, one behind the other: a disk that fills up takes a beginning first and says so only when asked again. */
+async function writeFully(handle: FileHandle, parts: readonly Uint8Array[], position: number): Promise<void> {
+  let [unwritten, at] = [parts.filter(({ length }) => length > 0), position];
+  for (let [first] = unwritten; first !== undefined; [first] = unwritten) {
+    const { bytesWritten } = unwritten.length === 1 ? await handle.write(first, 0, first.length, at) : await handle.writev(unwritten, at);
+    at += bytesWritten;
+    unwritten = behind(unwritten, bytesWritten);
   }
+}
+
+/** What is left of the parts behind their first bytes. */
+function behind(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skippedBytes = bytes;
+  return parts.flatMap((part) => {
+    const skipped = Math.min(skippedBytes, part.length);
+    skippedBytes -= skipped;
+    return skipped === part.length ? [] : [part.subarray(skipped)];
+  });
 }
 
 function packPath(directory: string, pack: number): string {

@@ -81,8 +81,16 @@ export class TcpLinks {
   transmit(path: string, bytes: Uint8Array): void {
     const socket = this.#socketByPath.get(path);
     if (socket === undefined) return;
-    if (socket.writableLength + bytes.length > unsentBytesMax) socket.destroy();
-    else socket.write(bytes, () => giveBack(bytes));
+    if (socket.writableLength + bytes.length > unsentBytesMax) {
+      socket.destroy();
+      return;
+    }
+    // What is written in one go reaches the kernel in one call.
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    socket.write(bytes, () => giveBack(bytes));
   }
 
   /** Closes a stream behind what was written. Nothing is received on it any more. */

@@ -23,9 +23,10 @@ const pagesAhead = 3;
 /** Threads that list one tree: it is the system's calls that take the time, and they hinder each other beyond a few. */
 const listingLanesMax = 2;
 
-/** As many as there are processors besides the one that the node's own thread has, at least one. */
+/** As many as there are processors besides the one that the node's own thread has; two on two processors, as that thread has little to do while they work. */
 export function defaultWorkers(): number {
-  return Math.max(1, availableParallelism() - 1);
+  const processors = availableParallelism();
+  return processors <= 2 ? processors : processors - 1;
 }
 
 interface Waiting {

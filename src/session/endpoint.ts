@@ -30,6 +30,7 @@ import {
   packetLinkBytes,
   unmetered,
 } from './ledger.ts';
+import { OpenedPackets } from './opened-packets.ts';
 import {
   type ConnectionId,
   decodePacket,
@@ -87,7 +88,7 @@ export type EndpointOutput =
     }
   /** A whole message, in order within its class. */
   | { readonly type: 'message'; readonly session: SessionId; readonly priority: PriorityClass; readonly bytes: Uint8Array }
-  /** A stretch of a transfer: every byte once, in the order of arrival, not necessarily cut as it was handed in. `last` comes with the last byte, or alone. */
+  /** A stretch of a transfer: every byte once, in the order of arrival, not necessarily cut as it was handed in. `last` comes with the last byte, or alone. The bytes are good until `poll` has answered `undefined`. */
   | {
       readonly type: 'data';
       readonly session: SessionId;
@@ -150,6 +151,7 @@ const noEstimate: PathEstimate = { lossRatio: 0, confidence: 0 };
 export class SessionEndpoint {
   readonly #options: EndpointOptions;
   readonly #meter: LinkMeter;
+  readonly #opened = new OpenedPackets();
   readonly #outputs: EndpointOutput[] = [];
   readonly #entryById = new Map<SessionId, Entry>();
   readonly #entryByConnection = new Map<ConnectionId, Entry>();
@@ -165,7 +167,7 @@ export class SessionEndpoint {
   #strangersAt = 0 as MonotonicMs;
 
   constructor(options: EndpointOptions) {
-    this.#options = options;
+    this.#options = { ...options, crypto: this.#opened.remembering(options.crypto) };
     this.#meter = options.meter ?? unmetered;
   }
 
@@ -343,7 +345,10 @@ export class SessionEndpoint {
       if (output !== undefined) return output;
       let entry: Entry | undefined;
       for (entry of this.#active) break;
-      if (entry === undefined) return undefined;
+      if (entry === undefined) {
+        this.#opened.giveBack();
+        return undefined;
+      }
       this.#active.delete(entry);
       if (this.#serve(entry)) this.#active.add(entry);
     }

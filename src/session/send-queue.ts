@@ -49,6 +49,8 @@ export interface DataItem {
   readonly bytes: Uint8Array;
   /** They end the transfer. */
   readonly last: boolean;
+  /** Called once, when all of the bytes are acknowledged: nobody looks at them any more. */
+  readonly released?: () => void;
 }
 
 /** What went into one packet. */
@@ -129,6 +131,8 @@ function positionsOf(bytes: Uint8Array): number {
 export class SendQueue {
   readonly #classes: readonly ClassQueue[] = priorityClasses.map(() => new ClassQueue());
   readonly #dataAcknowledged = new RangeSet();
+  /** Items that were sent and want to hear when they have arrived: the position behind each, ascending. */
+  readonly #unreleased = new Fifo<{ readonly end: number; readonly released: () => void }>();
   #nextPosition = 0;
   /** Reused for every packet. */
   #filling = { pieces: [] as Piece[], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
@@ -196,8 +200,19 @@ export class SendQueue {
 
   /** The packet with this piece arrived. */
   acknowledge(piece: Piece): void {
-    if (piece.kind === 'data') this.#dataAcknowledged.add(piece.position, piece.position + positionsOf(piece.bytes));
-    else this.#class(piece.priority).streamAcknowledged.add(piece.offset, piece.offset + piece.bytes.length);
+    if (piece.kind === 'data') {
+      this.#dataAcknowledged.add(piece.position, piece.position + positionsOf(piece.bytes));
+      this.#release();
+    } else this.#class(piece.priority).streamAcknowledged.add(piece.offset, piece.offset + piece.bytes.length);
+  }
+
+  /** What has arrived is never written again, so nobody looks at the bytes of items before the first that is under way. */
+  #release(): void {
+    const arrived = floorOf(this.#dataAcknowledged);
+    for (let item = this.#unreleased.first; item !== undefined && item.end <= arrived; item = this.#unreleased.first) {
+      this.#unreleased.shift();
+      item.released();
+    }
   }
 
   #class(priority: PriorityClass): ClassQueue {
@@ -330,6 +345,7 @@ export class SendQueue {
     if (length === left) {
       queue.data.shift();
       queue.dataSent = 0;
+      if (item.released !== undefined) this.#unreleased.push({ end: this.#nextPosition, released: item.released });
     }
     const full = this.#write(piece, writer);
     this.#filling.dataBytes += writer.length - before;

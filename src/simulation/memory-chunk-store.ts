@@ -87,6 +87,16 @@ export class MemoryChunkStore implements ChunkStore {
     return equalBytes(this.#options.sha256(record.bytes), hash) ? record.bytes.slice() : undefined;
   }
 
+  async readTogether(places: readonly PackPlace[], hashes: readonly Hash[]): Promise<Uint8Array[]> {
+    const chunks: Uint8Array[] = [];
+    for (const [at, place] of places.entries()) {
+      const chunk = await this.read(place, hashes[at] as Hash);
+      if (!(chunk instanceof Uint8Array)) break;
+      chunks.push(chunk);
+    }
+    return chunks;
+  }
+
   packs(): Promise<readonly { readonly pack: number; readonly lengthBytes: number }[]> {
     return this.#inTurn(async () =>
       [...this.#packByNumber].map(([pack, { lengthBytes }]) => ({ pack, lengthBytes })).sort((a, b) => a.pack - b.pack),

@@ -52,7 +52,8 @@ export function chunkStoreContract(name: string, create: () => Promise<ChunkStor
         ];
         const places = await append(...records);
         expect(places).toHaveLength(records.length);
-        for (const [i, record] of records.entries()) expect(equalBytes((await read(places[i]!, record)) as Uint8Array, record.bytes)).toBe(true);
+        for (const [i, record] of records.entries())
+          expect(equalBytes((await read(places[i]!, record)) as Uint8Array, record.bytes)).toBe(true);
       });
 
       it('puts records behind one another, within the length of the pack', async () => {
@@ -63,6 +64,26 @@ export function chunkStoreContract(name: string, create: () => Promise<ChunkStor
           end = place.offset + place.recordBytes;
         }
         expect(await subject.store.packs()).toEqual([{ pack: places[0]!.pack, lengthBytes: end }]);
+      });
+
+      it('stores what is said to be dense as it is, among other records', async () => {
+        const records = [
+          packRecord(new Uint8Array(5000)),
+          randomRecord(1, 70_000),
+          randomRecord(2, 0),
+          randomRecord(3, 100),
+          packRecord(new Uint8Array(900)),
+        ];
+        const marked = records.map((record, i) => (i % 4 === 0 ? record : { ...record, isDense: true }));
+        const places = await append(...marked, { ...randomRecord(4, limits.chunkBytesMax), isDense: true });
+        for (const [i, record] of records.entries())
+          expect(equalBytes((await read(places[i]!, record)) as Uint8Array, record.bytes)).toBe(true);
+        expect(
+          equalBytes(
+            (await read(places[5]!, randomRecord(4, limits.chunkBytesMax))) as Uint8Array,
+            randomRecord(4, limits.chunkBytesMax).bytes,
+          ),
+        ).toBe(true);
       });
 
       it('of nothing does nothing', async () => {
@@ -140,6 +161,23 @@ export function chunkStoreContract(name: string, create: () => Promise<ChunkStor
         await subject.damage(places[2]!);
         expect(await read(places[2]!, records[2]!)).toBeUndefined();
         expect(await read(places[0]!, records[0]!)).toEqual(records[0]!.bytes);
+      });
+
+      it('of several gives them in their order, up to the first that is damaged, and in the room that is given if it gives any there', async () => {
+        const records = Array.from({ length: 9 }, (_, i) =>
+          i % 3 === 0 ? packRecord(new Uint8Array(2000 + i)) : randomRecord(i, 3000 + i),
+        );
+        const places = await append(...records);
+        const hashes = records.map(({ hash }) => hash);
+        const room = new Uint8Array(places.reduce((sum, { recordBytes }) => sum + recordBytes, 0));
+        for (const into of [undefined, room, room.subarray(1)]) {
+          const chunks = await subject.store.readTogether(places, hashes, into);
+          expect(chunks.map((bytes) => bytes.slice())).toEqual(records.map(({ bytes }) => bytes));
+        }
+        await subject.damage(places[4]!);
+        expect(await subject.store.readTogether(places, hashes)).toHaveLength(4);
+        expect(await subject.store.readTogether([], [])).toEqual([]);
+        expect(await subject.store.readTogether([{ pack: 77, offset: 8, recordBytes: 100 }], hashes)).toEqual([]);
       });
 
       it('takes many calls at once', async () => {

@@ -170,6 +170,8 @@ export const plantedBugs: readonly PlantedBug[] = [
           truncateAfter: (pack, lengthBytes) => chunks.truncateAfter(pack, lengthBytes),
           remove: (pack) => chunks.remove(pack),
           close: () => chunks.close(),
+          // All are read one by one.
+          readTogether: async () => [],
           read: async (place, hash) => {
             const bytes = await chunks.read(place, hash);
             return bytes instanceof Uint8Array && random.below(4) === 0 ? flipped(bytes) : bytes;

@@ -69,7 +69,9 @@ export function sessionPair(
         },
       }),
       onOutput(output) {
-        if (output.type !== 'transmit') outputs.push(output);
+        // What arrived is good only until the endpoint is asked for more.
+        if (output.type === 'data') outputs.push({ ...output, bytes: output.bytes.slice() });
+        else if (output.type !== 'transmit') outputs.push(output);
         if (output.type === 'established') end.session = output.session;
         end.react(output);
       },

@@ -6,10 +6,10 @@ const linesMax = 600;
 /** Longer modules, with what keeps each in one piece and the length it may reach. */
 const longerFor: Readonly<Record<string, { readonly linesMax: number; readonly reason: string }>> = {
   'session/endpoint.ts': {
-    linesMax: 750,
+    linesMax: 800,
     reason: 'one table of sessions, paths and handshakes, which every input consults and changes together',
   },
-  'session/session.ts': { linesMax: 720, reason: 'one packet touches acknowledgement, loss, sending order and rate in the same step' },
+  'session/session.ts': { linesMax: 760, reason: 'one packet touches acknowledgement, loss, sending order and rate in the same step' },
 };
 
 test('No module is longer than 600 lines without a reason, and the list of reasons holds no others', () => {

@@ -145,6 +145,33 @@ describe('content that is stored', () => {
   });
 });
 
+describe('content that is lent', () => {
+  const lent = async (content: ContentRef): Promise<Uint8Array> => {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of store.lend(content)) pieces.push(piece.slice());
+    return concatBytes(...pieces);
+  };
+
+  it('is what it is otherwise, from packs, from working files and from both', async () => {
+    const copied = await store.addBytes(large);
+    expect(equalBytes(await lent(copied), large)).toBe(true);
+    const edited = large.slice();
+    edited.fill(5, 2 * mebibyte, 3 * mebibyte);
+    expect(equalBytes(await lent(await addFile('large', edited)), edited)).toBe(true);
+    expect(equalBytes(await lent(await addFile('other', seededRandom(9).bytes(6 * mebibyte))), seededRandom(9).bytes(6 * mebibyte))).toBe(
+      true,
+    );
+    expect(await lent(await store.addBytes(new Uint8Array(0)))).toHaveLength(0);
+  });
+
+  it('is lost when a part of it is', async () => {
+    const content = await addFile('large', large);
+    tree.put('large', large.with(3 * mebibyte, 1 ^ large[3 * mebibyte]!));
+    expect(await codeOf(lent(content))).toBe('CONTENT_DAMAGED');
+    expect(store.holds(content.root)).toBe(false);
+  });
+});
+
 describe('a large file that other processors cut', () => {
   const cutter = {
     segmentsAtOnce: 2,

@@ -42,6 +42,27 @@ describe('encoded groups', () => {
     });
   }
 
+  it('stand in the room that they are given when they go as they are, wherever in it the chunks stood before', () => {
+    const noise = seededRandom(11).bytes(10_000);
+    const cuts = [0, 3000, 3100, 7000, 10_000];
+    for (const inRoom of [[0, 1, 2, 3], [1, 3], [0, 3], []]) {
+      const room = new Uint8Array(noise.length + 1).fill(9);
+      let filled = 1;
+      const chunks = cuts.slice(1).map((end, index) => {
+        const chunk = noise.slice(cuts[index], end);
+        if (!inRoom.includes(index)) return chunk;
+        room.set(chunk, filled);
+        filled += chunk.length;
+        return room.subarray(filled - chunk.length, filled);
+      });
+      const encoded = encodeGroup(chunks, [], { compressor, effort: 'fast', room });
+      expect(encoded).toBe(room);
+      expect(decodeGroup(encoded, [], noise.length, compressor)).toEqual({ ok: true, value: noise });
+    }
+    const tooShort = new Uint8Array(noise.length);
+    expect(encodeGroup([noise], [], { compressor, effort: 'fast', room: tooShort })).not.toBe(tooShort);
+  });
+
   it('decode wherever a base is, when they were encoded without one', () => {
     const target = rows(100, 9);
     for (const effort of efforts) {

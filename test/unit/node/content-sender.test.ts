@@ -59,6 +59,27 @@ describe('a sender of contents', () => {
     expect(sender.savedBytes).toEqual({ resume: 0, delta: 5 });
   });
 
+  it('has groups encoded in the same rooms again, once the peer has what stood there', () => {
+    const sender = new ContentSender(nodeCrypto);
+    begin(sender, wantOf(1), new Array(20).fill(megabyte));
+    sender.take(64, now);
+    const rooms = new Set<unknown>();
+    let groups = 0;
+    for (let task = sender.pollTask(); task !== undefined; task = sender.pollTask()) {
+      if (task.type !== 'encode') continue;
+      groups++;
+      expect(task.room).toHaveLength(megabyte + 1);
+      rooms.add(task.room.buffer);
+      // Every third one becomes shorter, and stands elsewhere.
+      const bytes = task.group % 3 === 0 ? new Uint8Array(500) : task.room;
+      sender.encoded(task.number, task.group, { kind: 'encoded', bytes }, task.room);
+      for (let data = sender.take(megabyte, now); data !== undefined; data = sender.take(megabyte, now)) data.released?.();
+      sender.handleProgress(1, groups * megabyte);
+    }
+    expect(groups).toBe(20);
+    expect(rooms.size).toBeLessThan(12);
+  });
+
   it('lets a more urgent want pass between two portions', () => {
     const sender = new ContentSender(nodeCrypto);
     begin(sender, wantOf(1, 'bulk'), []);
@@ -285,9 +306,9 @@ describe('a sender of contents that are still arriving', () => {
     objects.delete(1);
     expect(drain(sender)).toEqual(['2.1 40+9']);
     const encoded = assembly.beginning();
-    sender.handleGroupStored(want.root, 0, encoded.slice());
+    sender.handleGroupStored({ transfer: { content: { root: want.root } }, group: 0, encoded: encoded.slice() });
     expect(drain(sender)).toEqual([]);
-    sender.handleGroupStored(want.root, 0, encoded);
+    sender.handleGroupStored({ transfer: { content: { root: want.root } }, group: 0, encoded: encoded });
     expect(drain(sender)).toEqual(['2.1 49+1 last']);
     // The other group came while nobody looked.
     here.add(2);
@@ -301,7 +322,7 @@ describe('a sender of contents that are still arriving', () => {
     const { sender, want, transfer, come } = arriving({ hashed: false });
     const assembly = come(1, 0, 50, true);
     expect(drain(sender)).toEqual(['2.0 0+10 last', '2.1 0+49']);
-    sender.handleGroupStored(want.root, 0, assembly.beginning());
+    sender.handleGroupStored({ transfer: { content: { root: want.root } }, group: 0, encoded: assembly.beginning() });
     expect(drain(sender)).toEqual([]);
     sender.handleContentComplete(want.root);
     expect(sender.take(100, now)).toMatchObject({ offset: 49, last: true });

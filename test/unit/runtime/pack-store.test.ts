@@ -46,6 +46,26 @@ afterEach(async () => {
 });
 
 describe('the files of a pack store', () => {
+  it('hold dense chunks whole when the system takes them in pieces', async () => {
+    const { writev } = fileHandle;
+    vi.spyOn(fileHandle, 'writev').mockImplementation(function (this: FileHandle, buffers, position) {
+      const [first, ...others] = buffers as Uint8Array[];
+      // A beginning that ends somewhere in the second part.
+      return Reflect.apply(writev, this, [
+        [first, ...others.slice(0, 1).map((part) => part.subarray(0, 1 + (part.length >> 1)))],
+        position,
+      ]);
+    });
+    const records = Array.from({ length: 5 }, (_, i) => ({ ...randomRecord(i, 1000 + i), isDense: true }));
+    const places = await store.append(records);
+    for (const [i, { hash, bytes }] of records.entries()) expect(await store.read(places[i]!, hash)).toEqual(bytes);
+  });
+
+  it('do not hold compressed what is said to be dense', async () => {
+    const [place] = await store.append([{ ...packRecord(new Uint8Array(5000)), isDense: true }]);
+    expect(place).toMatchObject({ recordBytes: 5048 });
+  });
+
   it('hold what the format says', async () => {
     const raw = randomRecord(1, 100);
     const zeros = packRecord(new Uint8Array(5000));
@@ -335,10 +355,10 @@ describe('a damaged pack', () => {
 
   it('with a record of more than a chunk may hold does not have it decoded, however good it is', () => {
     const record = packRecord(new Uint8Array(limits.chunkBytesMax + 1));
-    const { header, body } = encodeRecord(record.hash, record.bytes);
+    const { header, body } = encodeRecord(record);
     expect(decodeRecord(concatBytes(header, body), record.hash)).toBeUndefined();
     const allowed = packRecord(new Uint8Array(limits.chunkBytesMax));
-    const encoded = encodeRecord(allowed.hash, allowed.bytes);
+    const encoded = encodeRecord(allowed);
     expect(decodeRecord(concatBytes(encoded.header, encoded.body), allowed.hash)).toHaveLength(limits.chunkBytesMax);
   });
 

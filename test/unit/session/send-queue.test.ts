@@ -125,6 +125,24 @@ describe('a send queue', () => {
     expect([lasts, messageBytes]).toEqual([1, 302]);
   });
 
+  it('says once that an item has arrived, when the last of its bytes and all before it are acknowledged', () => {
+    const queue = new SendQueue();
+    const released: number[] = [];
+    for (const transfer of [1, 2, 3])
+      queue.pushData('bulk', { transfer, offset: 0, bytes: new Uint8Array(300), last: true, released: () => released.push(transfer) });
+    const packets: Filling[] = [];
+    for (let filling = packet(queue); filling.pieces.length > 0; filling = packet(queue)) packets.push(filling);
+    const acknowledge = (filling: Filling | undefined) => {
+      for (const piece of filling?.pieces ?? []) queue.acknowledge(piece);
+    };
+    for (const late of packets.slice(1)) acknowledge(late);
+    expect(released).toEqual([]);
+    acknowledge(packets[0]);
+    expect(released).toEqual([1, 2, 3]);
+    acknowledge(packets[0]);
+    expect(released).toEqual([1, 2, 3]);
+  });
+
   it('sends an empty last stretch', () => {
     const queue = new SendQueue();
     push(queue, 'normal', 0, 3, true);
