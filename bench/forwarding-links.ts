@@ -124,19 +124,37 @@ export async function crashes(
   }
   const sentBytes = link.trafficFrom('camp').bytes - before;
   // What is under way at a cut: the pipe, the link's queue, and the second that may be in memory only.
-  const inFlightBytes = rateBytesPerSecond * ((2 * delayMs) / second + 1) + 4000;
+  const inFlightBytes = rateBytesPerSecond * ((2 * delayMs) / second) + 4000;
   // Headers, seals and acknowledgements are not bytes sent twice: an undisturbed transfer has them, too.
   const overhead = 1.08;
   return { done, lost, repeatedBytesPerKill: Math.max(0, (sentBytes - usefulBytes * overhead) / kills - inFlightBytes) };
 }
 
-/** Milliseconds from a link's coming back, which both computers notice, to the first byte of a file that waited. */
-export async function firstByteMs(rttMs: number): Promise<number> {
+/**
+ * Milliseconds from a link's coming back, which both computers notice, to the first useful byte at the other end: of a transfer that the outage interrupted, of a note that was written meanwhile and travels with its log entry, and
+ * of a large file that was written meanwhile, which the other end has to ask for first.
+ */
+export async function firstBytes(
+  rttMs: number,
+): Promise<{ readonly interruptedMs: number; readonly noteMs: number; readonly fileMs: number }> {
+  return {
+    interruptedMs: await firstByteMs(rttMs, 300_000, 'before'),
+    noteMs: await firstByteMs(rttMs, 200, 'meanwhile'),
+    fileMs: await firstByteMs(rttMs, 300_000, 'meanwhile'),
+  };
+}
+
+async function firstByteMs(rttMs: number, sizeBytes: number, written: 'before' | 'meanwhile'): Promise<number> {
   const camp = await pair(73, { delayMs: rttMs / 2, rateBytesPerSecond: 31_250, queueBytes: 16_000 });
   const { world, from, to, link } = camp;
+  const file = seededRandom(1).bytes(sizeBytes);
+  if (written === 'before') {
+    await publish(camp, 'film.raw', file);
+    await world.runFor(5 * second);
+  }
   link.cut();
   await world.runFor(10 * minute);
-  await publish(camp, 'film.raw', seededRandom(1).bytes(300_000));
+  if (written === 'meanwhile') await publish(camp, 'film.raw', file);
   await world.runFor(hour);
   const received = (): number => to.node.traffic().reduce((sum, { received: { data = 0 } }) => sum + data, 0);
   const before = received();

@@ -16,7 +16,7 @@ import { openSqliteCatalog } from '../src/runtime/sqlite-catalog.ts';
 
 const [step, directory, rowsText] = process.argv.slice(2) as [string, string, string];
 const rows = Number(rowsText);
-const catalogPath = join(directory, 'catalog.db');
+const catalogPath = join(directory, 'catalog.sqlite');
 const numbered = (kind: number, n: number): Uint8Array => {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
@@ -65,15 +65,15 @@ async function measure(): Promise<void> {
   const beganMs = performance.now();
   const node = await openNode({ directory });
   const openMs = performance.now() - beganMs;
-  for (const destination of nodes) node.forwarding.queue(destination);
+  const nextDeliveryMs = medianMs(300, (n) => node.forwarding.queue(nodes[3 + (n % 7)] as NodeId, 1));
+  if (node.forwarding.queue(nodes[3] as NodeId, 1).length === 0) throw new Error('the node has not got the queue');
   const residentBytes = process.memoryUsage().rss;
+  await node.close();
   const catalog = openSqliteCatalog(catalogPath);
-  const [queue, wants] = [new DeliveryQueue(catalog), new WantList(catalog)];
+  const wants = new WantList(catalog);
   const opportunity = { nowMs: 0, rateBytesPerSecond: 1200, contacts: [{ fromMs: 0, toMs: 40_000 }] };
-  const nextDeliveryMs = medianMs(300, (n) => queue.next(nodes[3 + (n % 7)] as NodeId, 1));
   const nextWantMs = medianMs(300, () => wants.next(1, new Set(), { opportunity }));
   catalog.close();
-  await node.close();
   console.log(JSON.stringify({ openMs, nextDeliveryMs, nextWantMs, residentBytes }));
 }
 

@@ -63,6 +63,9 @@ export type ReceiverOutput =
 
 /** How long arrived bytes may be in memory only. */
 const journalAfterMs = 1000;
+/** So many are written at once, if they took so long to come: bytes of a slow link are dear, and on a fast one writing costs more than sending again. */
+const journalBytes = { least: 4096, most: 65_536 } as const;
+const journalMsMin = 50;
 /** How much is stored between two progress messages; contents smaller than this need none. */
 const progressBytes = 8 * 1024 * 1024;
 
@@ -266,7 +269,10 @@ export class ContentReceiver {
     }
     const whole = assembly.whole();
     if (whole === undefined) {
-      if (!this.#unsavedSince.has(assembly)) this.#unsavedSince.set(assembly, now);
+      const since = this.#unsavedSince.get(assembly) ?? now;
+      this.#unsavedSince.set(assembly, since);
+      const unsaved = assembly.unjournalledBytes;
+      if (now - since >= journalMsMin && unsaved >= journalBytes.least && unsaved <= journalBytes.most) this.journal();
       return;
     }
     receiving.assemblyByObject.delete(object);

@@ -86,6 +86,11 @@ export class ObjectAssembly {
     return this.#beginning;
   }
 
+  /** Bytes of the contiguous beginning that are not journalled yet. */
+  get unjournalledBytes(): number {
+    return this.#prefixBytes - this.#journalledBytes;
+  }
+
   /** What of the beginning was not journalled yet; taking it marks it as journalled. */
   takeUnjournalled(): { readonly offset: number; readonly bytes: Uint8Array } | undefined {
     if (this.#journalledBytes >= this.#prefixBytes) return undefined;

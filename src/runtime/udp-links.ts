@@ -6,6 +6,9 @@ import { type UdpPath, UdpPaths } from './udp-paths.ts';
 
 /**
  * Datagram paths over UDP: a socket for each listener, and one an address family for paths that were dialled from here, bound when it is first needed.
+ *
+ * Where a listener can reach the address, dialled paths leave from it: a router in front of the peer may let through only what comes from the place that the peer has spoken to, and that outlives a restart of this node only
+ * if it is the listener's. The latest listener counts, as those that a person chose come last.
  */
 export class UdpLinks {
   readonly #sink: LinkSink;
@@ -14,6 +17,7 @@ export class UdpLinks {
   /** Sockets that can be sent from. A path may remember one that is not any more. */
   readonly #open = new Set<Socket>();
   readonly #outgoingByFamily = new Map<IpFamily, Socket>();
+  readonly #listeners: { readonly socket: Socket; readonly family: IpFamily; readonly host: string }[] = [];
   #closed = false;
 
   constructor(sink: LinkSink, resolve: HostResolver) {
@@ -25,6 +29,7 @@ export class UdpLinks {
   async listen(text: string, address: LinkAddress): Promise<Listener> {
     const { socket, family, address: bound } = await openDatagramListener(text, address, this.#resolve);
     this.#receiveFrom(socket, family);
+    this.#listeners.unshift({ socket, family, host: socket.address().address });
     return { address: bound, close: () => this.#close(socket) };
   }
 
@@ -55,11 +60,19 @@ export class UdpLinks {
     const endpoint = this.#paths.nextEndpoint(path);
     if (endpoint === undefined) return;
     const { socket: heardOn, family } = endpoint;
-    const socket = heardOn !== undefined && this.#open.has(heardOn) ? heardOn : this.#outgoing(family);
+    const socket = heardOn !== undefined && this.#open.has(heardOn) ? heardOn : (this.#listening(endpoint) ?? this.#outgoing(family));
     if (this.#open.has(socket)) sendDatagram(socket, bytes, endpoint.host, endpoint.port);
   }
 
-  /** The socket for paths dialled from here. Not among the open ones when the machine cannot give one. */
+  /** A listener from which this address can be reached for certain: one on all addresses, or both on this machine alone. */
+  #listening({ host, family }: { readonly host: string; readonly family: IpFamily }): Socket | undefined {
+    return this.#listeners.find(
+      (each) =>
+        each.family === family && this.#open.has(each.socket) && (isAnyHost(each.host) || (isLoopback(each.host) && isLoopback(host))),
+    )?.socket;
+  }
+
+  /** The socket for paths dialled from here where no listener serves. Not among the open ones when the machine cannot give one. */
   #outgoing(family: IpFamily): Socket {
     const existing = this.#outgoingByFamily.get(family);
     if (existing !== undefined) return existing;
@@ -87,4 +100,12 @@ export class UdpLinks {
   async #close(socket: Socket): Promise<void> {
     if (this.#open.delete(socket)) await closeDatagramSocket(socket);
   }
+}
+
+function isAnyHost(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
 }

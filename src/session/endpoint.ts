@@ -258,7 +258,7 @@ export class SessionEndpoint {
     this.#touch(id, now)?.session?.ping();
   }
 
-  /** Something says that the silent peer of a session may be in reach again: it is asked, with what was under way first. */
+  /** Something says that the silent peer of a session may be in reach again: it is asked, with a packet of what waits for it. */
   reach(id: SessionId, now: Moment): void {
     this.#touch(id, now)?.session?.reach();
   }

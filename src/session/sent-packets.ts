@@ -59,6 +59,11 @@ export class SentPackets {
     return this.#lossDeadline;
   }
 
+  /** The packets under way, oldest first. */
+  get underWay(): Iterable<SentPacket> {
+    return this.#underWay.values();
+  }
+
   /** The oldest packet under way. */
   get oldest(): SentPacket | undefined {
     for (const packet of this.#underWay.values()) return packet;

@@ -104,7 +104,7 @@ export class Session {
   #writableWanted = false;
   readonly #silence: Silence;
   #probeWanted = false;
-  /** Something says that the peer may be in reach again: the next probe repeats what was under way first. */
+  /** Something says that the peer may be in reach again: the next probe carries what is of use at once. */
   #hopeful = false;
   /** The peer was heard after a long silence, and has not yet answered anything: whether the link is what it was is not known. */
   #doubtful = false;
@@ -252,7 +252,7 @@ export class Session {
     this.#pingWanted = true;
   }
 
-  /** Something says that a silent peer may be in reach again: what was under way first is repeated at once, so that it arrives as soon as an answer to a question would. */
+  /** Something says that a silent peer may be in reach again: it is asked with a packet of what waits for it, which arrives as soon as the bare question would. */
   reach(): void {
     this.#pingWanted = true;
     if (this.#sent.count === 0 || this.#path?.kind === 'stream') return;
@@ -394,8 +394,8 @@ export class Session {
       this.#probeWanted = false;
       // A ping is shorter than what it may be an answer to, and rare: it may also go to a place that is not proven yet, which is how it comes to be proven.
       const full = (this.#silence.probesFully || this.#hopeful) && path.allowance > path.packetBytes;
+      if (full) this.#repeat(path);
       this.#hopeful = false;
-      if (full) this.#repeatOldest();
       return this.#seal(path, { ping: true, fill: full, sizeProbe: undefined }, now);
     }
     if (this.#wantsToSend(path) && this.#isAllowed(path)) {
@@ -542,8 +542,18 @@ export class Session {
     return whole;
   }
 
-  #repeatOldest(): void {
-    for (const piece of this.#sent.oldest?.pieces ?? []) this.#queue.requeue(piece);
+  /**
+   * Gives a probe something to carry: what was under way first. One that is to be useful at once carries what has never been sent, if there is any, because of what was under way some arrived and only its acknowledgement
+   * was lost; or else as much of that as fits.
+   */
+  #repeat(path: SessionPath): void {
+    if (this.#hopeful && this.#queue.mostUrgent !== undefined) return;
+    let bytes = 0;
+    for (const packet of this.#sent.underWay) {
+      bytes += packet.bytes;
+      if (bytes > packet.bytes && (!this.#hopeful || bytes > path.packetBytes)) return;
+      for (const piece of packet.pieces) this.#queue.requeue(piece);
+    }
   }
 
   #announceRoom(): void {

@@ -78,17 +78,35 @@ describe('datagrams', () => {
     expect(await client.sink.nextDatagram()).toEqual({ path: address, text: 'welcome' });
   });
 
-  it('of two nodes that dial one another take two paths, each answered from where it was asked', async () => {
+  it('of two nodes that listen and dial one another take one path, from listener to listener', async () => {
     const [one, other] = [openNode(), openNode()];
     const [first, second] = [await one.links.listen('udp://127.0.0.1:0'), await other.links.listen('udp://127.0.0.1:0')];
     one.links.transmit(second.address, bytes('question of one'));
     other.links.transmit(first.address, bytes('question of the other'));
     const [ofOne, ofOther] = [await other.sink.nextDatagram(), await one.sink.nextDatagram()];
-    expect(new Set([ofOne.path, ofOther.path, first.address, second.address]).size).toBe(4);
+    expect([ofOne.path, ofOther.path]).toEqual([first.address, second.address]);
     one.links.transmit(ofOther.path, bytes('answer of one'));
     expect(await other.sink.nextDatagram()).toEqual({ path: first.address, text: 'answer of one' });
     other.links.transmit(ofOne.path, bytes('answer of the other'));
     expect(await one.sink.nextDatagram()).toEqual({ path: second.address, text: 'answer of the other' });
+  });
+
+  it('leave from the listener opened last that can reach the address, and from a socket of their own where none can', async () => {
+    const client = openNode();
+    const peer = await openPlainSocket();
+    const sourcePort = async (): Promise<number> => {
+      const source = new Promise<number>((resolve) => peer.once('message', (_, { port }) => resolve(port)));
+      client.links.transmit(`udp://127.0.0.1:${peer.address().port}`, bytes('x'));
+      return source;
+    };
+    const before = await sourcePort();
+    const ports: number[] = [];
+    for (const at of ['udp://127.0.0.1:0', 'udp://0.0.0.0:0']) {
+      const { address } = await client.links.listen(at);
+      ports.push(Number(address.split(':').at(-1)));
+      expect(await sourcePort()).toBe(ports.at(-1));
+    }
+    expect(ports).not.toContain(before);
   });
 
   it('leave for all dialled paths of a family from one socket', async () => {

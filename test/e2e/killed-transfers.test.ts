@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest';
+import { killedTransfers } from './killed-transfers.ts';
+
+const kills = 20;
+
+test('a node that is killed at random bytes of a transfer loses nothing, and sends little more than what was in flight again', async () => {
+  const result = await killedTransfers(kills, 1);
+  expect(result.kills).toBe(kills);
+  expect(result.lost).toBe(0);
+  expect(result.repeatedBytesPerKill).toBeLessThanOrEqual(result.inFlightBytesPerKill + 4096);
+});
