@@ -3,6 +3,7 @@ import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
 import { PushBuffer } from '../formats/push-buffer.ts';
 import type { BytesByPlace, FormatReader, ParsedItem, ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
+import { clockSteps } from '../observations/clock-epochs.ts';
 import type { FileCursor } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
@@ -67,6 +68,7 @@ export class FileRun {
   /** Found tables with the revision each is: tables that take turns are found again and again. */
   readonly #revisionByTable = new WeakMap<TableDefinition, TableRevision>();
   readonly #revisionById = new Map<string, TableRevision>();
+  readonly #lastRowByTable = new Map<TableRevision, SegmentRow>();
   #revision: TableRevision | undefined;
   #gatherings = new Map<TableRevision, Gathering>();
   #needsZone = false;
@@ -265,7 +267,14 @@ export class FileRun {
   }
 
   #flush({ revision, rows, events, from, to }: Gathering): void {
-    this.#writer.store(revision, rows, events, { name: this.#options.source, offset: from, lengthBytes: to - from });
+    const steps = clockSteps(rows, revision.intervalUs, this.#lastRowByTable.get(revision));
+    const last = rows.at(-1);
+    if (last !== undefined) this.#lastRowByTable.set(revision, last);
+    this.#writer.store(revision, rows, steps.length === 0 ? events : [...events, ...steps], {
+      name: this.#options.source,
+      offset: from,
+      lengthBytes: to - from,
+    });
   }
 
   /** Nothing was stored and the cursor did not move: the file waits for its zone. */

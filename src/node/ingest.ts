@@ -3,7 +3,7 @@ import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
 import type { ReaderPosition, RecordFormat, TableDefinition } from '../formats/record-stream.ts';
 import type { CollectedBatch, CollectedRecord, DeviceSession, InstrumentClock } from '../instruments/driver.ts';
-import { type ClockReading, clockEvent, hasStepped } from '../observations/clock-epochs.ts';
+import { type ClockReading, clockEvent, clockSteps, hasStepped } from '../observations/clock-epochs.ts';
 import type { DeviceCursor, FileCursor } from '../observations/ingest-ledger.ts';
 import { encodeGap, type LoggerEvent } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
@@ -156,6 +156,7 @@ export class Ingest {
     const current = (await session.tables()).find((each) => each.name === table);
     const from = last !== undefined && last.revision === current?.revision ? last : undefined;
     const time = new SiteTime(profile, this.#parts.timeZones, last?.clocks);
+    let lastRow: SegmentRow | undefined;
     for await (const batch of session.collect(table, from)) {
       const found = deviceTable(identity, batch, profile);
       const revision = writer.revisionOf(found, {
@@ -163,6 +164,8 @@ export class Ingest {
         ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}),
       });
       const { rows, events, skipped } = stamped(batch, revision, time, source);
+      events.push(...clockSteps(rows, revision.intervalUs, lastRow));
+      lastRow = rows.at(-1) ?? lastRow;
       await host.exclusive(key, async () => {
         const raw = await contents.addBytes(batch.raw);
         host.atomically(() => {

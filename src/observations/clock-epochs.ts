@@ -89,6 +89,47 @@ export function correctedUs(epochs: readonly ClockEpoch[], instrumentUs: number)
   return Math.round(instrumentUs - (aheadAtFromUs + share * (aheadAtToUs - aheadAtFromUs)));
 }
 
+/** A numbered row of a table, in the order in which the instrument made it. */
+interface NumberedRow {
+  readonly timeUs: number;
+  readonly recordNumber?: number;
+}
+
+/** Steps of one batch that are told: where there are more, it is the declared interval that is wrong. */
+const stepsMax = 16;
+
+/** Name of the logger events that say that a clock was set, found in the rows alone. */
+export const clockStepEventName = 'clock-stepped';
+
+/**
+ * Where an instrument's clock was set, by its rows: a later record with an earlier time, or, in a table with an interval, the next record at another time than the interval later. One event for each, at the first row behind
+ * it; `by_us=…` is how far the clock went beyond what was due, microseconds.
+ *
+ * Rows stay as they are stamped. Where nobody read the clock, these events are all that tells of an epoch's end.
+ *
+ * @param before the last row before these, where there was one
+ */
+export function clockSteps(
+  rows: readonly NumberedRow[],
+  intervalUs: number | undefined,
+  before?: NumberedRow,
+): { readonly timeUs: number; readonly name: string; readonly detail: string }[] {
+  const found: { readonly timeUs: number; readonly name: string; readonly detail: string }[] = [];
+  let last = before;
+  for (const row of rows) {
+    const { timeUs, recordNumber } = row;
+    if (last?.recordNumber !== undefined && recordNumber !== undefined && recordNumber > last.recordNumber) {
+      const isNext = recordNumber === last.recordNumber + 1 && intervalUs !== undefined;
+      const aheadUs = timeUs - last.timeUs - (isNext ? intervalUs : 0);
+      if (aheadUs < -stepUsMin || (isNext && aheadUs > stepUsMin))
+        found.push({ timeUs, name: clockStepEventName, detail: `by_us=${aheadUs}` });
+    }
+    last = row;
+    if (found.length === stepsMax) break;
+  }
+  return found;
+}
+
 /** Name of the logger events that hold clock readings. */
 export const clockEventName = 'clock-read';
 

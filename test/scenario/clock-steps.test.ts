@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { utf8 } from '../../src/core/bytes.ts';
 import { campbellHttpDriver } from '../../src/instruments/campbell-http/driver.ts';
 import { HttpLogger, httpLoggerTransport } from '../../src/simulation/http-logger.ts';
 import { World } from '../../src/simulation/world.ts';
@@ -48,4 +49,23 @@ test('a clock that is set begins an epoch of the quality it was compared with, a
   const shifts = corrected.map(({ timeUs, recordNumber = -1 }) => Math.round(((stampsBefore[recordNumber] ?? 0) - timeUs) / 1e6));
   expect(corrected.map(({ recordNumber }) => recordNumber)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   expect(shifts).toEqual([90, 90, 90, -10, -10, -10, -10]);
+});
+
+test('a file whose logger was set back in between keeps its stamps, and says where', async () => {
+  const world = new World({ seed: 212 });
+  const station = await world.add('station');
+  station.node.createTeam('T');
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const header =
+    '"TOA5","S","CR6","1","CR6.Std.10","CPU:a.CR6","7","T"\r\n"TIMESTAMP","RECORD","Stage"\r\n"TS","RN","m"\r\n"","","Smp"\r\n';
+  const row = (time: string, record: number) => `"2026-06-01 ${time}:00",${record},1.${record}\r\n`;
+  const text = header + row('10:00', 0) + row('10:10', 1) + row('09:20', 2) + row('09:30', 3);
+  station.directory('card').put('met.dat', utf8(text));
+  const profile = { utcOffsetMinutes: 0, intervalUs: 600_000_000 };
+  const [report] = await world.finish(station.node.ingest(met, 'card', { profile }));
+  expect(report).toMatchObject({ stored: 4, quarantined: 0, events: 1 });
+  const [table] = station.node.tables(met);
+  expect(station.node.loggerEvents(met, table?.revision.id as NonNullable<typeof table>['revision']['id'])).toEqual([
+    { timeUs: Date.UTC(2026, 5, 1, 9, 20) * 1000, name: 'clock-stepped', detail: 'by_us=-3600000000' },
+  ]);
 });

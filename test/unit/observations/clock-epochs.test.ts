@@ -4,6 +4,7 @@ import {
   clockEpochs,
   clockEvent,
   clockReadings,
+  clockSteps,
   correctedUs,
   hasStepped,
 } from '../../../src/observations/clock-epochs.ts';
@@ -71,4 +72,34 @@ it('readings come out of events as they went in, and other events are left alone
   for (const detail of ['', 'ahead_us=x uncertainty_ms=1 quality=ntp', 'ahead_us=1 uncertainty_ms=1 quality=sundial'])
     expect(clockReadings([{ timeUs: 0, name: event?.name ?? '', detail }])).toEqual([]);
   expect(clockReadings([{ timeUs: 0, name: 'host-connected', detail: event?.detail ?? '' }])).toEqual([]);
+});
+
+describe('rows alone', () => {
+  const rows = (...pairs: readonly (readonly [number, number])[]) =>
+    pairs.map(([recordNumber, seconds]) => ({ recordNumber, timeUs: seconds * second }));
+  const told = (found: ReturnType<typeof clockSteps>) => found.map(({ timeUs, name, detail }) => [timeUs / second, name, detail]);
+
+  it('tell that the clock was put back when a later record has an earlier time', () => {
+    expect(told(clockSteps(rows([1, 100], [2, 160], [3, 40], [4, 100]), undefined))).toEqual([[40, 'clock-stepped', 'by_us=-120000000']]);
+    expect(told(clockSteps(rows([3, 40]), undefined, { recordNumber: 2, timeUs: 160 * second }))).toHaveLength(1);
+  });
+
+  it('tell of a step either way in a table with an interval, and take records that are missing for none', () => {
+    const minute = 60 * second;
+    expect(told(clockSteps(rows([1, 0], [2, 60], [3, 180], [4, 240], [5, 270]), minute))).toEqual([
+      [180, 'clock-stepped', 'by_us=60000000'],
+      [270, 'clock-stepped', 'by_us=-30000000'],
+    ]);
+    expect(clockSteps(rows([1, 0], [3, 120], [4, 181]), minute)).toEqual([]);
+    expect(clockSteps(rows([1, 0], [2, 120], [3, 121]), undefined)).toEqual([]);
+  });
+
+  it('tell nothing where records have no numbers, come again, or begin anew', () => {
+    expect(clockSteps([{ timeUs: 5 * day }, { timeUs: 0 }], undefined)).toEqual([]);
+    expect(clockSteps(rows([7, 500], [0, 10], [0, 10]), undefined)).toEqual([]);
+  });
+
+  it('tell of sixteen steps at most, where an interval is declared that is wrong', () => {
+    expect(clockSteps(rows(...Array.from({ length: 100 }, (_, at) => [at, at * 600] as const)), 60 * second)).toHaveLength(16);
+  });
 });
