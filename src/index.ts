@@ -49,15 +49,16 @@ export type { BundleImportReport, BundleProblem } from './node/bundle-import.ts'
 export type { BundleService } from './node/bundle-service.ts';
 export type { CheckoutReport } from './node/checkout.ts';
 export type { CodecDecision } from './node/codec-selector.ts';
+export type { CollectionStatus } from './node/collections.ts';
 export type { ConflictAnswer, ConflictResolver, ConflictSide, ConflictToResolve } from './node/conflict-policies.ts';
 export type { DeliveryService, SendOptions, Whereabouts } from './node/delivery-service.ts';
 export type { CandidateHint, DiscoveryService } from './node/discovery-service.ts';
-export type { CollectionStatus } from './node/collections.ts';
 export type { Duty } from './node/duty.ts';
 export type { PeerTraffic } from './node/engine.ts';
 export type { Delivery, FieldNode, FieldNodeEvent, FileInfo, RevisionInfo, ScanReport } from './node/field-node.ts';
 export type { LinkUsage } from './node/link-accounts.ts';
 export type { BudgetState, LinkBudget } from './node/link-budgets.ts';
+export type { LinkCost } from './node/link-costs.ts';
 export type { LinkReport, Waiting } from './node/link-report.ts';
 export type { ConflictPolicy, ConflictRule, DatasetDefinition, DatasetKind, Member, Role } from './node/membership.ts';
 export type { MeshRoute, MeshTopology } from './node/mesh-routing.ts';
