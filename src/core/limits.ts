@@ -47,6 +47,9 @@ export const limits = {
   headsPerEntryMax: 64,
   /** Nodes that may write to one dataset. */
   authorsPerDatasetMax: 4096,
+  /** Branches that are kept of a forked log, and entries of each. */
+  branchesPerLogMax: 16,
+  branchEntriesMax: 65_536,
   /** Members of a team. */
   membersPerTeamMax: 4096,
   /** Datasets of a team. */

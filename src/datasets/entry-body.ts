@@ -31,7 +31,7 @@ import type { ContentRef } from './manifest.ts';
  */
 
 /** What kind of payload an entry carries. The numbers are the wire's. */
-export const entryKinds = { membership: 0, files: 1, table: 2, segment: 3, gap: 4, tag: 5, order: 6 } as const;
+export const entryKinds = { membership: 0, files: 1, table: 2, segment: 3, gap: 4, tag: 5, order: 6, fork: 7 } as const;
 /** Name of the kind of an entry's payload. */
 export type EntryKind = keyof typeof entryKinds;
 

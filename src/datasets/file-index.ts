@@ -145,6 +145,35 @@ export class FileIndex {
     });
   }
 
+  /**
+   * Takes back what an author's entries behind `after` said: its log is to say something else there. What they replaced stands again. Returns the revisions that are gone.
+   */
+  retract(dataset: DatasetId, author: NodeId, after: number, wallMs: number): (Dot & { readonly path: string })[] {
+    const [set, name] = [identifierToBytes(dataset), identifierToBytes(author)];
+    const gone = this.#catalog
+      .all<{ path: string; sequence: number }>(
+        'SELECT path, sequence FROM file_revision WHERE dataset = ? AND author = ? AND sequence > ? ORDER BY path, sequence',
+        set,
+        name,
+        after,
+      )
+      .map(({ path, sequence }) => ({ path, author, sequence }));
+    this.#catalog.run('DELETE FROM file_revision WHERE dataset = ? AND author = ? AND sequence > ?', set, name, after);
+    this.#catalog.run('DELETE FROM file_superseded WHERE dataset = ? AND by_author = ? AND by_sequence > ?', set, name, after);
+    for (const path of new Set(gone.map((each) => each.path))) {
+      this.#catalog.run(
+        `UPDATE file_revision SET head = NOT EXISTS (
+           SELECT 1 FROM file_superseded AS old WHERE old.dataset = file_revision.dataset AND old.path = file_revision.path
+             AND old.author = file_revision.author AND old.sequence = file_revision.sequence)
+         WHERE dataset = ? AND path = ?`,
+        set,
+        path,
+      );
+      this.#trackConflict(dataset, path, Math.floor(wallMs));
+    }
+    return gone;
+  }
+
   /** Standing revisions of a path, the one shown first in front. More than one with differing states is a conflict. */
   heads(dataset: DatasetId, path: string): FileRevision[] {
     return this.#revisions(

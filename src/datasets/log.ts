@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import { type BranchEntry, branchTables, type LogBranch, LogBranches } from './log-branches.ts';
 
 /**
  * Signed logs: every node writes one append-only, gap-free log per dataset, and a dataset is the union of its logs.
@@ -15,8 +16,8 @@ import type { Crypto } from '../ports/crypto.ts';
  * so an entry says which log it is in, where, and after what. None of that travels: the receiver knows the dataset, the author and the position, and has the entry before. On the
  * wire an entry is its body and 64 bytes.
  *
- * Two different entries at one position mean that the author's log forked (a node restored from an old backup, or a key used twice). The first one seen stands, the fork is
- * recorded and reported, and nothing more is taken from that author for this dataset until a coordinator decides.
+ * Two different entries at one position mean that the author's log forked (a node restored from an old backup, or a key used twice). The first one seen stands, the fork is recorded and reported, and what
+ * follows on the other is kept beside the log as a branch (`log-branches.ts`), until the author has written anew what it says.
  */
 
 const domain = utf8('godwit log 1\0');
@@ -42,6 +43,7 @@ export const logSchema: Schema = {
        signature BLOB NOT NULL,
        PRIMARY KEY (log, sequence)
      ) STRICT, WITHOUT ROWID;`,
+    branchTables,
   ],
 };
 
@@ -60,6 +62,9 @@ export interface SignedEntry {
 /** An entry with its position. */
 export interface LogEntry extends SignedEntry, Dot {}
 
+/** Values of `forked`: no branch is kept, there are some that nobody has settled, and only those that its author gave up. */
+const forkStates = { never: 0, open: 1, mended: 2 } as const;
+
 interface LogRow {
   id: number;
   length: number;
@@ -71,9 +76,11 @@ interface LogRow {
 export class LogStore {
   readonly #catalog: Catalog;
   readonly #crypto: Crypto;
+  readonly #branches: LogBranches;
 
   constructor(catalog: Catalog, crypto: Crypto) {
     this.#catalog = catalog;
+    this.#branches = new LogBranches(catalog);
     this.#crypto = crypto;
     catalog.migrate(logSchema);
   }
@@ -93,27 +100,27 @@ export class LogStore {
   }
 
   /**
-   * Takes an entry from a peer: verifies position and signature and stores it. `known` means we had it. Failures, all the peer's fault except the last:
-   * `LOG_POSITION` (no entry has that number), `LOG_GAP` (an entry before it is missing: ask again), `LOG_SIGNATURE`, `LOG_FORKED` (the author's log has two different entries here), `LOG_ENTRY_TOO_LARGE`, and
-   * `LOG_AUTHORS_FULL` (our limit of authors).
+   * Takes an entry from a peer: verifies position and signature and stores it. `known` means we had it, `forked` that the author signed another one for its position, which we have, and `branched` that it
+   * belongs to a branch that we know of and is new there, or, with `branch-known`, is not. Failures, all the peer's fault except the last: `LOG_POSITION` (no entry has that number), `LOG_GAP` (an entry before it is missing: ask
+   * again), `LOG_SIGNATURE`, `LOG_ENTRY_TOO_LARGE`, `LOG_FORKED` (more branches, or entries of them, than are kept), and `LOG_AUTHORS_FULL` (our limit of authors).
    */
-  accept(dataset: DatasetId, entry: LogEntry): Outcome<'stored' | 'known'> {
-    const { author, sequence, body, signature } = entry;
+  accept(dataset: DatasetId, entry: LogEntry): Outcome<'stored' | 'known' | 'forked' | 'branched' | 'branch-known'> {
+    const { author, sequence, body } = entry;
     if (body.length > limits.logEntryBytesMax) return failure('LOG_ENTRY_TOO_LARGE', 'peer', `entry ${sequence} has ${body.length} bytes`);
     if (!Number.isSafeInteger(sequence) || sequence < 1) return failure('LOG_POSITION', 'peer', `no log has an entry ${sequence}`);
     return this.#catalog.transaction(() => {
       const log = this.#find(dataset, author);
       const length = log?.length ?? 0;
-      if (log?.forked) return failure('LOG_FORKED', 'peer', `the log of ${author} is forked`);
+      if (log !== undefined && this.#standsAt(log, entry)) return success('known');
+      const branched = log && this.#acceptBranched(dataset, log, entry);
+      if (branched !== undefined) return branched;
       if (sequence > length + 1) return failure('LOG_GAP', 'peer', `entry ${sequence} came while ${length} are here`);
-      if (log !== undefined && sequence <= length) return this.#compareKnown(dataset, log, entry);
+      if (log !== undefined && sequence <= length) return this.#fork(dataset, log, entry);
       if (log === undefined && this.#authorCount(dataset) >= limits.authorsPerDatasetMax) {
         return failure('LOG_AUTHORS_FULL', 'local', `the dataset has ${limits.authorsPerDatasetMax} authors already`);
       }
-      const hash = this.#entryHash(dataset, author, sequence, log?.head ?? noHash, body);
-      if (!this.#crypto.ed25519Verify(identifierToBytes(author), hash, signature)) {
-        return failure('LOG_SIGNATURE', 'peer', `entry ${sequence} of ${author} is not signed by its author`);
-      }
+      const hash = this.#verified(dataset, entry, log?.head ?? noHash);
+      if (hash === undefined) return unsigned(entry);
       this.#store((log ?? this.#open(dataset, author)).id, sequence, hash, entry);
       return success('stored');
     });
@@ -152,7 +159,64 @@ export class LogStore {
     return entries;
   }
 
-  /** Authors whose log of this dataset forked. */
+  /** Hashes of the last entries of all logs of a dataset: two copies are the same when these are. */
+  heads(dataset: DatasetId): ReadonlyMap<NodeId, Uint8Array> {
+    const rows = this.#catalog.all<{ author: Uint8Array; head: Uint8Array }>(
+      'SELECT author, head FROM log WHERE dataset = ? AND length > 0 ORDER BY author',
+      identifierToBytes(dataset),
+    );
+    return new Map(rows.map((row) => [identifier<NodeId>(row.author), row.head]));
+  }
+
+  /** Branches of a log that came, and those that were given up. */
+  branches(dataset: DatasetId, author: NodeId): LogBranch[] {
+    const log = this.#find(dataset, author);
+    return log === undefined ? [] : this.#branches.of(log.id);
+  }
+
+  /** The entries of a branch, in order, from one on. */
+  readBranch(author: NodeId, branch: LogBranch, from?: number): BranchEntry[] {
+    return this.#branches.read(branch, author, from);
+  }
+
+  /** True when `openBranches` has some for any dataset. */
+  get hasOpenBranches(): boolean {
+    return this.#branches.areOpen;
+  }
+
+  /** Branches of the logs of a dataset that are beside our copies, and that their authors have not settled as far as is known. */
+  openBranches(dataset: DatasetId): { readonly author: NodeId; readonly branch: LogBranch }[] {
+    return this.#branches.open(identifierToBytes(dataset)).map(({ author, branch }) => ({ author: identifier<NodeId>(author), branch }));
+  }
+
+  /** The author of a log takes a branch of it for one that it gave up. */
+  claim(branch: LogBranch): void {
+    this.#branches.claim(branch);
+  }
+
+  /** Notes where the author has written an entry of a branch anew. */
+  noteRewritten(branch: LogBranch, sequence: number, rewrittenAs: number): void {
+    this.#branches.noteRewritten(branch, sequence, rewrittenAs);
+  }
+
+  /** Gives up what our copy of a log has behind the place where a branch departs, for the branch. What was given up is a branch from then on: of the author's own, with `isOwn`. */
+  adopt(dataset: DatasetId, author: NodeId, branch: LogBranch, isOwn: boolean): void {
+    this.#catalog.transaction(() => {
+      const log = this.#open(dataset, author);
+      this.#branches.exchange(log.id, branch, log, isOwn);
+    });
+  }
+
+  /** A branch says nothing any more that the log does not: it is dropped. A log without branches but those that its author gave up is not forked any more. */
+  settle(dataset: DatasetId, author: NodeId, settled: readonly LogBranch[]): void {
+    const log = this.#open(dataset, author);
+    for (const branch of settled) if (!branch.isOwn) this.#branches.drop(branch);
+    const left = this.#branches.of(log.id);
+    if (left.some(({ isOwn }) => !isOwn)) return;
+    this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', left.length === 0 ? forkStates.never : forkStates.mended, log.id);
+  }
+
+  /** Authors whose log of this dataset forked, and who have not mended that yet as far as is known. */
   forkedAuthors(dataset: DatasetId): NodeId[] {
     return this.#catalog
       .all<{ author: Uint8Array }>('SELECT author FROM log WHERE dataset = ? AND forked = 1 ORDER BY author', identifierToBytes(dataset))
@@ -192,16 +256,45 @@ export class LogStore {
     this.#catalog.run('UPDATE log SET length = ?, head = ? WHERE id = ?', sequence, hash, log);
   }
 
-  #compareKnown(dataset: DatasetId, log: LogRow, entry: LogEntry): Outcome<'known'> {
-    const [ours] = this.read(dataset, entry.author, entry.sequence, entry.sequence, 1);
-    if (ours !== undefined && equalBytes(ours.body, entry.body)) return success('known');
-    const before = this.#hashAt(dataset, log.id, entry.author, entry.sequence - 1);
-    const hash = this.#entryHash(dataset, entry.author, entry.sequence, before, entry.body);
-    if (!this.#crypto.ed25519Verify(identifierToBytes(entry.author), hash, entry.signature)) {
-      return failure('LOG_SIGNATURE', 'peer', `entry ${entry.sequence} of ${entry.author} is not signed by its author`);
+  /** True when our copy has the same at this position, whatever signature comes with it. */
+  #standsAt(log: LogRow, { sequence, body }: LogEntry): boolean {
+    if (sequence > log.length) return false;
+    const row = this.#catalog.get<{ body: Uint8Array }>('SELECT body FROM log_entry WHERE log = ? AND sequence = ?', log.id, sequence);
+    return row !== undefined && equalBytes(row.body, body);
+  }
+
+  /** What becomes of an entry that some branch has, or that follows on one; `undefined` when none does. Of one that follows on our copy as well nothing is known here. */
+  #acceptBranched(dataset: DatasetId, log: LogRow, entry: LogEntry): Outcome<'branched' | 'branch-known'> | undefined {
+    if (log.forked === forkStates.never) return undefined;
+    const branches = this.#branches.of(log.id);
+    if (this.#branches.has(branches, entry)) return success('branch-known');
+    for (const branch of branches) {
+      if (entry.sequence !== branch.length + 1) continue;
+      const hash = this.#verified(dataset, entry, branch.head);
+      if (hash === undefined) continue;
+      if (branch.length - branch.after >= limits.branchEntriesMax) return tooManyBranches(entry);
+      this.#branches.append(branch, hash, entry);
+      return success('branched');
     }
-    this.#catalog.run('UPDATE log SET forked = 1 WHERE id = ?', log.id);
-    return failure('LOG_FORKED', 'peer', `${entry.author} signed two different entries ${entry.sequence}`);
+    return undefined;
+  }
+
+  /** Begins a branch with an entry for whose position we have another, if its author signed it. */
+  #fork(dataset: DatasetId, log: LogRow, entry: LogEntry): Outcome<'forked'> {
+    const before = this.#hashAt(dataset, log.id, entry.author, entry.sequence - 1);
+    const hash = this.#verified(dataset, entry, before);
+    if (hash === undefined) return unsigned(entry);
+    this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', forkStates.open, log.id);
+    const branch = this.#branches.begin(log.id, entry.sequence - 1, before, false);
+    if (branch === undefined) return tooManyBranches(entry);
+    this.#branches.append(branch, hash, entry);
+    return success('forked');
+  }
+
+  /** The hash of an entry that follows on `before`, when its author signed that. */
+  #verified(dataset: DatasetId, { author, sequence, body, signature }: LogEntry, before: Uint8Array): Hash | undefined {
+    const hash = this.#entryHash(dataset, author, sequence, before, body);
+    return this.#crypto.ed25519Verify(identifierToBytes(author), hash, signature) ? hash : undefined;
   }
 
   /** Hash of an entry in the middle of a log, by walking from its beginning. Only forks need it. */
@@ -222,4 +315,12 @@ export class LogStore {
     new DataView(position.buffer).setBigUint64(0, BigInt(sequence));
     return this.#crypto.sha256(concatBytes(domain, identifierToBytes(dataset), identifierToBytes(author), position, before, body)) as Hash;
   }
+}
+
+function unsigned({ author, sequence }: LogEntry): Outcome<never> {
+  return failure('LOG_SIGNATURE', 'peer', `entry ${sequence} of ${author} is not signed by its author`);
+}
+
+function tooManyBranches({ author }: LogEntry): Outcome<never> {
+  return failure('LOG_FORKED', 'peer', `the log of ${author} forked more often, or farther, than is kept`);
 }

@@ -132,6 +132,14 @@ export class TagBook {
     return operation;
   }
 
+  /** Takes back the tags that an author's entries behind `after` set, and that they were removed: its log is to say something else there. */
+  retract(dataset: DatasetId, author: NodeId, after: number): void {
+    this.#tagsByDataset.delete(dataset);
+    const where = 'WHERE dataset = ? AND author = ? AND sequence > ?';
+    for (const table of ['tag', 'tag_removed'])
+      this.#catalog.run(`DELETE FROM ${table} ${where}`, identifierToBytes(dataset), identifierToBytes(author), after);
+  }
+
   /** The tags of a dataset, the earliest first. */
   tags(dataset: DatasetId): readonly Tag[] {
     const known = this.#tagsByDataset.get(dataset);

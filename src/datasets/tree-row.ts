@@ -1,5 +1,6 @@
 import { equalBytes } from '../core/bytes.ts';
-import type { Hash } from '../core/identifiers.ts';
+import { type DatasetId, type Hash, identifierToBytes, type NodeId } from '../core/identifiers.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { FileStat } from '../ports/file-tree.ts';
 import type { FileState } from './entry-body.ts';
 import type { FileRevision } from './file-index.ts';
@@ -47,6 +48,21 @@ export function sameDot(a: Dot, b: Dot): boolean {
 /** The revisions that a row says stand on disk. */
 export function parseDots(text: string): Dot[] {
   return JSON.parse(text) as Dot[];
+}
+
+/** Gives revisions on disk their new names, after their author has written them anew at other places of its log. */
+export function renameDots(catalog: Catalog, dataset: DatasetId, author: NodeId, renamed: ReadonlyMap<number, number>): void {
+  const rows = catalog.all<{ path: string; dots: string }>(
+    'SELECT path, dots FROM tree_file WHERE dataset = ? AND instr(dots, ?) > 0',
+    identifierToBytes(dataset),
+    author,
+  );
+  for (const { path, dots } of rows) {
+    const names = parseDots(dots).map((dot) =>
+      dot.author === author ? { author, sequence: renamed.get(dot.sequence) ?? dot.sequence } : dot,
+    );
+    catalog.run('UPDATE tree_file SET dots = ? WHERE dataset = ? AND path = ?', JSON.stringify(names), identifierToBytes(dataset), path);
+  }
 }
 
 /** True when what the platform says of a file is what it said when it was last in step. */

@@ -33,8 +33,9 @@ export function takeCarried(parts: CarriedParts, from: NodeId, message: CarriedM
   const { keeping, replication, deliveries, report } = parts;
   const encounter = new Encounter(parts, from);
   if (message.type === 'entries') {
-    const { dataset, stored, fault } = encounter.handleEntries(message);
-    if (dataset !== undefined && stored.length > 0) keeping.take(dataset, stored, from, now);
+    const accepted = encounter.handleEntries(message);
+    const { stored, fault } = accepted;
+    keeping.take(accepted, from, now);
     return { stored: stored.length, faults: fault === undefined ? [] : [fault] };
   }
   const { fresh, faults } = encounter.handleReceipts(message);

@@ -1,4 +1,4 @@
-import { concatBytes } from '../core/bytes.ts';
+import { concatBytes, equalBytes } from '../core/bytes.ts';
 import type { CborValue } from '../core/cbor.ts';
 import { type DatasetId, identifierToBytes, type NodeId, type ShortName, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
@@ -6,9 +6,9 @@ import type { Fault } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { LogEntry, LogStore } from '../datasets/log.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
-import { VersionVector, vectorDigest } from '../datasets/version-vector.ts';
+import { VersionVector } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import type { Message, Receipt } from '../session/messages.ts';
+import { headHashBytes, type Message, type Receipt } from '../session/messages.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
 import type { Membership } from './membership.ts';
@@ -17,8 +17,9 @@ import { ShortNames } from './short-names.ts';
 /**
  * What two members settle when they meet, before any bulk bytes: who has which log entries, and who is known to hold what.
  *
- * Both sides say one digest of all their version vectors. Equal digests end it. Otherwise both send their vectors, and each pushes the entries the other lacks: the team's log first, because it
- * says who may write what, then datasets by class. Entries that are written or arrive later are pushed as they come.
+ * Both sides say one digest of the ends of all their logs. Equal digests end it. Otherwise both send their vectors, and each pushes the entries the other lacks: the team's log first, because it
+ * says who may write what, then datasets by class. Entries that are written or arrive later are pushed as they come. Where the digests still differ when both are level, a log forked: hashes of the last entries
+ * tell which, and earlier ones are asked for until the first that differs has come.
  *
  * A node speaks of the datasets that it takes: those it subscribes to, and those it relays. What a peer never spoke of is pushed to it if it is known to subscribe, as for a dataset that is new to it.
  */
@@ -48,8 +49,19 @@ export interface AcceptedEntries {
   /** Absent when nothing here has that name. */
   readonly dataset: DatasetId | undefined;
   readonly stored: readonly LogEntry[];
-  /** Why an entry, and everything behind it, was not taken. */
+  /** Why an entry, and everything behind it, was not taken; or that its author's log forked. */
   readonly fault?: Fault;
+  /** Entries belong to a branch of this log, of which the peer has so many entries as far as it said. */
+  readonly branched?: BranchedEntries;
+}
+
+/** Which log has a branch that entries came of. */
+export interface BranchedEntries {
+  readonly author: NodeId;
+  /** How many entries of this log the peer has, as far as it said; none for a branch beside its copy. */
+  readonly claimed: number | undefined;
+  /** The last entry that came. */
+  readonly last: number;
 }
 
 /** Datasets whose logs are spoken of with members: the team's own, then all others by class. */
@@ -78,6 +90,14 @@ export class Encounter {
   #refusedForMembership = false;
   /** How many entries before those that did not fit our copy of a log were asked for last, by dataset and author. */
   readonly #retracedByLog = new Map<string, number>();
+  /** The most entries of a log that the peer said it has. */
+  readonly #claimedByLog = new Map<string, number>();
+  /** Logs of which the peer is given our branch, because it showed us another. */
+  readonly #branchGiven = new Set<string>();
+  /** The last entry of each branch that the peer was given for its author. */
+  readonly #offeredByBranch = new Map<number, number>();
+  /** The peer had other logs than we do, and has not been told a digest of ours since both are level. */
+  #headsDiffer = false;
   /** Nothing to push until a log grows or the peer says more: spares the catalog a question a packet. */
   #caughtUp = false;
 
@@ -93,12 +113,21 @@ export class Encounter {
     this.#say('critical', { type: 'frontier', logs: this.#logsDigest(), receipts: this.#stores.receipts.digest() });
   }
 
-  handleFrontier(message: Extract<Message, { type: 'frontier' }>): void {
+  /** The peer says what it has. Returns a fault when that is malformed. */
+  handleComparison(message: Extract<Message, { type: 'frontier' | 'vectors' | 'heads' }>): Fault | undefined {
+    if (message.type === 'vectors') return this.#handleVectors(message);
+    if (message.type === 'frontier') this.#handleFrontier(message);
+    else this.#handleHeads(message);
+    return undefined;
+  }
+
+  #handleFrontier(message: Extract<Message, { type: 'frontier' }>): void {
     const ours = this.#logsDigest();
     if (message.logs.every((byte, index) => byte === ours[index])) {
       this.#peerVectorByDataset ??= this.#ourVectors();
       this.#caughtUp = false;
     } else {
+      this.#headsDiffer = true;
       this.#sayVectors();
     }
     const digest = this.#stores.receipts.digest();
@@ -106,7 +135,7 @@ export class Encounter {
   }
 
   /** A peer that says its vectors gets ours, once, and whatever it lacks. Returns a fault when they are malformed. */
-  handleVectors(message: Extract<Message, { type: 'vectors' }>): Fault | undefined {
+  #handleVectors(message: Extract<Message, { type: 'vectors' }>): Fault | undefined {
     for (const { dataset, vector } of message.vectors) {
       const fault = this.#peerSays(dataset, vector);
       if (fault !== undefined) return fault;
@@ -116,7 +145,43 @@ export class Encounter {
     return undefined;
   }
 
-  /** Takes entries of one log. */
+  /** Datasets that both take, as far as the peer said. */
+  #common(): DatasetId[] {
+    return this.#taken().filter((dataset) => this.#peerVectorByDataset?.has(dataset));
+  }
+
+  /** True when both have logs of the same lengths. */
+  #isLevel(): boolean {
+    return this.#common().every((dataset) => this.#peerVectorByDataset?.get(dataset)?.compare(this.#vector(dataset)) === 'equal');
+  }
+
+  /** The beginning of each log's last hash, in the order in which they are said. */
+  #headHashes(dataset: DatasetId): Map<NodeId, Uint8Array> {
+    const heads = [...this.#stores.logs.heads(dataset)].map(([author, head]) => [author, head.subarray(0, headHashBytes)] as const);
+    return new Map(heads.sort(([a], [b]) => (shortName(a) < shortName(b) ? -1 : 1)));
+  }
+
+  /** The peer says how its logs end. Where that is otherwise here although the lengths are the same, it hears of each of ours, or its entries are asked for. */
+  #handleHeads(message: Extract<Message, { type: 'heads' }>): void {
+    if (message.heads.length === 0 && this.#isLevel()) {
+      const common = this.#common();
+      if (equalBytes(message.digest, this.#digest(common).subarray(0, headHashBytes))) return;
+      const heads = common.map((dataset) => ({ dataset: shortName(dataset), hashes: concatBytes(...this.#headHashes(dataset).values()) }));
+      this.#say('critical', { ...message, heads });
+    }
+    for (const { dataset: name, hashes } of message.heads) {
+      const dataset = this.#names.dataset(name);
+      const ours = dataset === undefined ? [] : [...this.#headHashes(dataset)];
+      // Of others than these lengths nothing was said.
+      if (dataset === undefined || hashes.length !== ours.length * headHashBytes) continue;
+      for (const [index, [author, hash]] of ours.entries()) {
+        const theirs = hashes.subarray(index * headHashBytes, (index + 1) * headHashBytes);
+        if (!equalBytes(theirs, hash)) this.#retrace(dataset, author, this.#stores.logs.length(dataset, author) + 1);
+      }
+    }
+  }
+
+  /** Takes entries of one log, or of a branch of it that the peer has beside it. */
   handleEntries(message: Extract<Message, { type: 'entries' }>): AcceptedEntries {
     const { membership, logs } = this.#stores;
     const dataset = this.#names.dataset(message.dataset);
@@ -126,17 +191,44 @@ export class Encounter {
       return this.#refused('AUTHOR_UNKNOWN', `${message.author} may not write here`);
     const { first } = message;
     const stored: LogEntry[] = [];
+    let fault: Fault | undefined;
+    let branched: number | undefined;
     for (const [index, { body, signature }] of message.entries.entries()) {
       const entry = { author, sequence: first + index, body, signature };
       const accepted = logs.accept(dataset, entry);
       if (!accepted.ok) {
-        if (accepted.fault.code === 'LOG_SIGNATURE') this.#retrace(dataset, author, first);
-        return { dataset, stored, fault: accepted.fault };
+        if (accepted.fault.code === 'LOG_SIGNATURE' && !message.isBranch) this.#retrace(dataset, author, first);
+        fault = accepted.fault;
+        break;
       }
       if (accepted.value === 'stored') stored.push(entry);
-      this.#peerHas(dataset, author, entry.sequence);
+      if (accepted.value === 'stored' || accepted.value === 'known') {
+        if (!message.isBranch) this.#peerHas(dataset, author, entry.sequence);
+      } else {
+        branched = entry.sequence;
+        if (accepted.value === 'forked')
+          fault = { code: 'LOG_FORKED', blame: 'peer', message: `${author} signed two different entries ${entry.sequence}` };
+        if (!message.isBranch) this.#giveBranch(dataset, author, entry.sequence, accepted.value !== 'branch-known');
+      }
     }
-    return { dataset, stored };
+    const claimed = message.isBranch ? undefined : (this.#claimedByLog.get(`${dataset} ${author}`) ?? 0);
+    return {
+      dataset,
+      stored,
+      ...(fault === undefined ? {} : { fault }),
+      ...(branched === undefined ? {} : { branched: { author, claimed, last: branched } }),
+    };
+  }
+
+  /** The peer showed us a branch of a log: it gets ours, once. Of a branch that was known already only the author gets it, who alone can make one of both. */
+  #giveBranch(dataset: DatasetId, author: NodeId, sequence: number, isNew: boolean): void {
+    const log = `${dataset} ${author}`;
+    const concernsAuthor = author === this.#peer || author === this.#stores.identity.node;
+    if (this.#branchGiven.has(log) || !(isNew || concernsAuthor)) return;
+    this.#branchGiven.add(log);
+    const known = [...(this.#peerVectorByDataset?.get(dataset)?.entries() ?? [])].filter(([node]) => node !== author);
+    this.#peerVectorByDataset?.set(dataset, VersionVector.of([...known, [author, sequence - 1]]));
+    this.#caughtUp = false;
   }
 
   /** The team's log grew: what was refused before may be welcome now. */
@@ -228,7 +320,41 @@ export class Encounter {
       };
       return { priority, message, dataset, ...(entries.length === 1 ? { entry: { dataset, entry: last } } : {}) };
     }
+    const offer = this.#offerBranch();
+    if (offer !== undefined) return offer;
     this.#caughtUp = !held;
+    if (held || !this.#headsDiffer || !this.#isLevel()) return undefined;
+    // What differed has been said, unless a log forked.
+    this.#headsDiffer = false;
+    return { priority: 'critical', message: { type: 'heads', digest: this.#digest(this.#common()).slice(0, headHashBytes), heads: [] } };
+  }
+
+  /** Entries of a branch that are to come to the author of their log, who is this peer, or is reached through it. */
+  #offerBranch(): OutgoingMessage | undefined {
+    const { logs, interests, identity } = this.#stores;
+    if (!logs.hasOpenBranches) return undefined;
+    for (const dataset of this.#common()) {
+      for (const { author, branch } of logs.openBranches(dataset)) {
+        const offered = this.#offeredByBranch.get(branch.id) ?? branch.after;
+        if (offered >= branch.length || author === identity.node || !interests.leadsTo(author, this.#peer)) continue;
+        let bytes = 0;
+        const all = logs.readBranch(author, branch, offered + 1);
+        const entries = all.filter(({ body }, index) => {
+          bytes += body.length;
+          return bytes <= limits.entriesMessageBytesMax || index === 0;
+        });
+        this.#offeredByBranch.set(branch.id, offered + entries.length);
+        const message: Message = {
+          type: 'entries',
+          dataset: shortName(dataset),
+          author: this.#name(author),
+          first: offered + 1,
+          entries: entries.map(({ body, signature }) => ({ body, signature })),
+          isBranch: true,
+        };
+        return { priority: 'normal', message, dataset };
+      }
+    }
     return undefined;
   }
 
@@ -301,7 +427,13 @@ export class Encounter {
     const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
     if (!decoded.ok) return decoded.fault;
     this.#peerVectorByDataset ??= new Map();
-    if (dataset !== undefined) this.#peerVectorByDataset.set(dataset, decoded.value.vector);
+    if (dataset !== undefined) {
+      this.#peerVectorByDataset.set(dataset, decoded.value.vector);
+      for (const [author, length] of decoded.value.vector.entries()) {
+        const log = `${dataset} ${author}`;
+        this.#claimedByLog.set(log, Math.max(length, this.#claimedByLog.get(log) ?? 0));
+      }
+    }
     // Either may become known with the next entries of the team's log.
     if ((dataset === undefined || decoded.value.unknown > 0) && this.#notUnderstood.size < limits.datasetsPerTeamMax)
       this.#notUnderstood.set(name, vector);
@@ -323,10 +455,15 @@ export class Encounter {
   }
 
   #logsDigest(): Uint8Array {
-    const { crypto } = this.#stores;
-    const parts = [...this.#ourVectors()]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([dataset, vector]) => concatBytes(identifierToBytes(dataset), vectorDigest(vector, crypto)));
+    return this.#digest(this.#taken());
+  }
+
+  #digest(datasets: readonly DatasetId[]): Uint8Array {
+    const { crypto, logs } = this.#stores;
+    // A log's last hash says its author, its length and everything in it.
+    const parts = [...datasets]
+      .sort()
+      .map((dataset) => concatBytes(identifierToBytes(dataset), crypto.sha256(concatBytes(...logs.heads(dataset).values()))));
     return crypto.sha256(concatBytes(...parts)).slice(0, 16);
   }
 }

@@ -135,8 +135,9 @@ export class FieldNode {
         ...replicated,
         deliveries: this.forwarding.tracking,
         journal,
+        tags: this.#tags,
         applyEntry: (dataset, entry, body) => {
-          if (body.kind === 'files' || body.kind === 'membership' || body.kind === 'order') return;
+          if (body.kind === 'files' || body.kind === 'membership' || body.kind === 'order' || body.kind === 'fork') return;
           const applied =
             body.kind === 'tag'
               ? this.#tags.apply(dataset, entry, body, body.payload)

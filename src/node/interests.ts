@@ -123,6 +123,11 @@ export class Interests {
     return !this.#others(dataset).some((node) => this.#holds(node, dataset, dot));
   }
 
+  /** Whether what is for a node is handed to this neighbour at present. */
+  leadsTo(node: NodeId, neighbour: NodeId): boolean {
+    return node === neighbour || this.#routes.nextHop(node) === neighbour;
+  }
+
   #relays(dataset: DatasetId, from: NodeId | undefined): boolean {
     if (!this.#relaysForOthers) return false;
     return this.#membership.members().some(({ node }) => {

@@ -1,3 +1,4 @@
+import type { CborValue } from '../core/cbor.ts';
 import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
@@ -8,12 +9,15 @@ import { HybridClock } from '../datasets/hybrid-clock.ts';
 import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
 import type { ContentRef } from '../datasets/manifest.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
+import type { TagBook } from '../datasets/tags.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import type { Order } from '../forwarding/orders.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantList } from '../forwarding/want-list.ts';
+import type { Catalog } from '../ports/catalog.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
-import { sharedDatasets } from './encounter.ts';
+import { type AcceptedEntries, sharedDatasets } from './encounter.ts';
+import { ForkResolution } from './fork-resolution.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
 import type { Membership } from './membership.ts';
@@ -41,6 +45,8 @@ export interface LogKeepingParts {
   readonly journal: TransferJournal;
   readonly interests: Interests;
   readonly deliveries: DeliveryTracking;
+  readonly catalog: Catalog;
+  readonly tags: TagBook;
   readonly applyEntry: ApplyEntry;
 }
 
@@ -61,7 +67,7 @@ export interface LogListener {
 export type EntryDraft = Omit<EntryHeader, 'instant'> &
   (
     | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
-    | Pick<Extract<EntryBody, { readonly kind: 'membership' | 'table' | 'segment' | 'gap' | 'tag' | 'order' }>, 'kind' | 'payload'>
+    | Pick<Extract<EntryBody, { readonly payload: CborValue }>, 'kind' | 'payload'>
   );
 
 /** Paths that are looked at together. */
@@ -80,19 +86,26 @@ export class LogKeeping {
   readonly #parts: LogKeepingParts;
   readonly #listener: LogListener;
   readonly #clock: HybridClock;
+  readonly #forks: ForkResolution;
   /** Datasets about which a receipt may be due, and when each was last issued. */
   readonly #receiptDue = new Set<DatasetId>();
   /** Datasets that this node passes on without subscribing. */
   readonly #relayed = new Set<DatasetId>();
   readonly #receiptIssuedAt = new Map<DatasetId, MonotonicMs>();
   /** Of the present or the last turn, for rules that go by age. */
-  #wallMs: number;
+  #now: Moment;
 
   constructor(parts: LogKeepingParts, listener: LogListener, now: Moment) {
     this.#parts = parts;
     this.#listener = listener;
-    this.#wallMs = now.wallMs;
+    this.#now = now;
     this.#clock = new HybridClock(parts.index.greatestInstant(parts.identity.node, now.wallMs + limits.clockLeadMsMax));
+    this.#forks = new ForkResolution(parts, {
+      apply: (dataset, entry, body) => this.#apply(dataset, entry, body, this.#now),
+      instant: () => this.#clock.issue(this.#now.wallMs),
+      changed: (dataset, paths) => this.#logChanged(dataset, paths),
+      report: (event) => listener.report(event),
+    });
     // What an earlier run could not say any more.
     for (const { dataset } of sharedDatasets(parts.membership)) this.#receiptDue.add(dataset);
   }
@@ -110,7 +123,27 @@ export class LogKeeping {
   }
 
   /** Takes in entries that a peer sent and that are stored already. One that is not understood is kept for a version that does. */
-  take(dataset: DatasetId, entries: readonly LogEntry[], from: NodeId, now: Moment): void {
+  take({ dataset, stored: entries, branched }: AcceptedEntries, from: NodeId, now: Moment): void {
+    if (dataset !== undefined && entries.length > 0) this.#take(dataset, entries, from, now);
+    if (dataset === undefined || branched === undefined) return;
+    this.#now = now;
+    this.#forks.consider(dataset, branched, now);
+    // What belongs to a branch is passed on to whoever can mend it.
+    this.#listener.logsGrew();
+  }
+
+  /** A log is another than before, and what it says with it. */
+  #logChanged(dataset: DatasetId, paths: ReadonlySet<string>): void {
+    const { membership, deliveries } = this.#parts;
+    if (dataset === membership.logDataset) membership.rebuild();
+    for (const path of paths) this.#pathChanged(dataset, path);
+    this.#wantHeads(dataset);
+    this.#receiptDue.add(dataset);
+    deliveries.written(dataset, this.#now);
+    this.#listener.logsGrew();
+  }
+
+  #take(dataset: DatasetId, entries: readonly LogEntry[], from: NodeId, now: Moment): void {
     for (const entry of entries) {
       const body = decodeEntryBody(entry.body, entry.author);
       if (!body.ok) {
@@ -119,6 +152,8 @@ export class LogKeeping {
       }
       this.#clock.observe(body.value.instant, now.wallMs);
       this.#apply(dataset, entry, body.value, now);
+      // It speaks of a branch that may be known here; to the author it says nothing new.
+      if (body.value.kind === 'fork') this.#forks.heard(dataset, entry.author, now);
     }
     this.#receiptDue.add(dataset);
     this.#listener.logsGrew();
@@ -149,6 +184,8 @@ export class LogKeeping {
   /** Ways to others are there now that were not, or are no more: this node may be a relay now, or none. */
   routesChanged(): void {
     const { interests, membership } = this.#parts;
+    // There may be a way to the author of a log that forked.
+    if (this.#parts.logs.hasOpenBranches) this.#listener.logsGrew();
     for (const { id } of membership.datasets()) {
       const relays = !interests.subscribed(id) && interests.moves(id);
       if (relays === this.#relayed.has(id)) continue;
@@ -187,7 +224,7 @@ export class LogKeeping {
     for (const content of contents.takeLost()) {
       this.#listener.contentLost(content.root);
       for (const { dataset, path, author, sequence } of index.headsWithRoot(content.root)) {
-        const urgency = deliveries.urgency(dataset, path, { author, sequence }, content.sizeBytes, this.#wallMs);
+        const urgency = deliveries.urgency(dataset, path, { author, sequence }, content.sizeBytes, this.#now.wallMs);
         wants.add({ ...content, ...urgency, dataset, path, author, sequence });
         this.#receiptDue.add(dataset);
         this.#listener.contentsWanted();
@@ -197,7 +234,7 @@ export class LogKeeping {
 
   /** Signs what is held completely by now, for the datasets where that may have changed. */
   issueReceipts(now: Moment, atOnce = false): HeldReceipt[] {
-    this.#wallMs = now.wallMs;
+    this.#now = now;
     const { identity, receipts, logs, wants, interests, membership } = this.#parts;
     const issued: HeldReceipt[] = [];
     for (const dataset of this.#receiptDue) {
@@ -232,7 +269,7 @@ export class LogKeeping {
 
   #apply(dataset: DatasetId, entry: LogEntry, body: EntryBody, now: Moment): void {
     const { membership, index, applyEntry, deliveries } = this.#parts;
-    this.#wallMs = now.wallMs;
+    this.#now = now;
     if (body.kind === 'files') {
       const touched = index.apply(dataset, entry, body, body.changes, now.wallMs);
       this.#updateWants(dataset, entry, body.changes);
@@ -246,7 +283,7 @@ export class LogKeeping {
       const order = deliveries.apply(dataset, entry, body, body.payload);
       if (order.ok) this.#ordered(dataset, entry, order.value);
       else this.#listener.report({ type: 'fault', peer: entry.author, fault: order.fault });
-    } else {
+    } else if (body.kind !== 'fork') {
       applyEntry(dataset, entry, body);
     }
   }
@@ -293,7 +330,7 @@ export class LogKeeping {
     if (others.some((root) => wants.wants(root) && journal.arrivedBytes(root, Infinity) >= arrivedBytes)) return;
     this.#dropBases(dataset, path);
     journal.finishAsBase(base.root, dataset, path);
-    const urgency = deliveries.urgency(dataset, path, dot, base.sizeBytes, this.#wallMs);
+    const urgency = deliveries.urgency(dataset, path, dot, base.sizeBytes, this.#now.wallMs);
     wants.add({ ...base, ...urgency, dataset, path, author: dot.author, sequence: 0 });
   }
 
@@ -319,7 +356,7 @@ export class LogKeeping {
       this.#listener.contentsWanted();
       wants.add({
         ...content,
-        ...deliveries.urgency(dataset, path, dot, content.sizeBytes, this.#wallMs),
+        ...deliveries.urgency(dataset, path, dot, content.sizeBytes, this.#now.wallMs),
         dataset,
         path,
         author,

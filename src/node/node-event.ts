@@ -19,6 +19,8 @@ export type NodeEvent =
   | { readonly type: 'conflict'; readonly dataset: DatasetId; readonly path: string }
   | { readonly type: 'content-complete'; readonly root: string; readonly sizeBytes: number; readonly copiedBytes: number }
   | { readonly type: 'receipt'; readonly node: NodeId; readonly dataset: DatasetId }
+  /** The log of a node that was set back to a backup and wrote before it heard what it had lost is one again: so many of its entries stand at other places in it now. */
+  | { readonly type: 'fork-mended'; readonly dataset: DatasetId; readonly author: NodeId; readonly entries: number }
   /** Deliveries of one order, or of a dataset to one of its subscribers, came into another state. */
   | ({ readonly type: 'delivery' } & DeliveryChange)
   /** The link to a member turned out to be of another class, or half as fast or slow again. */

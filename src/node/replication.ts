@@ -267,18 +267,16 @@ export class Replication {
     if (talk === undefined) return;
     switch (message.type) {
       case 'frontier':
-        talk.encounter.handleFrontier(message);
-        break;
-      case 'vectors': {
-        const fault = talk.encounter.handleVectors(message);
+      case 'vectors':
+      case 'heads': {
+        const fault = talk.encounter.handleComparison(message);
         if (fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
         break;
       }
       case 'entries': {
         const accepted = talk.encounter.handleEntries(message);
         if (accepted.fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault: accepted.fault });
-        if (accepted.dataset !== undefined && accepted.stored.length > 0)
-          this.#parts.keeping.take(accepted.dataset, accepted.stored, talk.peer, now);
+        this.#parts.keeping.take(accepted, talk.peer, now);
         if (message.push !== undefined && !this.#takePush(talk, message.push, accepted))
           this.#say(talk, 'critical', { type: 'withdraws', numbers: [message.push] }, now);
         break;

@@ -34,11 +34,17 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     13 base-blocks [13, number, group, answer]                                     an empty answer: encode the group without a base
  *     14 routes      [14, bytes]                                                     who can be reached, in the form of mesh/route-wire.ts
  *     15 addresses   [15, [[node (8), [address, …]], …]]                             where members were reached, beyond a single link
+ *     18 branch      [18, dataset (8), author (8), first number, [body, signature (64), …]]     entries of a branch of a forked log, beside the speaker's copy, on their way to its author
+ *     17 heads       [17, digest of all logs of common datasets (4), [[dataset (8), hashes of the last entries of its logs (4 each)], …]]
+ *                        sent once behind differing digests, when both are level; with hashes, in the order of the authors' short names, only in answer to another digest
  *     16 circuit     [16, bytes]                                                     a cell of a circuit, in the form of mesh/circuit-wire.ts
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8), the author of entries and the node of a receipt by an empty one when it is the speaker itself; what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
  */
+
+/** Bytes of a last entry's hash that are said. */
+export const headHashBytes = 4;
 
 /** Objects of one want: the plan and its groups. */
 export const objectsPerWantMax = 2 ** 20;
@@ -91,6 +97,8 @@ export type Message =
       readonly entries: readonly { readonly body: Uint8Array; readonly signature: Uint8Array }[];
       /** Number under which the content of the only entry's only change follows: odd, and never used twice in a session. */
       readonly push?: number;
+      /** They are of a branch beside the speaker's copy of the log. */
+      readonly isBranch?: true;
     }
   | { readonly type: 'wants'; readonly wants: readonly Want[] }
   | { readonly type: 'lacks'; readonly numbers: readonly number[] }
@@ -103,6 +111,11 @@ export type Message =
   | { readonly type: 'base-blocks'; readonly number: number; readonly group: number; readonly answer: Uint8Array }
   | { readonly type: 'routes'; readonly bytes: Uint8Array }
   | { readonly type: 'circuit'; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'heads';
+      readonly digest: Uint8Array;
+      readonly heads: readonly { readonly dataset: ShortName; readonly hashes: Uint8Array }[];
+    }
   | { readonly type: 'addresses'; readonly members: readonly { readonly node: ShortName; readonly addresses: readonly string[] }[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
@@ -146,7 +159,6 @@ const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 const frontierShape = v.strictTuple([v.literal(1), digest, bytes(4)]);
 const vectorsShape = v.strictTuple([v.literal(2), list(v.strictTuple([name, v.nullable(vector)]), limits.datasetsPerTeamMax)]);
 const entriesFields = [
-  v.literal(3),
   name,
   nameOrMe,
   v.pipe(uint, v.minValue(1)),
@@ -155,7 +167,8 @@ const entriesFields = [
     v.check((items) => items.length % 2 === 0 && items.every((item, index) => index % 2 === 0 || item.length === 64)),
   ),
 ] as const;
-const entriesShape = v.union([v.strictTuple([...entriesFields]), v.strictTuple([...entriesFields, uint])]);
+const entriesShape = v.union([v.strictTuple([v.literal(3), ...entriesFields]), v.strictTuple([v.literal(3), ...entriesFields, uint])]);
+const branchShape = v.strictTuple([v.literal(18), ...entriesFields]);
 const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
 const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
@@ -173,6 +186,11 @@ const baseBlocksShape = v.strictTuple([v.literal(13), uint, groupNumber, bytesUp
 const addressesShape = v.strictTuple([v.literal(15), list(v.strictTuple([name, list(v.pipe(v.string(), v.maxLength(300)), 4)]), 64)]);
 const routesShape = v.strictTuple([v.literal(14), bytesUpTo(limits.routesBytesMax)]);
 const circuitShape = v.strictTuple([v.literal(16), bytesUpTo(limits.circuitCellBytesMax + 64)]);
+const headsShape = v.strictTuple([
+  v.literal(17),
+  bytes(headHashBytes),
+  list(v.strictTuple([name, bytesUpTo(limits.authorsPerDatasetMax * headHashBytes)]), limits.datasetsPerTeamMax),
+]);
 const refusedShape = v.strictTuple([v.literal(10), v.pipe(v.string(), v.maxLength(64)), v.pipe(v.string(), v.maxLength(1024))]);
 
 /** Bytes of a message. */
@@ -188,7 +206,7 @@ function toCbor(message: Message): CborValue {
       return [2, message.vectors.map((each) => [fromHex(each.dataset), each.vector])];
     case 'entries':
       return [
-        3,
+        message.isBranch ? 18 : 3,
         fromHex(message.dataset),
         fromHex(message.author),
         message.first,
@@ -217,6 +235,8 @@ function toCbor(message: Message): CborValue {
       return [14, message.bytes];
     case 'circuit':
       return [16, message.bytes];
+    case 'heads':
+      return [17, message.digest, message.heads.map(({ dataset, hashes }) => [fromHex(dataset), hashes])];
     case 'addresses':
       return [15, message.members.map(({ node, addresses }) => [fromHex(node), [...addresses]])];
     case 'refused':
@@ -279,6 +299,14 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
     entries: pairs(items).map(([body, sealed]) => ({ body, signature: sealed })),
     ...(push === undefined ? {} : { push }),
   })),
+  18: reader(branchShape, ([, dataset, author, first, items]) => ({
+    type: 'entries',
+    dataset: named(dataset),
+    author: named(author),
+    first,
+    entries: pairs(items).map(([body, sealed]) => ({ body, signature: sealed })),
+    isBranch: true,
+  })),
   4: reader(wantsShape, ([, wants]) => ({ type: 'wants', wants: wants.map(wantFrom) })),
   5: reader(lacksShape, ([, numbers]) => ({ type: 'lacks', numbers })),
   6: reader(withdrawsShape, ([, numbers]) => ({ type: 'withdraws', numbers })),
@@ -302,6 +330,11 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   13: reader(baseBlocksShape, ([, number, group, answer]) => ({ type: 'base-blocks', number, group, answer })),
   14: reader(routesShape, ([, encoded]) => ({ type: 'routes', bytes: encoded })),
   16: reader(circuitShape, ([, cell]) => ({ type: 'circuit', bytes: cell })),
+  17: reader(headsShape, ([, digest, heads]) => ({
+    type: 'heads',
+    digest,
+    heads: heads.map(([dataset, hashes]) => ({ dataset: named(dataset), hashes })),
+  })),
   15: reader(addressesShape, ([, members]) => ({
     type: 'addresses',
     members: members.map(([node, addresses]) => ({ node: toHex(node) as ShortName, addresses })),

@@ -183,6 +183,7 @@ const performers: Performers = {
     if (seed !== undefined) await scene.world.runFor(patienceMs);
     node.kill();
     node.restore(backup);
+    scene.files.forgive(node);
     scene.restored.add(name);
     scene.marks.sometimes('a computer came back from a backup');
     const { links } = scene.world;

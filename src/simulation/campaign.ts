@@ -10,8 +10,9 @@ import {
   differences,
   doubleDeliveries,
   type ForkedLogs,
-  forkedLogs,
+  lastingForks,
   unfetched,
+  unmendedForks,
   unnoticedForks,
   wrongHeads,
 } from './checkers.ts';
@@ -26,7 +27,7 @@ import { World } from './world.ts';
  * One run of the fault campaign: a team is founded, the plan's faults happen while people work, everything heals, and within bounded virtual time all must hold the same.
  *
  * What is demanded: at every step that no head was dropped and no receipt promises what is not held; in the end that nothing acknowledged is lost, that what is on disk is what the dataset says, that every
- * logger row is there once, that nothing was delivered twice, that forked logs were noticed and nothing else suffered from them, and that a network with nothing to do is silent.
+ * logger row is there once, that nothing was delivered twice, that forked logs are one again, or, where their author is gone, were noticed, and that a network with nothing to do is silent.
  */
 
 /** What came of a run. */
@@ -270,8 +271,10 @@ class CampaignRun {
     const world = this.#world;
     const nodes = this.#team(scene);
     const problems = (): readonly string[] => {
-      const found = differences(nodes, forkedLogs(nodes));
-      return found.length > 0 ? found : unfetched(nodes);
+      const found = differences(nodes, lastingForks(nodes));
+      if (found.length > 0) return found;
+      const unmended = unmendedForks(nodes);
+      return unmended.length > 0 ? unmended : unfetched(nodes);
     };
     const deadline = world.nowMs + convergenceMs;
     let remaining = problems();
@@ -297,15 +300,14 @@ class CampaignRun {
 
   async #problemsInTheEnd(scene: CampaignScene): Promise<string[]> {
     const nodes = this.#team(scene);
-    const forks = forkedLogs(nodes);
-    this.#marks.sometimes('a log forked', forks.size > 0);
+    const forks = lastingForks(nodes);
     const problems = [...this.#problemsAnyTime(scene), ...unnoticedForks(nodes, forks)];
     const setBack = new Set(nodes.filter(({ name }) => scene.restored.has(name)).map(({ node }) => node.id));
-    const lostIds = this.#idsOf(scene.gone);
+    const lostIds = new Set(this.#idsOf(scene.gone));
     const mayBeGone = scene.hasDamage || scene.gone.size > 0 || scene.restored.size > 0;
     for (const node of nodes) {
       if (!scene.restored.has(node.name)) problems.push(...doubleDeliveries(node));
-      problems.push(...(await this.#lostWork(scene, node, forks, new Set([...setBack, ...lostIds]), mayBeGone)));
+      problems.push(...(await this.#lostWork(scene, node, forks, lostIds, setBack, mayBeGone)));
     }
     if (problems.length === 0 && forks.size === 0 && scene.gone.size === 0 && !scene.hasDamage)
       problems.push(...(await this.#chatter(nodes)));
@@ -317,13 +319,17 @@ class CampaignRun {
     node: SimulatedNode,
     forks: ForkedLogs,
     excused: ReadonlySet<NodeId>,
+    setBack: ReadonlySet<NodeId>,
     mayBeGone: boolean,
   ): Promise<string[]> {
     const world = this.#world;
     if (forks.size > 0) return [];
     // A content whose only holder rotted or left cannot be had; but what is shown must be right.
     const isAllowed = (problem: string): boolean => mayBeGone && /CONTENT_|cannot read|GodwitError/.test(problem);
-    const found = [...(await world.finish(scene.files.lost(node, excused))), ...(await world.finish(scene.files.wrongOnDisk(node)))];
+    const found = [
+      ...(await world.finish(scene.files.lost(node, excused, setBack))),
+      ...(await world.finish(scene.files.wrongOnDisk(node))),
+    ];
     if (scene.gone.size === 0 && scene.restored.size === 0) found.push(...scene.series.wrongRows(node));
     return found.filter((problem) => !isAllowed(problem));
   }
@@ -362,6 +368,11 @@ class CampaignRun {
     const events = this.#world.nodes.flatMap((node) => node.events);
     const has = (type: string): boolean => events.some((event) => event.type === type);
     this.#marks.sometimes('two sites changed one file', has('conflict'));
+    this.#marks.sometimes(
+      'a log forked',
+      events.some((event) => event.type === 'fault' && event.fault.code === 'LOG_FORKED'),
+    );
+    this.#marks.sometimes('a forked log was mended', has('fork-mended'));
     this.#marks.sometimes('a session fell and came back', has('session-down') && has('session-up'));
     const saved = this.#world.nodes
       .flatMap((node) => (node.isRunning && !hasStopped(node) ? node.node.traffic() : []))

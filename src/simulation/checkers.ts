@@ -159,6 +159,25 @@ export function forkedLogs(nodes: readonly SimulatedNode[]): ForkedLogs {
   return forks;
 }
 
+/** Forked logs whose authors are not among these nodes: nobody else can make them one. */
+export function lastingForks(nodes: readonly SimulatedNode[]): ForkedLogs {
+  const present = new Set(nodes.map(({ node }) => node.id));
+  const lasting = [...forkedLogs(nodes)].map(
+    ([dataset, authors]) => [dataset, new Set([...authors].filter((author) => !present.has(author)))] as const,
+  );
+  return new Map(lasting.filter(([, authors]) => authors.size > 0));
+}
+
+/** Forked logs whose authors are among these nodes and that are not one again. */
+export function unmendedForks(nodes: readonly SimulatedNode[]): string[] {
+  const lasting = lastingForks(nodes);
+  return [...forkedLogs(nodes)].flatMap(([dataset, authors]) =>
+    [...authors]
+      .filter((author) => !lasting.get(dataset)?.has(author))
+      .map((author) => `the log of ${author} in ${dataset} is forked still`),
+  );
+}
+
 /**
  * Forked logs that no node has noticed, or that none has told its owner of. Where all copies are equally long nobody is expected to notice yet: nodes compare lengths, and the next entry on either side
  * tells.

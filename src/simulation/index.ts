@@ -12,7 +12,9 @@ export {
   type ForkedLogs,
   forkedLogs,
   incompleteHeads,
+  lastingForks,
   unfetched,
+  unmendedForks,
   unnoticedForks,
   wrongHeads,
 } from './checkers.ts';

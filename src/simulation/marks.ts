@@ -35,6 +35,7 @@ export const situations = [
   'a computer left for ever',
   'a computer came back from a backup',
   'a log forked',
+  'a forked log was mended',
   'a member lied, flooded or replayed',
   'two versions met',
 ] as const;

@@ -12,6 +12,8 @@ import type { SimulatedNode } from './simulated-node.ts';
 
 /** One revision of one path that a node said was published. */
 interface Acknowledged {
+  /** The computer. */
+  readonly name: string;
   readonly path: string;
   readonly author: NodeId;
   readonly sequence: number;
@@ -36,7 +38,7 @@ export class FileWork {
   readonly #dataset: DatasetId;
   readonly #directory: string;
   readonly #random: Random;
-  readonly #acknowledged: Acknowledged[] = [];
+  #acknowledged: Acknowledged[] = [];
 
   /** @param random decides what is edited and how, unless an edit comes with its own */
   constructor(dataset: DatasetId, directory: string, random: Random) {
@@ -93,15 +95,30 @@ export class FileWork {
       const sha256 = newest.kind === 'file' ? await sha256Of(node, this.#dataset, newest) : undefined;
       node.disk.readErrorRatio = readErrorRatio;
       if (!isAnswering()) return forever;
-      this.#acknowledged.push({ path, author: id, sequence: newest.sequence, sha256 });
+      this.#acknowledged.push({ name: node.name, path, author: id, sequence: newest.sequence, sha256 });
     }
   }
 
-  /** What was acknowledged and is not in this node's history, or stands there and does not read as it was written. Work of the authors in `except` is left out. */
-  async lost(node: SimulatedNode, except: ReadonlySet<NodeId> = new Set()): Promise<string[]> {
+  /** What a computer acknowledged up to now may be lost: it is set back to an earlier state. */
+  forgive({ name }: SimulatedNode): void {
+    this.#acknowledged = this.#acknowledged.filter((each) => each.name !== name);
+  }
+
+  /**
+   * What was acknowledged and is not in this node's history, or stands there and does not read as it was written. Work of the authors in `except` is left out; that of the authors in `renumbered` may stand under
+   * other numbers.
+   */
+  async lost(node: SimulatedNode, except: ReadonlySet<NodeId> = new Set(), renumbered: ReadonlySet<NodeId> = new Set()): Promise<string[]> {
     const found: string[] = [];
     for (const { path, author, sequence, sha256 } of this.#acknowledged) {
       if (except.has(author)) continue;
+      if (renumbered.has(author)) {
+        const isThere = node.node
+          .history(this.#dataset, path)
+          .some((each) => each.author === author && (each.kind === 'file' ? toHex(each.content.root) === sha256 : sha256 === undefined));
+        if (!isThere) found.push(`${node.name} does not know what ${author} wrote to ${path}`);
+        continue;
+      }
       const revision = node.node.history(this.#dataset, path).find((each) => each.author === author && each.sequence === sequence);
       const name = `${path} as ${author}/${sequence} wrote it`;
       if (revision === undefined) found.push(`${node.name} does not know ${name}`);

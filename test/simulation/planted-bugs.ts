@@ -199,7 +199,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     tamper: forgetting(/^INSERT INTO log_entry|^UPDATE log SET length/, 12),
     shows: /was delivered|not the same|promised|dropped the head|shows .* which was replaced|InvariantViolation|Error/,
   },
-  { title: 'overlooks that a log forked', tamper: forgetting(/^UPDATE log SET forked = 1/, 1), shows: /nobody noticed/, plan: forking },
+  {
+    title: 'throws away what came second of a log that forked',
+    tamper: forgetting(/^INSERT INTO log_branch /, 1),
+    shows: /is forked still|not the same/,
+    plan: forking,
+  },
+  {
+    title: 'gives up what it wrote on another branch',
+    tamper: forgetting(/^INSERT INTO log_branch_entry .* SELECT/, 1),
+    shows: /is forked still|not the same|does not know/,
+    plan: forking,
+  },
   {
     title: 'loses a row of observations',
     tamper: forgetting(/^INSERT OR IGNORE INTO observation/, 40),

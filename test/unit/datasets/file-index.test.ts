@@ -272,3 +272,39 @@ describe('looking things up', () => {
     expect(subject.index.greatestInstant(b, 1e12)).toEqual({ wallMs: 4e12, counter: 0 });
   });
 });
+
+describe('what an author takes back', () => {
+  it('is gone with what it replaced, whatever others made of it, and other entries stay', () => {
+    const subject = new Subject();
+    subject.revise(dot(a, 1), []);
+    subject.revise(dot(a, 2), [dot(a, 1)]);
+    subject.revise(dot(a, 3), [], file(3), 3000, 'q');
+    subject.revise(dot(b, 1), [dot(a, 1)], file(9));
+    expect(subject.index.inConflict(dataset, 'p')).toBe(true);
+    expect(subject.index.retract(dataset, a, 1, 9000)).toEqual([
+      { path: 'p', author: a, sequence: 2 },
+      { path: 'q', author: a, sequence: 3 },
+    ]);
+    expect(subject.heads()).toEqual([dotText(dot(b, 1))]);
+    expect(subject.index.inConflict(dataset, 'p')).toBe(false);
+    expect(subject.index.heads(dataset, 'q')).toEqual([]);
+    expect(subject.index.history(dataset, 'p').map(dotText)).toEqual([dotText(dot(b, 1)), dotText(dot(a, 1))]);
+  });
+
+  it('lets stand again what nothing else replaced, and is taken in anew like anything else', () => {
+    const subject = new Subject();
+    subject.revise(dot(a, 1), []);
+    subject.revise(dot(a, 2), [dot(a, 1)]);
+    subject.index.retract(dataset, a, 1, 9000);
+    expect(subject.heads()).toEqual([dotText(dot(a, 1))]);
+    expect(subject.revise(dot(a, 2), [], file(7))).toEqual(['p']);
+    expect(subject.heads()).toEqual([dotText(dot(a, 1)), dotText(dot(a, 2))]);
+  });
+
+  it('concerns one dataset', () => {
+    const subject = new Subject();
+    subject.revise(dot(a, 2), []);
+    expect(subject.index.retract(otherDataset, a, 0, 9000)).toEqual([]);
+    expect(subject.heads()).toEqual([dotText(dot(a, 2))]);
+  });
+});

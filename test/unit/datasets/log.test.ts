@@ -127,14 +127,74 @@ describe('a forked log', () => {
   const [first, second, third] = written(['a', 'b', 'c']) as [LogEntry, LogEntry, LogEntry];
   const [, otherSecond] = written(['a', 'B']) as [LogEntry, LogEntry];
 
-  it('keeps what came first, is named, and takes nothing more', () => {
+  const [, , otherThird] = written(['a', 'B', 'C']) as [LogEntry, LogEntry, LogEntry];
+
+  it('keeps what came first, is named, and takes what follows on either branch', () => {
     const store = newStore();
     store.accept(dataset, first);
     store.accept(dataset, second);
-    expect(codeOf(store.accept(dataset, otherSecond))).toBe('LOG_FORKED');
+    expect(codeOf(store.accept(dataset, otherThird))).toBe('LOG_SIGNATURE');
+    expect(codeOf(store.accept(dataset, otherSecond))).toBe('forked');
     expect(store.forkedAuthors(dataset)).toEqual([alice.node]);
-    expect(codeOf(store.accept(dataset, third))).toBe('LOG_FORKED');
-    expect(store.read(dataset, alice.node, 2, 2, 1)[0]!.body).toEqual(second.body);
+    expect(codeOf(store.accept(dataset, otherSecond))).toBe('branch-known');
+    expect(codeOf(store.accept(dataset, otherThird))).toBe('branched');
+    expect(codeOf(store.accept(dataset, third))).toBe('stored');
+    expect(store.read(dataset, alice.node, 1, 9, 1e6)).toEqual([first, second, third]);
+    const [branch] = store.branches(dataset, alice.node);
+    expect(branch).toMatchObject({ after: 1, length: 3, isOwn: false });
+    expect(store.readBranch(alice.node, branch!)).toMatchObject([otherSecond, otherThird]);
+  });
+
+  it('is refused entries of a branch that its author did not sign', () => {
+    const store = newStore();
+    for (const entry of [first, second, otherSecond]) store.accept(dataset, entry);
+    expect(codeOf(store.accept(dataset, { ...otherThird, signature: first.signature }))).toBe('LOG_SIGNATURE');
+    expect(codeOf(store.accept(dataset, { ...otherSecond, body: utf8('forged') }))).toBe('LOG_SIGNATURE');
+    expect(store.branches(dataset, alice.node)).toHaveLength(1);
+  });
+
+  it('takes a branch in the place of what it has, which is a branch then, and goes on there', () => {
+    const store = newStore();
+    for (const entry of [first, second, third, otherSecond, otherThird]) store.accept(dataset, entry);
+    store.adopt(dataset, alice.node, store.branches(dataset, alice.node)[0]!, false);
+    expect(store.read(dataset, alice.node, 1, 9, 1e6)).toEqual([first, otherSecond, otherThird]);
+    const [given] = store.branches(dataset, alice.node);
+    expect(given).toMatchObject({ after: 1, length: 3, isOwn: false });
+    expect(store.readBranch(alice.node, given!)).toMatchObject([second, third]);
+    const [, , , otherFourth] = written(['a', 'B', 'C', 'D']) as LogEntry[];
+    expect(codeOf(store.accept(dataset, otherFourth!))).toBe('stored');
+    expect(codeOf(store.accept(dataset, third))).toBe('branch-known');
+    store.settle(dataset, alice.node, [given!]);
+    expect([store.forkedAuthors(dataset), store.branches(dataset, alice.node)]).toEqual([[], []]);
+    const reader = newStore();
+    for (const entry of store.read(dataset, alice.node, 1, 9, 1e6)) expect(codeOf(reader.accept(dataset, entry))).toBe('stored');
+  });
+
+  it('is known to be mended to the author who gave a branch up, and keeps it', () => {
+    const store = newStore();
+    for (const entry of [first, second, otherSecond]) store.accept(dataset, entry);
+    store.adopt(dataset, alice.node, store.branches(dataset, alice.node)[0]!, true);
+    store.settle(dataset, alice.node, store.branches(dataset, alice.node));
+    expect(store.forkedAuthors(dataset)).toEqual([]);
+    expect(codeOf(store.accept(dataset, second))).toBe('branch-known');
+    expect(codeOf(store.accept(dataset, third))).toBe('branched');
+  });
+
+  it('keeps a limited number of branches, and says so of more', () => {
+    const store = newStore();
+    for (const entry of [first, second]) store.accept(dataset, entry);
+    const codes = Array.from({ length: limits.branchesPerLogMax + 1 }, (_, index) =>
+      codeOf(store.accept(dataset, written(['a', `other ${index}`])[1]!)),
+    );
+    expect(codes).toEqual([...Array.from({ length: limits.branchesPerLogMax }, () => 'forked'), 'LOG_FORKED']);
+  });
+
+  it('has other heads where it has other entries, though as many', () => {
+    const [one, other] = [newStore(), newStore()];
+    for (const entry of [first, second]) one.accept(dataset, entry);
+    for (const entry of [first, otherSecond]) other.accept(dataset, entry);
+    expect(one.lengths(dataset)).toEqual(other.lengths(dataset));
+    expect(one.heads(dataset)).not.toEqual(other.heads(dataset));
   });
 
   it('is not what a forged second entry makes of it', () => {

@@ -99,3 +99,16 @@ describe('tags', () => {
     expect([isTagName('ok'), isTagName(''), isTagName('\ud800'), isTagName('x'.repeat(257))]).toEqual([true, false, false, false]);
   });
 });
+
+describe('tags that their author takes back', () => {
+  it('are gone, and what was removed can be set anew', () => {
+    const book = new TagBook(openSqliteCatalog(':memory:'));
+    for (const entry of [set(a, 1, 'x'), set(b, 4, 'y'), set(a, 2, 'w'), remove(a, 3, { author: a, sequence: 2 }), set(a, 4, 'z')])
+      take(book, entry);
+    expect(book.tags(dataset).map(({ name }) => name)).toEqual(['x', 'z', 'y']);
+    book.retract(dataset, a, 1);
+    expect(book.tags(dataset).map(({ name }) => name)).toEqual(['x', 'y']);
+    take(book, set(a, 2, 'w'));
+    expect(book.tags(dataset).map(({ name }) => name)).toEqual(['x', 'w', 'y']);
+  });
+});

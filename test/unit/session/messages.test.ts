@@ -52,6 +52,9 @@ const examples: Message[] = [
   { type: 'refused', code: 'INVITE_USED', message: 'It was used.' },
   { type: 'progress', number: 3, storedBytes: 123_456_789 },
   { type: 'addresses', members: [{ node: '0123456789abcdef' as ShortName, addresses: ['udp://10.0.0.2:7077'] }] },
+  { type: 'heads', digest: bytes(4, 1), heads: [] },
+  { type: 'heads', digest: bytes(4, 1), heads: [{ dataset, hashes: bytes(8, 2) }] },
+  { type: 'entries', dataset, author, first: 7, entries: [{ body: bytes(3, 1), signature: bytes(64, 2) }], isBranch: true },
   { type: 'base-query', number: 3, group: 7, query: bytes(40, 4) },
   { type: 'base-blocks', number: 3, group: 7, answer: bytes(0, 0) },
 ];

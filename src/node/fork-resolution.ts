@@ -1,0 +1,223 @@
+import { equalBytes } from '../core/bytes.ts';
+import type { DatasetId, NodeId } from '../core/identifiers.ts';
+import type { Moment } from '../core/time.ts';
+import { decodeEntryBody, type EntryBody, encodeEntryBody } from '../datasets/entry-body.ts';
+import type { FileIndex } from '../datasets/file-index.ts';
+import { branchName, decodeForkStatement, encodeForkStatement, type ForkStatement } from '../datasets/fork-statement.ts';
+import type { HybridInstant } from '../datasets/hybrid-clock.ts';
+import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
+import type { BranchEntry, LogBranch } from '../datasets/log-branches.ts';
+import { decodeTagOperation, encodeTagOperation, type TagBook } from '../datasets/tags.ts';
+import { renameDots } from '../datasets/tree-row.ts';
+import { workingTreeSchema } from '../datasets/tree-schema.ts';
+import type { WantList } from '../forwarding/want-list.ts';
+import type { Catalog } from '../ports/catalog.ts';
+import type { BranchedEntries } from './encounter.ts';
+import type { Identity } from './identity.ts';
+import type { NodeEvent } from './node-event.ts';
+
+/**
+ * Mends logs that forked, so that everything that was signed on any branch is visible everywhere, in one log.
+ *
+ * A computer that was set back to a backup has lost entries that others hold. If it hears of them before it writes, they come back like any others. If it wrote first, its log has two branches, and it alone can mend
+ * that: when a peer shows it a branch that it does not know, it takes that one for its log, because the team builds on it, and writes its own entries of the meantime anew behind it. They are kept as a
+ * branch of its own, so that it knows them again. A statement in the log (`fork-statement.ts`) says which entries stand where now; whoever holds the other branch takes the log in its place.
+ *
+ * Revisions are named by author and number, so two branches use one name for two things. Where somebody replaced a revision of a branch that was given up, and the log has a revision of the same path under
+ * that number, the replacement counts for that one: it is not a head then, and stands in the history.
+ */
+
+/** What mending reads and writes. */
+export interface ForkResolutionParts {
+  readonly identity: Identity;
+  readonly catalog: Catalog;
+  readonly logs: LogStore;
+  readonly index: FileIndex;
+  readonly tags: TagBook;
+  readonly wants: WantList;
+}
+
+/** What follows from mending. */
+export interface ForkListener {
+  /** An entry of the log is to be understood. */
+  apply(dataset: DatasetId, entry: LogEntry, body: EntryBody): void;
+  /** The instant of something that is written now. */
+  instant(now: Moment): HybridInstant;
+  /** Other things stand at these paths than before, perhaps, and the log is another. */
+  changed(dataset: DatasetId, paths: ReadonlySet<string>): void;
+  report(event: NodeEvent): void;
+}
+
+/** The mending of one node. Part of the caller's transaction. */
+export class ForkResolution {
+  readonly #parts: ForkResolutionParts;
+  readonly #listener: ForkListener;
+
+  constructor(parts: ForkResolutionParts, listener: ForkListener) {
+    this.#parts = parts;
+    this.#listener = listener;
+    // It is written to, and there is a tree only where a directory is attached.
+    parts.catalog.migrate(workingTreeSchema);
+  }
+
+  /**
+   * Entries of a branch came. The author takes the one that is a peer's copy of its log when it has as many entries as the peer said: what it writes behind them is to stay there. One that a peer has beside its
+   * copy it only writes anew, because the team does not build on it.
+   */
+  consider(dataset: DatasetId, { author, claimed, last }: BranchedEntries, now: Moment): void {
+    const { identity, logs } = this.#parts;
+    if (author !== identity.node) {
+      this.heard(dataset, author, now);
+      return;
+    }
+    for (const branch of logs.branches(dataset, author)) {
+      if (branch.isOwn || last <= branch.after || last > branch.length) continue;
+      if (claimed === undefined) logs.claim(branch);
+      else if (branch.length >= claimed) this.#takeBack(dataset, branch, now);
+    }
+    this.#writeAnew(dataset, now);
+    this.#settle(dataset, author, logs.branches(dataset, author));
+  }
+
+  /** The log of somebody else, or a branch of it, says more than before: perhaps that a branch was written anew. */
+  heard(dataset: DatasetId, author: NodeId, now: Moment): void {
+    const { identity, logs } = this.#parts;
+    if (author === identity.node) return;
+    this.#dropCovered(dataset, author);
+    for (const branch of logs.branches(dataset, author)) this.#follow(dataset, author, branch, now);
+    this.#dropCovered(dataset, author);
+  }
+
+  /** The author: takes a branch that it does not know for its log. */
+  #takeBack(dataset: DatasetId, branch: LogBranch, now: Moment): void {
+    const { logs, identity } = this.#parts;
+    // An earlier one may have taken this one along.
+    if (!logs.branches(dataset, identity.node).some(({ id, isOwn }) => id === branch.id && !isOwn)) return;
+    this.#exchange(dataset, identity.node, branch, now);
+  }
+
+  /** The author: writes entries of its own branches anew that it has not written anew yet. */
+  #writeAnew(dataset: DatasetId, now: Moment): void {
+    const { identity, logs, catalog } = this.#parts;
+    const author = identity.node;
+    for (const branch of logs.branches(dataset, author)) {
+      const entries = logs.readBranch(author, branch);
+      const [first] = entries;
+      const open = entries.filter(({ rewrittenAs }) => rewrittenAs === undefined);
+      const [from, to] = [open[0]?.sequence, open.at(-1)?.sequence];
+      if (!branch.isOwn || first === undefined || from === undefined || to === undefined) continue;
+      const renamed = new Map(entries.flatMap(({ sequence, rewrittenAs }) => (rewrittenAs === undefined ? [] : [[sequence, rewrittenAs]])));
+      const as = logs.length(dataset, author) + 1;
+      for (const [index, { sequence }] of open.entries()) renamed.set(sequence, as + index);
+      for (const entry of open) {
+        this.#append(dataset, renamedBody(entry, renamed));
+        logs.noteRewritten(branch, entry.sequence, renamed.get(entry.sequence) as number);
+      }
+      const payload = encodeForkStatement({ after: branch.after, branch: branchName(first), from, to, as });
+      const statement: EntryBody = { kind: 'fork', instant: this.#listener.instant(now), clockQuality: 'unknown', payload };
+      this.#append(dataset, encodeEntryBody(statement, author));
+      renameDots(catalog, dataset, author, renamed);
+      this.#listener.changed(dataset, new Set());
+      this.#listener.report({ type: 'fork-mended', dataset, author, entries: open.length });
+    }
+  }
+
+  /** Somebody else: takes a branch for the log, if its author says on it that it has written our copy's entries anew. */
+  #follow(dataset: DatasetId, author: NodeId, branch: LogBranch, now: Moment): void {
+    const { logs, catalog } = this.#parts;
+    const [first] = logs.read(dataset, author, branch.after + 1, branch.after + 1, 1);
+    const statements = first === undefined ? [] : statementsAbout(logs.readBranch(author, branch), branch.after, branchName(first));
+    const given = logs.length(dataset, author);
+    const renamed = new Map<number, number>();
+    for (let sequence = branch.after + 1; sequence <= given; sequence++) {
+      const as = positionOf(sequence, statements);
+      if (as === undefined) return;
+      renamed.set(sequence, as);
+    }
+    this.#exchange(dataset, author, branch, now);
+    renameDots(catalog, dataset, author, renamed);
+    this.#listener.report({ type: 'fork-mended', dataset, author, entries: given - branch.after });
+  }
+
+  /** Somebody else: drops branches of which the log says that they were written anew in it. */
+  #dropCovered(dataset: DatasetId, author: NodeId): void {
+    const { logs } = this.#parts;
+    const settled: LogBranch[] = [];
+    for (const branch of logs.branches(dataset, author)) {
+      const entries = logs.readBranch(author, branch);
+      const [first] = entries;
+      const rest = logs.read(dataset, author, branch.after + 1, logs.length(dataset, author), Infinity);
+      const statements = first === undefined ? [] : statementsAbout(rest, branch.after, branchName(first));
+      if (entries.every(({ sequence }) => positionOf(sequence, statements) !== undefined)) settled.push(branch);
+    }
+    if (settled.length > 0) this.#settle(dataset, author, settled);
+  }
+
+  #settle(dataset: DatasetId, author: NodeId, branches: readonly LogBranch[]): void {
+    this.#parts.logs.settle(dataset, author, author === this.#parts.identity.node ? branches.filter(({ isOwn }) => isOwn) : branches);
+  }
+
+  /** Has a branch take the place of what our copy of a log has behind its beginning. */
+  #exchange(dataset: DatasetId, author: NodeId, branch: LogBranch, now: Moment): void {
+    const { logs, index, tags, wants, identity } = this.#parts;
+    const paths = new Set<string>();
+    for (const { path, sequence } of index.retract(dataset, author, branch.after, now.wallMs)) {
+      wants.removeRevision(dataset, author, sequence, path);
+      paths.add(path);
+    }
+    tags.retract(dataset, author, branch.after);
+    logs.adopt(dataset, author, branch, author === identity.node);
+    for (const entry of logs.read(dataset, author, branch.after + 1, branch.length, Infinity)) {
+      const body = decodeEntryBody(entry.body, author);
+      if (body.ok) this.#listener.apply(dataset, entry, body.value);
+    }
+    this.#listener.changed(dataset, paths);
+  }
+
+  #append(dataset: DatasetId, bytes: Uint8Array): void {
+    const { identity, logs } = this.#parts;
+    const entry = logs.append(dataset, identity.node, identity.signingKey, bytes);
+    const body = decodeEntryBody(bytes, identity.node);
+    if (body.ok) this.#listener.apply(dataset, entry, body.value);
+  }
+}
+
+/** What an entry says, with the entries of its own branch by their new names. One that is not understood is written anew as it is. */
+function renamedBody({ body, author }: BranchEntry, renamed: ReadonlyMap<number, number>): Uint8Array {
+  const decoded = decodeEntryBody(body, author);
+  if (!decoded.ok) return body;
+  const newName = (dot: Dot): Dot => (dot.author === author ? { author, sequence: renamed.get(dot.sequence) ?? dot.sequence } : dot);
+  if (decoded.value.kind === 'files') {
+    const changes = decoded.value.changes.map((change) => ({ ...change, superseded: change.superseded.map(newName) }));
+    return encodeEntryBody({ ...decoded.value, changes }, author);
+  }
+  if (decoded.value.kind === 'tag') {
+    const operation = decodeTagOperation(decoded.value.payload);
+    if (!operation.ok || operation.value.type !== 'remove') return body;
+    return encodeEntryBody(
+      { ...decoded.value, payload: encodeTagOperation({ type: 'remove', tag: newName(operation.value.tag) }) },
+      author,
+    );
+  }
+  if (decoded.value.kind !== 'fork') return body;
+  const statement = decodeForkStatement(decoded.value.payload);
+  if (!statement.ok) return body;
+  const as = renamed.get(statement.value.as) ?? statement.value.as;
+  return encodeEntryBody({ ...decoded.value, payload: encodeForkStatement({ ...statement.value, as }) }, author);
+}
+
+/** What entries of a log say about one branch. */
+function statementsAbout(entries: readonly LogEntry[], after: number, branch: Uint8Array): ForkStatement[] {
+  return entries.flatMap(({ body, author }) => {
+    const decoded = decodeEntryBody(body, author);
+    if (!decoded.ok || decoded.value.kind !== 'fork') return [];
+    const statement = decodeForkStatement(decoded.value.payload);
+    return statement.ok && statement.value.after === after && equalBytes(statement.value.branch, branch) ? [statement.value] : [];
+  });
+}
+
+/** Where an entry of the branch stands by these statements; `undefined` when none speaks of it. */
+function positionOf(sequence: number, statements: readonly ForkStatement[]): number | undefined {
+  const statement = statements.find(({ from, to }) => from <= sequence && sequence <= to);
+  return statement && statement.as + sequence - statement.from;
+}
