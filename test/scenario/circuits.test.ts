@@ -89,6 +89,7 @@ test('a circuit that nobody uses costs nothing', async () => {
   expect(await camp.world.until(() => connected(coast, valley), minute)).toBe(true);
   await camp.world.runFor(10 * minute);
   const before = camp.nodes.map(({ packetsSent }) => packetsSent);
+  expect(camp.nodes.map(({ node }) => node.nextWakeUp())).toEqual([undefined, undefined, undefined]);
   await camp.world.runFor(6 * hour);
   expect(camp.nodes.map(({ packetsSent }) => packetsSent)).toEqual(before);
   expect(ridge.node.mesh.circuits()).toHaveLength(1);
