@@ -212,7 +212,7 @@ export class Mesh {
       fill(pipe, now);
       const room = Math.max(itemBytesMax, Math.min(messageBytesMax, pipe.tokens - messageOverheadBytes));
       const items = this.#routes
-        .take(neighbour, Math.floor(room / itemBytesMax))
+        .take(neighbour, Math.floor(room / itemBytesMax), now)
         .filter(({ destination }) => pipe.writer.takes(destination));
       if (items.length === 0) continue;
       const bytes = pipe.writer.write(items);

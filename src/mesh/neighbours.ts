@@ -57,6 +57,8 @@ const probesMax = 9;
 const mistakeRatio = 0.005;
 /** A neighbour heard so recently is not suspected. */
 const freshMs = 150;
+/** A node is told no more often than this that others may have lost it. */
+const doubtMs = 1000;
 /** How long a loss is held against a neighbour, and how long it has to stay for the second one. */
 const flapMemoryMs = 60_000;
 const settleMsMin = 500;
@@ -86,6 +88,7 @@ export class Neighbours {
   readonly #entries = new Map<ShortName, Entry>();
   readonly #lossesOf = new Map<ShortName, MonotonicMs[]>();
   readonly #outputs: NeighbourOutput[] = [];
+  #doubtedAt = -Infinity as MonotonicMs;
 
   constructor(self: ShortName, random: Random) {
     this.#self = self;
@@ -168,10 +171,14 @@ export class Neighbours {
     }
   }
 
-  /** Somebody else lost a neighbour. */
+  /** Somebody lost a node that may be a neighbour, or lost this one. */
   rumour(name: ShortName, now: MonotonicMs): void {
     const entry = this.#entries.get(name);
     if (entry !== undefined) this.#suspect(entry, later(entry.heardAt, freshMs) <= now, now);
+    if (name === this.#self && later(this.#doubtedAt, doubtMs) <= now) {
+      this.#doubtedAt = now;
+      this.#suspectAll(now);
+    }
   }
 
   /** The time has come. */
@@ -183,8 +190,7 @@ export class Neighbours {
       else if (entry.probes < probesNeeded(entry.quality)) this.#probe(entry, now);
       else {
         this.#lose(entry, now);
-        // Perhaps it is this node that moved, or its radio: then others are gone, too.
-        for (const other of this.#entries.values()) if (other.inUse) this.#suspect(other, later(other.heardAt, freshMs) <= now, now);
+        this.#suspectAll(now);
       }
     }
   }
@@ -229,6 +235,12 @@ export class Neighbours {
 
   #suspect(entry: Entry, stale: boolean, now: MonotonicMs): void {
     if (stale && entry.state === 'heard' && entry.probes === 0) this.#probe(entry, now);
+  }
+
+  /** Perhaps it is this node that moved, or its radio: then others are gone, too. */
+  #suspectAll(now: MonotonicMs): void {
+    for (const entry of this.#entries.values())
+      if (entry.inUse && rateOf(entry.quality) >= periodicRateMin) this.#suspect(entry, later(entry.heardAt, freshMs) <= now, now);
   }
 
   #probe(entry: Entry, now: MonotonicMs): void {

@@ -29,8 +29,8 @@ export interface Neighbour {
   readonly toldWatches: Set<ShortName>;
   /** Destinations that it watches by way of this node. */
   readonly watches: Set<ShortName>;
-  /** Destinations of which something may have to be said. */
-  readonly dirty: Set<ShortName>;
+  /** Destinations of which something may have to be said, and from when on. */
+  readonly dirty: Map<ShortName, MonotonicMs>;
   /** Destinations that are said even if nothing changed. */
   readonly owed: Set<ShortName>;
   readonly requests: Map<ShortName, { readonly seqno: number; readonly hops: number }>;
@@ -49,7 +49,7 @@ export interface Destination {
   /** Since when there has been a better next hop. */
   betterSince: MonotonicMs | undefined;
   /** The sequence number that is asked for, and when it is asked for again. */
-  asking: { readonly seqno: number; repeats: number; at: MonotonicMs | undefined } | undefined;
+  asking: { readonly seqno: number; to: Neighbour; repeats: number; at: MonotonicMs | undefined } | undefined;
   readonly askers: Map<ShortName, { readonly seqno: number; readonly until: MonotonicMs }>;
   passedOn: { readonly seqno: number; readonly at: MonotonicMs } | undefined;
 }

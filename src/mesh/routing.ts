@@ -60,6 +60,10 @@ const newsRatio = 1 / 16;
 const costNewsRatio = 4;
 /** Differences wait so long for others. */
 const coalesceMs = 40;
+/** And so long where a way is only somewhat better or worse than was said. */
+const dampMs = 2000;
+/** More than somewhat. */
+const muchRatio = 1.5;
 /** When a request for a sequence number is repeated, after the one before. */
 const requestRepeatMs = [1000, 2000, 4000] as const;
 /** Requests of others are remembered for this long. */
@@ -106,7 +110,7 @@ export class RouteTable {
       told: new Map(),
       toldWatches: new Set(),
       watches: new Set(),
-      dirty: new Set([this.#self, ...this.#destinations.keys()]),
+      dirty: new Map([this.#self, ...this.#destinations.keys()].map((each) => [each, now])),
       owed: new Set(),
       requests: new Map(),
       dueAt: now,
@@ -139,7 +143,7 @@ export class RouteTable {
     this.#selectAll(now);
   }
 
-  /** What a neighbour said. Gives the destinations that it can reach less well than before: perhaps it lost them. */
+  /** What a neighbour said. Gives the destinations that it can reach less well than before: perhaps it lost them. This node itself is one when somebody asks for its sequence number, and so has no way here. */
   receive(name: ShortName, items: readonly RouteItem[], now: MonotonicMs): ShortName[] {
     const neighbour = this.#neighbours.get(name);
     const worse: ShortName[] = [];
@@ -147,8 +151,10 @@ export class RouteTable {
     for (const item of items) {
       if (item.type === 'update') {
         if (this.#update(neighbour, item, now)) worse.push(item.destination);
-      } else if (item.type === 'request') this.#request(neighbour, item, now);
-      else {
+      } else if (item.type === 'request') {
+        this.#request(neighbour, item, now);
+        if (item.destination === this.#self) worse.push(this.#self);
+      } else {
         if (item.type === 'unwatch') neighbour.watches.delete(item.destination);
         else if (this.#knows(item.destination)) neighbour.watches.add(item.destination);
         this.#watchChanged(item.destination, now);
@@ -201,8 +207,8 @@ export class RouteTable {
     return neighbour === undefined || neighbour.cost === unreachable ? undefined : neighbour.dueAt;
   }
 
-  /** Takes what is to be said to a neighbour, so many items at most, the most urgent first. What is taken counts as said. */
-  take(name: ShortName, itemsMax: number): RouteItem[] {
+  /** Takes what is to be said to a neighbour by now, so many items at most, the most urgent first. What is taken counts as said. */
+  take(name: ShortName, itemsMax: number, now: MonotonicMs): RouteItem[] {
     const neighbour = this.#neighbours.get(name);
     const items: RouteItem[] = [];
     if (neighbour === undefined) return items;
@@ -212,7 +218,8 @@ export class RouteTable {
       neighbour.requests.delete(destination);
     }
     for (const urgent of [true, false]) {
-      for (const each of neighbour.dirty) {
+      for (const [each, at] of neighbour.dirty) {
+        if (at > now) continue;
         if (items.length >= itemsMax) return items;
         const gone = (this.#destinations.get(each)?.metric ?? 0) === unreachable;
         if (urgent && !gone && !neighbour.owed.has(each) && each !== this.#self) continue;
@@ -221,6 +228,7 @@ export class RouteTable {
       }
     }
     neighbour.dueAt = undefined;
+    for (const at of neighbour.dirty.values()) if (neighbour.dueAt === undefined || at < neighbour.dueAt) neighbour.dueAt = at;
     return items;
   }
 
@@ -411,9 +419,19 @@ export class RouteTable {
   }
 
   #soil(neighbour: Neighbour, name: ShortName, now: MonotonicMs, urgent = false): void {
-    neighbour.dirty.add(name);
-    const at = urgent ? now : later(now, coalesceMs);
+    const at = later(now, urgent ? 0 : this.#patienceMs(neighbour, name));
+    const before = neighbour.dirty.get(name);
+    if (before !== undefined && before <= at) return;
+    neighbour.dirty.set(name, at);
     if (neighbour.dueAt === undefined || at < neighbour.dueAt) neighbour.dueAt = at;
+  }
+
+  /** How long a difference may wait for others. */
+  #patienceMs(neighbour: Neighbour, name: ShortName): number {
+    const told = neighbour.told.get(name)?.metric ?? unreachable;
+    const metric = this.#destinations.get(name)?.metric ?? unreachable;
+    if (told === unreachable || metric === unreachable) return coalesceMs;
+    return Math.max(metric / told, told / metric) >= muchRatio ? coalesceMs : dampMs;
   }
 
   // Sequence numbers.
@@ -446,8 +464,12 @@ export class RouteTable {
       return;
     }
     const seqno = feasible.seqno + 1;
-    if (destination.asking?.seqno === seqno) return;
-    destination.asking = { seqno, repeats: 0, at: later(now, requestRepeatMs[0]) };
+    const { asking } = destination;
+    if (asking?.seqno === seqno) {
+      // Who was asked is gone, or says that it is the wrong one: the next one is.
+      if (asking.at === undefined || candidates.some((each) => each.neighbour === asking.to)) return;
+      asking.to = barred;
+    } else destination.asking = { seqno, to: barred, repeats: 0, at: later(now, requestRepeatMs[0]) };
     this.#sendRequest(barred, name, seqno, requestHopsMax, now);
   }
 

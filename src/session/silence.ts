@@ -6,7 +6,7 @@ import type { RoundTrip } from './round-trip.ts';
  * How long to wait for a peer that owes an answer, and what to do meanwhile.
  *
  * The first two probes repeat what is under way, as a lost last packet has nothing behind it that would show the loss (RFC 9002 section 6.2). After that they are pings, at intervals that
- * grow with the silence: a 150th of it, between 0.4 and 30 seconds, and never more than a tenth of the link's rate. So the end of an outage of a minute is noticed within half a second, and an outage of
+ * double from the round trip's time-out to 0.4 seconds and then grow with the silence, a 150th of it, up to 30 seconds, and never more than a tenth of the link's rate. So the end of an outage of a minute is noticed within half a second, and an outage of
  * hours costs next to nothing. A peer that is heard, or whose round trip has never been measured, is probed with exponential back-off instead: it is there, or its answer is slow.
  */
 
@@ -102,9 +102,11 @@ export class Silence {
     const backOff = this.#heardAt > this.#probedAt || roundTrip.minMs === undefined;
     const affordableMs = rateBytesPerSecond === undefined ? 0 : (pingBytes / (rateBytesPerSecond * shareOfRate)) * 1000;
     const silentMs = (this.#probedAt - this.#owedSince) * shareOfSilence;
+    const backedOffMs = roundTrip.timeoutMs * 2 ** this.#probes;
+    // Where round trips are short, a packet that was merely lost is not waited for as if the peer were gone.
     const wantedMs = backOff
-      ? roundTrip.timeoutMs * 2 ** this.#probes
-      : Math.max(intervalMsMin, (roundTrip.smoothedMs ?? 0) / 4, affordableMs, silentMs);
+      ? backedOffMs
+      : Math.max(Math.min(intervalMsMin, backedOffMs), (roundTrip.smoothedMs ?? 0) / 4, affordableMs, silentMs);
     return later(this.#probedAt, Math.min(intervalMsMax, wantedMs));
   }
 

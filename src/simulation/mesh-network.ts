@@ -2,7 +2,7 @@ import { invariant } from '../core/assert.ts';
 import type { ShortName } from '../core/identifiers.ts';
 import { type Random, seededRandom } from '../core/random.ts';
 import type { MonotonicMs } from '../core/time.ts';
-import type { LinkQuality } from '../mesh/link-metric.ts';
+import { type LinkQuality, linkCost } from '../mesh/link-metric.ts';
 import { Mesh } from '../mesh/mesh.ts';
 import type { TopologyEvent } from '../mesh/topology.ts';
 
@@ -27,8 +27,9 @@ const handshakeBytes = 262;
 /** How long two nodes in range take to find each other and shake hands. */
 const contactMsMin = 200;
 const contactMsMax = 700;
-/** A packet that was not acknowledged is repeated after this, and then ever more rarely. */
-const repeatMsMin = 200;
+/** A packet that was not acknowledged is repeated after this and two round trips, and then ever more rarely. */
+const repeatMsMin = 100;
+const intervalMs = 400;
 const repeatMsMax = 30_000;
 
 interface Half {
@@ -361,9 +362,14 @@ export class MeshNetwork {
     });
   }
 
-  #pauseMs(link: Link, attempt: number, since: number): number {
-    if (attempt < 2) return (repeatMsMin + 4 * link.model.delayMs) * 2 ** attempt;
-    return Math.min(repeatMsMax, Math.max(400, (this.#nowMs - since) / 150));
+  /** As `session/silence.ts` waits: a time-out, which doubles up to 0.4 seconds, and then ever longer, with no more than a tenth of the rate. */
+  #pauseMs({ model }: Link, attempt: number, since: number): number {
+    const { delayMs, rateBytesPerSecond } = model;
+    const packetMs = (packetBytes * 1000) / rateBytesPerSecond;
+    const timeoutMs = repeatMsMin + 4 * delayMs + 2 * packetMs;
+    if (attempt === 0) return timeoutMs;
+    const wantedMs = Math.max(Math.min(intervalMs, timeoutMs * 2 ** attempt), delayMs / 2, 10 * packetMs, (this.#nowMs - since) / 150);
+    return Math.min(repeatMsMax, wantedMs);
   }
 
   #sendPing(link: Link, session: Session, side: 0 | 1): void {
@@ -505,6 +511,6 @@ function qualityOf({ delayMs, rateBytesPerSecond, lossRatio }: MeshLinkModel): L
   return { rateBytesPerSecond, rttMs: 2 * delayMs, lossRatio };
 }
 
-function costOf({ delayMs, rateBytesPerSecond, lossRatio }: MeshLinkModel): number {
-  return (16_384_000 / rateBytesPerSecond + delayMs) / (1 - lossRatio);
+function costOf(model: MeshLinkModel): number {
+  return linkCost(qualityOf(model));
 }

@@ -9,7 +9,8 @@ describe('the cost of a link', () => {
 
   it('grows with the packets that have to be sent again, and with what they cost the owner', () => {
     const link = { rateBytesPerSecond: 16_384, rttMs: 0 };
-    expect(linkCost({ ...link, lossRatio: 0.5 })).toBe(2000);
+    // Twice the transmission, and ten and a half times a pause before something is sent again.
+    expect(linkCost({ ...link, lossRatio: 0.5 })).toBe(2540);
     expect(linkCost({ ...link, lossRatio: 0, penaltyMs: 500 })).toBe(1500);
   });
 
