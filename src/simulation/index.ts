@@ -4,6 +4,20 @@
 export { type CampaignOptions, runCampaign, type Verdict } from './campaign.ts';
 export { type CampaignPlan, type CampaignScale, drawPlan, without } from './campaign-plan.ts';
 export { type CampName, camps } from './camps.ts';
+export { godwitCarrying } from './carrying-agent.ts';
+export { fifoEpidemic, prophet, sprayAndWait, subscribersOnly } from './carrying-baselines.ts';
+export {
+  type CarriageAgent,
+  type CarriageConditions,
+  type CarriageDigest,
+  type CarriageFigures,
+  type CarriageItem,
+  type CarriagePolicy,
+  type CarriageWorkload,
+  drawCarriage,
+  reachablePairs,
+  simulateCarriage,
+} from './carrying-simulation.ts';
 export {
   brokenPromises,
   converged,
@@ -18,7 +32,19 @@ export {
   unnoticedForks,
   wrongHeads,
 } from './checkers.ts';
+export { type ContactTrace, type ContactTraceOptions, contactTraceOf, readContactTrace, type TraceContact } from './contact-trace.ts';
+export {
+  type Herd,
+  herdTrace,
+  type Shipping,
+  shippingTrace,
+  type VehicleLoop,
+  vehicleLoopTrace,
+  type WorkingDay,
+  workingDayTrace,
+} from './contact-trace-generators.ts';
 export { type DeclaredOffset, declaredTimeZones } from './declared-time-zones.ts';
+export { DeliveryWatch } from './delivery-watch.ts';
 export { DiskFaults } from './disk-faults.ts';
 export { type ContractCheck, type DriverBench, driverContract } from './driver-contract.ts';
 export { GpsdReplay, type GpsdReplayOptions } from './gpsd-replay.ts';
@@ -66,6 +92,8 @@ export { SeriesWork } from './series-work.ts';
 export { report, type ShrunkCase, shrink } from './shrinking.ts';
 export type { LinkFaultCounts, LinkTraffic, LinkWindow, SimulatedLink } from './simulated-link.ts';
 export type { ComputerBackup, SimulatedExport, SimulatedNode, SimulatedNodeOptions } from './simulated-node.ts';
+export { type Stay, traceOfStays } from './stays.ts';
+export { TimeRespectingReach } from './time-respecting-reach.ts';
 export type { Trace } from './trace.ts';
 export { UsbStick } from './usb-stick.ts';
 export type { BurstLoss, LinkModel, Outage } from './virtual-link.ts';

@@ -1,0 +1,195 @@
+import type { ShortName } from '../core/identifiers.ts';
+import type { MonotonicMs } from '../core/time.ts';
+import { Itinerary, type PlannedMeeting } from './itinerary.ts';
+
+/**
+ * Whom a node meets how often, learned from its own meetings and from what those it met told of theirs.
+ *
+ * A meeting is worth something when it is one of many spread over time: ten contacts within an hour say no more of tomorrow than one. So the history keeps, for each peer, the sum of the squares of the gaps in which the peer
+ * was away. With a history of length T and that sum S, T²/S - 1 is the number of meetings that, evenly spread, would make somebody who turns up at any moment wait as long as these did (the waiting time paradox: Feller, "An
+ * Introduction to Probability Theory", volume II, I.4). Divided by T it is a rate, which holds for buses every ten minutes and ships every ten weeks alike; there is no unit of time to set.
+ *
+ * Beyond direct meetings, every node tells how long it expects something to take to each destination by whomever it meets; that is a distance vector of delays. It only puts carriers in an order, so neither loops nor stale
+ * entries do harm; what was heard long ago counts as so much later.
+ */
+
+/** What a node tells of one other: how long it is until it meets it itself, and how long something takes there at best. */
+export interface MeetingEntry {
+  readonly node: ShortName;
+  /** Milliseconds between evenly spread meetings; infinite: it was never met. */
+  readonly intervalMs: number;
+  /** Expected delay by whomever it meets, in milliseconds; at most the interval, unless a meeting is planned. */
+  readonly delayMs: number;
+}
+
+/** Peers that are remembered; beyond it those not met for longest are forgotten. */
+export const meetingPeersMax = 200;
+/** Entries that are told in one contact: what is planned, who was met last, and what was heard of last. */
+export const meetingEntriesMax = 100;
+
+/** A history is shortened by half when it is longer than this, so that seasons are forgotten. */
+const spanMsMax = 56 * 86_400_000;
+/** What a single meeting is worth, however little it says, and what somebody is who is always there. */
+const meetingsMin = 0.1;
+const meetingsMax = 1000;
+/** Before a history is this long, nothing is concluded from it. */
+const spanMsMin = 1000;
+
+interface Peer {
+  firstAt: MonotonicMs;
+  /** When it was seen last; of no meaning while it is here. */
+  leftAt: MonotonicMs;
+  /** Contacts that are open. */
+  contacts: number;
+  /** Sum of the squares of all closed gaps, in square milliseconds. */
+  squares: number;
+  /** Meetings in a millisecond that it told of others. */
+  told: ReadonlyMap<ShortName, number>;
+}
+
+interface Path {
+  readonly via: ShortName;
+  readonly delayMs: number;
+  readonly heardAt: MonotonicMs;
+}
+
+/** The history of one node. */
+export class MeetingHistory {
+  readonly #self: ShortName;
+  readonly #itinerary = new Itinerary();
+  #beganAt: MonotonicMs;
+  /** In the order of their last meeting. */
+  readonly #peers = new Map<ShortName, Peer>();
+  /** In the order in which they were heard of. */
+  readonly #paths = new Map<ShortName, Path>();
+
+  constructor(self: ShortName, now: MonotonicMs) {
+    this.#self = self;
+    this.#beganAt = now;
+  }
+
+  /** Replaces the meetings that are planned. */
+  plan(meetings: readonly PlannedMeeting[]): void {
+    this.#itinerary.declare(meetings);
+  }
+
+  /** How long this node has been watching, in milliseconds. */
+  spanMs(now: MonotonicMs): number {
+    return Math.max(spanMsMin, now - this.#beganAt);
+  }
+
+  /** A contact begins; several with one peer may be open. */
+  met(peer: ShortName, now: MonotonicMs): void {
+    this.#shorten(now);
+    const known = this.#peers.get(peer) ?? { firstAt: now, leftAt: this.#beganAt, contacts: 0, squares: 0, told: new Map() };
+    if (known.contacts === 0) known.squares += (now - known.leftAt) ** 2;
+    known.contacts++;
+    this.#peers.delete(peer);
+    this.#peers.set(peer, known);
+    for (const [name, { contacts }] of this.#peers) {
+      if (this.#peers.size <= meetingPeersMax) break;
+      if (contacts === 0) this.#peers.delete(name);
+    }
+  }
+
+  /** A contact ended. */
+  left(peer: ShortName, now: MonotonicMs): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined || known.contacts === 0) return;
+    known.contacts--;
+    known.leftAt = now;
+  }
+
+  /** A peer that is here told of its meetings. */
+  learn(peer: ShortName, entries: readonly MeetingEntry[], now: MonotonicMs): void {
+    const known = this.#peers.get(peer);
+    if (known === undefined) return;
+    known.told = new Map(entries.map(({ node, intervalMs }) => [node, 1 / Math.max(1, intervalMs)]));
+    const thereMs = 1 / this.rate(peer, now);
+    for (const { node, delayMs } of entries) {
+      if (node === this.#self || delayMs === Number.POSITIVE_INFINITY) continue;
+      const path = this.#paths.get(node);
+      const offered: Path = { via: peer, delayMs: thereMs + delayMs, heardAt: now };
+      if (path !== undefined && path.via !== peer && offered.delayMs >= agedMs(path, now)) continue;
+      this.#paths.delete(node);
+      this.#paths.set(node, offered);
+    }
+    for (const name of this.#paths.keys()) {
+      if (this.#paths.size <= meetingPeersMax) break;
+      this.#paths.delete(name);
+    }
+  }
+
+  /** Evenly spread meetings with a peer in a millisecond; 0 when it was never met. */
+  rate(peer: ShortName, now: MonotonicMs): number {
+    const known = this.#peers.get(peer);
+    if (known === undefined) return 0;
+    const spanMs = this.spanMs(now);
+    const squares = known.squares + (known.contacts > 0 ? 0 : now - known.leftAt) ** 2;
+    const meetings = squares === 0 ? meetingsMax : spanMs ** 2 / squares - 1;
+    return Math.min(meetingsMax, Math.max(meetingsMin, meetings)) / spanMs;
+  }
+
+  /** The same between two others, as far as either told. */
+  rateBetween(a: ShortName, b: ShortName): number {
+    return Math.max(this.#peers.get(a)?.told.get(b) ?? 0, this.#peers.get(b)?.told.get(a) ?? 0);
+  }
+
+  /**
+   * Meetings in a millisecond to expect with somebody who was never met, in a team of that many members: the share of strangers that became acquaintances in the second half of the history goes on to do so. Where everybody
+   * meets everybody this is much, long before any pair has met twice; where the same few meet over and over it soon is nothing.
+   */
+  rateOfStrangers(members: number, now: MonotonicMs): number {
+    const spanMs = this.spanMs(now);
+    let before = 0;
+    for (const { firstAt } of this.#peers.values()) if (firstAt <= now - spanMs / 2) before++;
+    return (2 * (this.#peers.size - before)) / Math.max(1, members - 1 - before) / spanMs;
+  }
+
+  /** How long something that is here takes to a node, as far as can be expected; infinite when nobody here has heard of it. */
+  delayMs(node: ShortName, now: MonotonicMs): number {
+    const path = this.#paths.get(node);
+    return Math.min(this.#ownDelayMs(node, now), path === undefined ? Number.POSITIVE_INFINITY : agedMs(path, now));
+  }
+
+  /** What to tell a peer: `meetingEntriesMax` destinations at most, and no way through the one who is told. */
+  entriesFor(peer: ShortName, now: MonotonicMs): MeetingEntry[] {
+    const entries: MeetingEntry[] = [];
+    for (const node of new Set([
+      ...this.#itinerary.nodes(now),
+      ...[...this.#peers.keys()].reverse(),
+      ...[...this.#paths.keys()].reverse(),
+    ])) {
+      if (entries.length === meetingEntriesMax) break;
+      if (node === peer) continue;
+      const path = this.#paths.get(node);
+      const pathMs = path === undefined || path.via === peer ? Number.POSITIVE_INFINITY : agedMs(path, now);
+      const delayMs = Math.min(this.#ownDelayMs(node, now), pathMs);
+      if (delayMs < Number.POSITIVE_INFINITY) entries.push({ node, intervalMs: 1 / this.rate(node, now), delayMs });
+    }
+    return entries;
+  }
+
+  /** By this node itself. */
+  #ownDelayMs(node: ShortName, now: MonotonicMs): number {
+    return Math.min(1 / this.rate(node, now), this.#itinerary.delayMs(node, now));
+  }
+
+  /** Halves a history that has grown too long, leaving every rate as it is. */
+  #shorten(now: MonotonicMs): void {
+    const halfMs = (now - this.#beganAt) / 2;
+    if (2 * halfMs <= spanMsMax) return;
+    const beganAt = (now - halfMs) as MonotonicMs;
+    for (const [name, peer] of this.#peers) {
+      const openMs = peer.contacts > 0 ? 0 : now - peer.leftAt;
+      if (openMs >= halfMs) this.#peers.delete(name);
+      else peer.squares = Math.max(0, halfMs ** 2 / (this.rate(name, now) * halfMs + 1) - openMs ** 2);
+    }
+    this.#beganAt = beganAt;
+  }
+}
+
+/** What was heard a while ago counts as so much later. */
+function agedMs(path: Path, now: MonotonicMs): number {
+  return path.delayMs + (now - path.heardAt);
+}
