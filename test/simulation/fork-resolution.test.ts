@@ -10,28 +10,38 @@ class Team {
   readonly world = new World({ seed: 1 });
   dataset: DatasetId = '' as DatasetId;
 
-  static async of(...names: readonly [string, ...string[]]): Promise<Team> {
+  static async of(hub: string, ...others: readonly string[]): Promise<Team> {
     const team = new Team();
-    const { world } = team;
-    for (const name of names) await world.add(name);
-    const [hub, ...others] = names.map((name) => world.node(name)) as [SimulatedNode, ...SimulatedNode[]];
-    hub.node.createTeam('Storbreen');
-    team.dataset = hub.node.createDataset({ name: 'field', kind: 'files', conflictPolicy: 'ask' });
-    await world.finish(hub.node.listen(`udp://${hub.name}:7077`, { keep: true }));
-    for (const node of others) {
-      world.link(hub.name, node.name, { delayMs: 20, rateBytesPerSecond: 100_000 });
-      await world.finish(node.node.listen(`udp://${node.name}:7077`, { keep: true }));
-      await world.finish(node.node.join(hub.node.createInvite({ role: 'coordinator' })));
-      await world.until(() => node.node.datasets().length > 0, 60_000);
-      hub.node.addContact(node.node.id, [`udp://${node.name}:7077`]);
-      node.node.addContact(hub.node.id, [`udp://${hub.name}:7077`]);
-    }
-    for (const node of world.nodes) {
-      node.directory('field');
-      node.node.attach(team.dataset, 'field');
+    const founder = await team.world.add(hub);
+    founder.node.createTeam('Storbreen');
+    team.dataset = founder.node.createDataset({ name: 'field', kind: 'files', conflictPolicy: 'ask' });
+    await team.world.finish(founder.node.listen(`udp://${hub}:7077`, { keep: true }));
+    team.keepDirectory(founder);
+    for (const name of others) {
+      const node = await team.invite(name);
+      founder.node.addContact(node.node.id, [`udp://${name}:7077`]);
     }
     await team.meet();
     return team;
+  }
+
+  /** One more joins over a link to the hub, which does not note where it is. */
+  async invite(name: string): Promise<SimulatedNode> {
+    const { world } = this;
+    const [hub] = world.nodes as [SimulatedNode];
+    const node = await world.add(name);
+    world.link(hub.name, name, { delayMs: 20, rateBytesPerSecond: 100_000 });
+    await world.finish(node.node.listen(`udp://${name}:7077`, { keep: true }));
+    await world.finish(node.node.join(hub.node.createInvite({ role: 'coordinator' })));
+    await world.until(() => node.node.datasets().length > 0, 60_000);
+    node.node.addContact(hub.node.id, [`udp://${hub.name}:7077`]);
+    this.keepDirectory(node);
+    return node;
+  }
+
+  keepDirectory(node: SimulatedNode): void {
+    node.directory('field');
+    node.node.attach(this.dataset, 'field');
   }
 
   get nodes(): readonly SimulatedNode[] {
