@@ -4,7 +4,7 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import { type MeetingEntry, meetingEntriesMax } from './meeting-history.ts';
 
 /**
- * What two nodes tell each other when a contact begins, so that neither sends in vain: one message each way, of 9,218 bytes at most.
+ * What two nodes tell each other when a contact begins, so that neither sends in vain: one message each way, of 9,202 bytes at most.
  *
  * Items are named by tags of four bytes. Two items with one tag would only keep a carrier from being offered one of them in that contact. All numbers are big-endian:
  *

@@ -74,13 +74,13 @@ abstract class StoreAndOffer implements CarriageAgent<HoldingsDigest, number> {
       this.#held.set(item.key, item);
       return;
     }
+    if (item.bytes > this.#spaceBytes) return;
     for (const [key, other] of this.#held) {
       if (this.#carriedBytes + item.bytes <= this.#spaceBytes) break;
       if (this.#isOwn(other)) continue;
       this.#held.delete(key);
       this.#carriedBytes -= other.bytes;
     }
-    if (this.#carriedBytes + item.bytes > this.#spaceBytes) return;
     this.#held.set(item.key, item);
     this.#carriedBytes += item.bytes;
   }

@@ -1,0 +1,93 @@
+import { type ContactTrace, herdTrace, shippingTrace, vehicleLoopTrace, workingDayTrace } from '../src/simulation/index.ts';
+
+/** A drawn trace, and what kind of place it is. */
+export interface CarryingTrace {
+  readonly name: string;
+  /** `dense`: nearly all pairs are served by writers and subscribers alone. */
+  readonly kind: 'sparse' | 'dense';
+  /** The machine's constants were chosen without looking at it. */
+  readonly isHeldOut: boolean;
+  draw(): ContactTrace;
+}
+
+/** People, vehicles and animals, where carriers are needed and where they are waste. */
+export const carryingTraces: readonly CarryingTrace[] = [
+  {
+    name: 'one office, 40 people',
+    kind: 'dense',
+    isHeldOut: false,
+    draw: () => workingDayTrace({ people: 40, days: 5, offices: 1, roomsPerOffice: 8, meetingPlaces: 3, outingRatio: 0.5, seed: 1 }),
+  },
+  {
+    name: 'three herds on little land',
+    kind: 'dense',
+    isHeldOut: false,
+    draw: () => herdTrace({ animals: 30, groups: 3, patchesPerSide: 4, days: 12, changeRatio: 0.2, seed: 5 }),
+  },
+  {
+    name: 'twelve offices, 60 people',
+    kind: 'sparse',
+    isHeldOut: false,
+    draw: () => workingDayTrace({ people: 60, days: 12, offices: 12, roomsPerOffice: 3, meetingPlaces: 20, outingRatio: 0.2, seed: 2 }),
+  },
+  {
+    name: 'twenty offices, 40 people',
+    kind: 'sparse',
+    isHeldOut: false,
+    draw: () => workingDayTrace({ people: 40, days: 14, offices: 20, roomsPerOffice: 4, meetingPlaces: 25, outingRatio: 0.12, seed: 7 }),
+  },
+  {
+    name: 'buses and sites',
+    kind: 'sparse',
+    isHeldOut: false,
+    draw: () => vehicleLoopTrace({ vehicles: 12, routes: 4, stopsPerRoute: 12, sites: 25, days: 6, serviceRatio: 0.7, seed: 3 }),
+  },
+  {
+    name: 'thirteen herds',
+    kind: 'sparse',
+    isHeldOut: false,
+    draw: () => herdTrace({ animals: 40, groups: 13, patchesPerSide: 14, days: 20, changeRatio: 0.03, seed: 6 }),
+  },
+  {
+    name: 'one office, 25 people',
+    kind: 'dense',
+    isHeldOut: true,
+    draw: () => workingDayTrace({ people: 25, days: 8, offices: 1, roomsPerOffice: 4, meetingPlaces: 2, outingRatio: 0.3, seed: 101 }),
+  },
+  {
+    name: 'three routes, many buses',
+    kind: 'dense',
+    isHeldOut: true,
+    draw: () => vehicleLoopTrace({ vehicles: 30, routes: 3, stopsPerRoute: 9, sites: 0, days: 4, serviceRatio: 0.9, seed: 104 }),
+  },
+  {
+    name: 'six herds on little land',
+    kind: 'dense',
+    isHeldOut: true,
+    draw: () => herdTrace({ animals: 50, groups: 6, patchesPerSide: 4, days: 8, changeRatio: 0.3, seed: 106 }),
+  },
+  {
+    name: 'thirty offices, 90 people',
+    kind: 'sparse',
+    isHeldOut: true,
+    draw: () => workingDayTrace({ people: 90, days: 20, offices: 30, roomsPerOffice: 2, meetingPlaces: 30, outingRatio: 0.15, seed: 102 }),
+  },
+  {
+    name: 'six routes, few buses',
+    kind: 'sparse',
+    isHeldOut: true,
+    draw: () => vehicleLoopTrace({ vehicles: 35, routes: 6, stopsPerRoute: 18, sites: 10, days: 10, serviceRatio: 0.25, seed: 103 }),
+  },
+  {
+    name: 'ten herds on much land',
+    kind: 'sparse',
+    isHeldOut: true,
+    draw: () => herdTrace({ animals: 25, groups: 10, patchesPerSide: 20, days: 40, changeRatio: 0.02, seed: 105 }),
+  },
+  {
+    name: 'six ships, thirty ports',
+    kind: 'sparse',
+    isHeldOut: true,
+    draw: () => shippingTrace({ ships: 6, ports: 30, days: 200, portsPerShip: 6, seed: 107 }),
+  },
+];
