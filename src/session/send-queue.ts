@@ -8,7 +8,7 @@ import { varintBytes, WireWriter } from './wire-bytes.ts';
  * What waits to be sent in one session, and in which order it leaves.
  *
  * **Between classes**: a class pre-empts every class behind it, packet by packet. So that none starves, each byte sent past a waiting class earns it `floorShare` of a byte; once that has grown to a
- * packet, the class sends one. A packet that carries emergency or critical bytes is not filled up with lesser ones: on a slow link the filling would delay it.
+ * packet, the class sends one; the next is of the most urgent class again, whoever else has earned a turn. A packet that carries emergency or critical bytes is not filled up with lesser ones: on a slow link the filling would delay it.
  *
  * **Inside a class**: what was lost goes first, then messages and data share the bytes evenly. Messages leave in their order, data in the order it was given.
  *
@@ -134,6 +134,8 @@ export class SendQueue {
   /** Items that were sent and want to hear when they have arrived: the position behind each, ascending. */
   readonly #unreleased = new Fifo<{ readonly end: number; readonly released: () => void }>();
   #nextPosition = 0;
+  /** The last packet was of a class that had earned its turn. */
+  #passedOver = false;
   /** Reused for every packet. */
   #filling = { pieces: [] as Piece[], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
 
@@ -246,18 +248,20 @@ export class SendQueue {
       : this.#class(piece.priority).streamAcknowledged.hasAll(piece.offset, piece.offset + piece.bytes.length);
   }
 
-  /** Index of the class that leads the next packet: the most urgent one, unless another has earned its turn. */
+  /** Index of the class that leads the next packet: the most urgent one, unless another has earned its turn, and not twice in a row. */
   #classToServe(packetBytes: number, classes: number): number {
     let first = -1;
     for (let i = 0; i < classes; i++) {
       const queue = this.#classes[i] as ClassQueue;
       if (!this.#canSend(queue)) queue.credit = 0;
       else if (first < 0) first = i;
-      else if (queue.credit >= packetBytes) {
+      else if (queue.credit >= packetBytes && !this.#passedOver) {
         queue.credit -= packetBytes;
+        this.#passedOver = true;
         return i;
       }
     }
+    this.#passedOver = false;
     return first;
   }
 
