@@ -47,9 +47,9 @@ export const limits = {
   headsPerEntryMax: 64,
   /** Nodes that may write to one dataset. */
   authorsPerDatasetMax: 4096,
-  /** Branches that are kept of a forked log, and entries of each. */
+  /** Branches that are kept of a forked log, and bytes of what came of each: it is in memory at once when it is mended. */
   branchesPerLogMax: 16,
-  branchEntriesMax: 65_536,
+  branchBytesMax: 128 * 1024 * 1024,
   /** Members of a team. */
   membersPerTeamMax: 4096,
   /** Datasets of a team. */

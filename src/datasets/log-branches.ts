@@ -18,6 +18,7 @@ export const branchTables = `CREATE TABLE log_branch (
        after INTEGER NOT NULL,
        length INTEGER NOT NULL,
        head BLOB NOT NULL,
+       bytes INTEGER NOT NULL,
        own INTEGER NOT NULL
      ) STRICT;
      CREATE INDEX log_branch_by_log ON log_branch (log);
@@ -38,6 +39,8 @@ export interface LogBranch {
   /** Number of its last entry. */
   readonly length: number;
   readonly head: Uint8Array;
+  /** Bytes of its entries' bodies that came. */
+  readonly bytes: number;
   /** It was our copy once, and was given up for another: the author's way of knowing its own entries again. */
   readonly isOwn: boolean;
 }
@@ -52,6 +55,7 @@ interface BranchRow {
   after: number;
   length: number;
   head: Uint8Array;
+  bytes: number;
   own: number;
 }
 
@@ -66,7 +70,7 @@ export class LogBranches {
   /** Branches of a log, the oldest first. */
   of(log: number): LogBranch[] {
     return this.#catalog
-      .all<BranchRow>('SELECT id, after, length, head, own FROM log_branch WHERE log = ? ORDER BY id', log)
+      .all<BranchRow>('SELECT id, after, length, head, bytes, own FROM log_branch WHERE log = ? ORDER BY id', log)
       .map(({ own, ...row }) => ({ ...row, isOwn: own === 1 }));
   }
 
@@ -79,7 +83,7 @@ export class LogBranches {
   open(dataset: Uint8Array): { readonly author: Uint8Array; readonly branch: LogBranch }[] {
     return this.#catalog
       .all<BranchRow & { author: Uint8Array }>(
-        `SELECT log_branch.id, log_branch.after, log_branch.length, log_branch.head, own, author
+        `SELECT log_branch.id, log_branch.after, log_branch.length, log_branch.head, bytes, own, author
          FROM log JOIN log_branch ON log_branch.log = log.id WHERE dataset = ? AND own = 0 ORDER BY log_branch.id`,
         dataset,
       )
@@ -108,7 +112,7 @@ export class LogBranches {
   begin(log: number, after: number, head: Uint8Array, isOwn: boolean): LogBranch | undefined {
     if (this.of(log).length >= limits.branchesPerLogMax) return undefined;
     this.#catalog.run(
-      'INSERT INTO log_branch (log, after, length, head, own) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO log_branch (log, after, length, head, bytes, own) VALUES (?, ?, ?, ?, 0, ?)',
       log,
       after,
       after,
@@ -127,7 +131,7 @@ export class LogBranches {
       body,
       signature,
     );
-    this.#catalog.run('UPDATE log_branch SET length = ?, head = ? WHERE id = ?', length + 1, head, id);
+    this.#catalog.run('UPDATE log_branch SET length = ?, head = ?, bytes = bytes + ? WHERE id = ?', length + 1, head, body.length, id);
   }
 
   /** The entries of a branch, in order, from one on. */
@@ -157,7 +161,7 @@ export class LogBranches {
     const { id, after } = adopted;
     const catalog = this.#catalog;
     for (const other of this.of(log)) if (other.id !== id && !other.isOwn && other.after > after) this.drop(other);
-    catalog.run('UPDATE log_branch SET length = ?, head = ?, own = ? WHERE id = ?', given.length, given.head, isOwn ? 1 : 0, id);
+    catalog.run('UPDATE log_branch SET length = ?, head = ?, bytes = 0, own = ? WHERE id = ?', given.length, given.head, isOwn ? 1 : 0, id);
     const taken = catalog.all<{ sequence: number; body: Uint8Array; signature: Uint8Array }>(
       'SELECT sequence, body, signature FROM log_branch_entry WHERE branch = ? ORDER BY sequence',
       id,

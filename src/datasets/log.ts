@@ -272,7 +272,7 @@ export class LogStore {
       if (entry.sequence !== branch.length + 1) continue;
       const hash = this.#verified(dataset, entry, branch.head);
       if (hash === undefined) continue;
-      if (branch.length - branch.after >= limits.branchEntriesMax) return tooManyBranches(entry);
+      if (branch.bytes + entry.body.length > limits.branchBytesMax) return tooManyBranches(entry);
       this.#branches.append(branch, hash, entry);
       return success('branched');
     }

@@ -189,6 +189,15 @@ describe('a forked log', () => {
     expect(codes).toEqual([...Array.from({ length: limits.branchesPerLogMax }, () => 'forked'), 'LOG_FORKED']);
   });
 
+  it('keeps a limited number of bytes of a branch, and goes on with the log', () => {
+    const catalog = openSqliteCatalog(':memory:');
+    const store = new LogStore(catalog, crypto);
+    for (const entry of [first, second, otherSecond]) store.accept(dataset, entry);
+    catalog.run('UPDATE log_branch SET bytes = ?', limits.branchBytesMax);
+    expect(codeOf(store.accept(dataset, otherThird))).toBe('LOG_FORKED');
+    expect(codeOf(store.accept(dataset, third))).toBe('stored');
+  });
+
   it('has other heads where it has other entries, though as many', () => {
     const [one, other] = [newStore(), newStore()];
     for (const entry of [first, second]) one.accept(dataset, entry);
