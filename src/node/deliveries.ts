@@ -28,10 +28,12 @@ export interface DeliveryParts {
 export function deliveriesOf(dataset: DatasetId, { self, logs, membership, receipts, interests }: DeliveryParts): Delivery[] {
   const total = logs.length(dataset, self);
   const others = membership.members().filter((member) => member.node !== self && interests.subscribes(member.node, dataset));
-  const held = new Map(others.map(({ node }) => [node, Math.min(total, receipts.of(node, dataset)?.vector.lengthOf(self) ?? 0)]));
+  const heldBy = (node: NodeId) => Math.min(total, receipts.of(node, dataset)?.vector.lengthOf(self) ?? 0);
+  // Relays and carriers, too: what they promise is custody.
+  const custodians = membership.members().filter(({ node }) => node !== self && heldBy(node) === total);
   return others.map(({ node, name }) => {
-    const own = held.get(node) ?? 0;
-    const carried = others.some((other) => other.node !== node && held.get(other.node) === total);
+    const own = heldBy(node);
+    const carried = custodians.some((other) => other.node !== node);
     const state = own === total ? 'delivered' : carried ? 'custody' : 'queued';
     return { member: node, name, state, held: own, total };
   });

@@ -8,8 +8,8 @@ import type { Membership, Role } from './membership.ts';
 /**
  * Who is interested in what. A member subscribes to every dataset of its team until it says otherwise; a carrier subscribes to none until it says so. What others have chosen stands in their receipts.
  *
- * A node without a subscription still takes part in moving a dataset when it is a relay: when the route from it to some subscriber goes through another neighbour than the one it would take the dataset from. It brings here
- * what some subscriber is not known to hold, and may forget it once all are.
+ * A node without a subscription still takes part in moving a dataset when it is a relay: when the route from it to some subscriber goes through another neighbour than the one it would take the dataset from. And a
+ * carrier is one for members that are out of reach, too: it moves, and may be the only way that there ever is. Either brings here what some subscriber is not known to hold, and may forget it once all are.
  */
 
 /** The tables of this node's own choices. */
@@ -130,10 +130,11 @@ export class Interests {
 
   #relays(dataset: DatasetId, from: NodeId | undefined): boolean {
     if (!this.#relaysForOthers) return false;
+    const carries = this.#membership.member(this.#self)?.role === 'carrier';
     return this.#membership.members().some(({ node }) => {
-      if (node === this.#self || !this.concerns(node, dataset)) return false;
+      if (node === this.#self || node === from || !this.concerns(node, dataset)) return false;
       const hop = this.#routes.nextHop(node);
-      return hop !== undefined && hop !== from;
+      return hop === undefined ? carries : hop !== from;
     });
   }
 

@@ -13,10 +13,10 @@ const nodes = [self, west, east, truck];
 const [team, rows] = [8, 9].map((value) => identifier<DatasetId>(new Uint8Array(32).fill(value))) as [DatasetId, DatasetId];
 
 /** A team in which the last member is a carrier, and the ways that there are now. */
-function relay(hops: Readonly<Record<NodeId, NodeId>>) {
+function relay(hops: Readonly<Record<NodeId, NodeId>>, ownRole: Role = 'member') {
   const catalog = openSqliteCatalog(':memory:');
   const receipts = new ReceiptBook(catalog, crypto);
-  const member = (node: NodeId) => ({ node, role: (node === truck ? 'carrier' : 'member') as Role });
+  const member = (node: NodeId) => ({ node, role: (node === truck ? 'carrier' : node === self ? ownRole : 'member') as Role });
   const membership = { logDataset: team, members: () => nodes.map(member), member } as unknown as Membership;
   const interests = new Interests(catalog, self, membership, receipts);
   interests.follow({ nextHop: (node) => hops[node] });
@@ -52,6 +52,16 @@ describe('a relay', () => {
     const { interests } = relay({});
     interests.choose(rows, false);
     expect([interests.takes(rows, west), interests.moves(rows)]).toEqual([false, false]);
+  });
+
+  it('moves about when it is a carrier, and takes what is for members that are out of reach, too, from whoever it meets', () => {
+    const { interests, says } = relay({ [west]: west }, 'carrier');
+    // East is nowhere to be seen; west is in reach, and needs nobody else for that.
+    expect([interests.takes(rows, west), interests.takes(rows, east), interests.moves(rows)]).toEqual([true, true, true]);
+    says(east, [], false);
+    expect([interests.takes(rows, west), interests.takes(rows, east)]).toEqual([false, true]);
+    interests.setRelaying(false);
+    expect(interests.takes(rows, east)).toBe(false);
   });
 
   it('is owed an entry until every subscriber but its author holds it, and keeps it while nobody else is known to', () => {
