@@ -42,7 +42,7 @@ export interface BundleImportReport {
   /** Log entries and whole contents that came. */
   readonly entries: number;
   readonly contents: number;
-  /** Segments with something that needs an entry or a plan that is not here yet. Import them again when it has come. */
+  /** Segments with something that needs an entry or a plan that is not here yet. They are kept, a few of them, and taken with the import that brings it. */
   readonly waiting: number;
   /** What could not be read or used. Everything else was taken. */
   readonly problems: readonly BundleProblem[];
@@ -108,16 +108,21 @@ export class BundleImport {
     this.#names = new ShortNames(parts.membership);
   }
 
-  /** Takes everything that these segments bring. Returns how many still wait for something. */
-  async take(segments: readonly ShelvedSegment[]): Promise<number> {
+  /** Takes everything that these segments bring. Returns those that still wait for something. */
+  async take(segments: readonly ShelvedSegment[]): Promise<readonly ShelvedSegment[]> {
     let open = segments;
     for (;;) {
-      const before = this.#entries + this.#contents;
+      const before = this.taken;
       const waiting: ShelvedSegment[] = [];
       for (const segment of open) if (await this.#takeSegment(segment)) waiting.push(segment);
-      if (waiting.length === 0 || this.#entries + this.#contents === before) return waiting.length;
+      if (waiting.length === 0 || this.taken === before) return waiting;
       open = waiting;
     }
+  }
+
+  /** Entries and contents that came. */
+  get taken(): number {
+    return this.#entries + this.#contents;
   }
 
   get entries(): number {

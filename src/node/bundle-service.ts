@@ -10,9 +10,10 @@ import {
   writeReceipts,
 } from './bundle-export.ts';
 import { BundleImport, type BundleImportParts, type BundleImportReport, writersOf } from './bundle-import.ts';
-import { BundleShelf, type Survey } from './bundle-shelf.ts';
+import { BundleShelf, type ShelvedSegment, type Survey } from './bundle-shelf.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import type { Identity } from './identity.ts';
+import { KeptSegments } from './kept-segments.ts';
 import type { Platform } from './platform.ts';
 
 /**
@@ -23,7 +24,7 @@ import type { Platform } from './platform.ts';
 
 /** What bundles are made from and brought into. */
 export interface BundleServiceParts extends Omit<BundleImportParts, 'pause'> {
-  readonly platform: Pick<Platform, 'clock' | 'timers' | 'crypto' | 'entropy' | 'openMedium'>;
+  readonly platform: Pick<Platform, 'clock' | 'timers' | 'crypto' | 'entropy' | 'openMedium' | 'catalog'>;
   readonly identity: Identity;
   readonly receipts: ReceiptBook;
   readonly access: DatasetAccess;
@@ -35,11 +36,14 @@ const turnMs = 20;
 /** The bundles of one node. */
 export class BundleService {
   readonly #parts: BundleServiceParts;
+  readonly #kept: KeptSegments;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(parts: BundleServiceParts) {
     this.#parts = parts;
+    const { driver, platform } = parts;
+    this.#kept = new KeptSegments(platform.catalog, (work) => driver.command((engine, now) => engine.atomically(now, work)));
   }
 
   /**
@@ -70,7 +74,7 @@ export class BundleService {
 
   /**
    * Takes what a medium brings for this node. In any order and any number of times; from a write-protected medium too. A damaged place costs what lay there and is named in `problems`; everything else is taken.
-   * Writes receipts back, so that whoever wrote the bundle learns what arrived.
+   * What follows on something that is not here yet is kept and taken when an import brings that. Writes receipts back, so that whoever wrote the bundle learns what arrived.
    *
    * @param media the directory where the medium is found
    * @throws GodwitError `NO_TEAM`, `BUNDLE_MISSING`, `DIRECTORY_MISSING` (retryable), `STORAGE_FAILED` (retryable), `DISK_FULL` (retryable), `ABORTED`, `NODE_CLOSED` (retryable), and when nothing on the medium can be
@@ -80,12 +84,18 @@ export class BundleService {
     const { access, self, platform, driver } = this.#parts;
     access.requireTeam();
     return this.#alone(async () => {
-      const shelf = new BundleShelf({ ...platform, ...this.#parts }, platform.openMedium(media));
+      const medium = platform.openMedium(media);
+      const shelf = new BundleShelf({ ...platform, ...this.#parts }, medium);
       const survey = await shelf.survey();
       requireReadable(survey, media);
       const foreign = survey.segments.filter(({ exporter }) => exporter !== self);
-      const work = new BundleImport({ ...this.#parts, pause: this.#pauses(options.signal) }, shelf);
-      const waiting = await work.take(foreign);
+      const parts = { ...this.#parts, pause: this.#pauses(options.signal) };
+      const work = new BundleImport(parts, shelf);
+      const earlier = new BundleImport(parts, new BundleShelf({ ...platform, ...this.#parts }, this.#kept));
+      const waiting = await this.#takeWithKept(work, foreign, earlier);
+      // What strangers made could take the place of what members did.
+      for (const { name, sizeBytes, exporter } of waiting)
+        if (exporter !== undefined) await this.#kept.write(name, await medium.read(name, 0, sizeBytes));
       for (const { name, fault } of survey.unreadable)
         if (fault.code === 'BUNDLE_DAMAGED' || fault.code === 'BUNDLE_VERSION') work.note(name, fault);
       driver.command((engine, now) => engine.signReceipts(now));
@@ -93,9 +103,9 @@ export class BundleService {
       return {
         bytesRead: shelf.bytesRead,
         segments: foreign.length,
-        entries: work.entries,
-        contents: work.contents,
-        waiting,
+        entries: work.entries + earlier.entries,
+        contents: work.contents + earlier.contents,
+        waiting: waiting.length,
         problems: work.problems,
         receipts,
       };
@@ -106,6 +116,25 @@ export class BundleService {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last.catch(() => undefined);
+  }
+
+  /** Takes what a medium brings and what earlier ones brought too early, in turns, as long as either makes something of the other possible. Returns the medium's segments that still wait. */
+  async #takeWithKept(work: BundleImport, segments: readonly ShelvedSegment[], earlier: BundleImport): Promise<readonly ShelvedSegment[]> {
+    let waiting = await work.take(segments);
+    let kept = await this.#keptSegments();
+    for (let before = -1; kept.length > 0 && work.taken + earlier.taken > before; ) {
+      before = work.taken + earlier.taken;
+      const left = await earlier.take(kept);
+      for (const segment of kept) if (!left.includes(segment)) await this.#kept.remove(segment.name);
+      kept = left;
+      if (waiting.length > 0) waiting = await work.take(waiting);
+    }
+    return waiting;
+  }
+
+  async #keptSegments(): Promise<readonly ShelvedSegment[]> {
+    const { platform } = this.#parts;
+    return (await new BundleShelf({ ...platform, ...this.#parts }, this.#kept).survey()).segments;
   }
 
   /** Says on the medium what is held here; a medium that cannot be written is no reason to fail. */

@@ -218,22 +218,49 @@ test('damage costs what lay there, is named, and is replaced by the next export'
   expect(await importFrom(camp, b, stick)).toMatchObject({ contents: 6 - report.contents, problems: [] });
 });
 
-test('sticks are taken in any order: what needs an earlier one waits for it', async () => {
+test('sticks are taken in any order, each once: what came too early is kept over a power cut and taken with what it follows on', async () => {
   const camp = await silentCamp(411, ['camp', 'hq']);
   const [a, b] = camp.nodes as Pair;
   const stick = new UsbStick();
-  await publish(camp, a, 'one.txt', 'one');
-  await exportTo(camp, a, stick);
-  const first = stick.copy();
-  await publish(camp, a, 'two.txt', 'two');
-  await exportTo(camp, a, stick);
-  const second = stick.copy((name) => !first.names.includes(name));
-  const early = await importFrom(camp, b, second);
-  expect(early).toMatchObject({ entries: 0, contents: 0, problems: [] });
-  expect(early.waiting).toBeGreaterThan(0);
-  expect(await importFrom(camp, b, first)).toMatchObject({ entries: 1, contents: 1 });
-  expect(await importFrom(camp, b, second)).toMatchObject({ entries: 1, contents: 1, waiting: 0 });
-  await expectFile(camp.world, b, 'two.txt', 'two');
+  const sticks: UsbStick[] = [];
+  const texts = ['one', 'two', 'three'];
+  for (const text of texts) {
+    const known = new Set(stick.names);
+    await publish(camp, a, `${text}.txt`, text);
+    await exportTo(camp, a, stick);
+    sticks.push(stick.copy((name) => !known.has(name)));
+  }
+  const [first, second, third] = sticks as [UsbStick, UsbStick, UsbStick];
+  for (const early of [third, second]) {
+    const report = await importFrom(camp, b, early);
+    expect(report).toMatchObject({ entries: 0, contents: 0, problems: [] });
+    expect(report.waiting).toBeGreaterThan(0);
+  }
+  b.kill();
+  await camp.world.finish(b.start());
+  expect(await importFrom(camp, b, first)).toMatchObject({ entries: 3, contents: 3, waiting: 0, problems: [] });
+  for (const text of texts) await expectFile(camp.world, b, `${text}.txt`, text);
+  expect(b.catalog.all('SELECT name FROM kept_segment')).toEqual([]);
+});
+
+test('the sticks of several members in one folder are taken with one import, whatever their names', async () => {
+  const camp = await silentCamp(415, ['camp', 'ridge', 'hq']);
+  const [a, b, c] = camp.nodes as Trio;
+  const folderStick = new UsbStick();
+  const stick = new UsbStick();
+  for (const text of ['one', 'two', 'three']) {
+    const known = new Set(stick.names);
+    await publish(camp, a, `${text}.txt`, text);
+    await exportTo(camp, a, stick);
+    // The last segments get the first names.
+    for (const name of stick.names) if (!known.has(name)) folderStick.put(`${9 - known.size}${name.slice(1)}`, stick.bytes(name));
+  }
+  const other = new UsbStick();
+  await publish(camp, b, 'four.txt', 'four');
+  await exportTo(camp, b, other);
+  for (const name of other.names) folderStick.put(`a${name.slice(1)}`, other.bytes(name));
+  expect(await importFrom(camp, c, folderStick)).toMatchObject({ entries: 4, contents: 4, waiting: 0, problems: [] });
+  for (const text of ['one', 'two', 'three', 'four']) await expectFile(camp.world, c, `${text}.txt`, text);
 });
 
 test('a change to a large file that is known at the other end travels as a difference', async () => {
