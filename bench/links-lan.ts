@@ -44,8 +44,15 @@ function told(node: ChildProcess, key: string): Promise<Record<string, unknown>>
   });
 }
 
-/** Bytes a second, from publishing a file of `bytes` to the verified copy. */
-async function ownRate(bytes: number): Promise<number> {
+/** What a node's process took of the computer for a transfer. */
+interface Taken {
+  readonly processorSeconds: number;
+  /** At most at any time. */
+  readonly residentBytes: number;
+}
+
+/** Bytes a second, from publishing a file of `bytes` to the verified copy, and what sender and receiver took. */
+async function ownRate(bytes: number): Promise<{ readonly rate: number; readonly taken: readonly [Taken, Taken] }> {
   const root = mkdtempSync(join(tmpdir(), 'godwit-bench-'));
   const program = fileURLToPath(new URL('./links-lan-node.ts', import.meta.url));
   const nodes: ChildProcess[] = [];
@@ -62,11 +69,15 @@ async function ownRate(bytes: number): Promise<number> {
     const office = open('office', invite as string);
     await within('joining', told(office, 'joined'));
     writeRandomFile(join(root, 'camp-files', 'large.bin'), bytes);
+    for (const node of nodes) node.send('ready');
     const written = within('the transfer', told(office, 'written'));
     const begun = performance.now();
     camp.send('publish');
     await written;
-    return (bytes / (performance.now() - begun)) * 1000;
+    const rate = (bytes / (performance.now() - begun)) * 1000;
+    const taken = Promise.all([told(camp, 'residentBytes'), told(office, 'residentBytes')]);
+    for (const node of nodes.splice(0)) await closed(node);
+    return { rate, taken: (await taken) as unknown as [Taken, Taken] };
   } finally {
     await Promise.all(nodes.map((node) => closed(node)));
     rmSync(root, { recursive: true, force: true });
@@ -95,7 +106,10 @@ async function rateOfSyncthing(bytes: number): Promise<number | undefined> {
   }
 }
 
-/** Bytes a second of both, one after the other. */
-export async function lanRates(bytes: number): Promise<{ readonly own: number; readonly syncthing: number | undefined }> {
-  return { own: await ownRate(bytes), syncthing: await rateOfSyncthing(bytes) };
+/** Bytes a second of both, one after the other, and what the own sender and receiver took. */
+export async function lanRates(
+  bytes: number,
+): Promise<{ readonly own: number; readonly taken: readonly [Taken, Taken]; readonly syncthing: number | undefined }> {
+  const { rate, taken } = await ownRate(bytes);
+  return { own: rate, taken, syncthing: await rateOfSyncthing(bytes) };
 }

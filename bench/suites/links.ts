@@ -97,14 +97,21 @@ async function collapses(): Promise<BenchResult[]> {
 }
 
 async function lan(): Promise<BenchResult[]> {
-  const { own, syncthing } = await lanRates(lanBytes);
+  const { own, taken, syncthing } = await lanRates(lanBytes);
   const name = '2 GB over TCP on this machine, publication to verified copy';
   const beside = syncthing === undefined ? [] : [figure(`${name}: Syncthing`, syncthing / 1e6, 'MB/s')];
   const asked =
     syncthing === undefined
       ? figure
       : (...[label, value, unit]: [string, number, string]) => atLeast(label, value, unit, (lanTimes * syncthing) / 1e6);
-  return [asked(name, own / 1e6, 'MB/s'), ...beside];
+  const [sender, receiver] = taken;
+  return [
+    asked(name, own / 1e6, 'MB/s'),
+    ...beside,
+    figure(`${name}: processor of both ends`, ((sender.processorSeconds + receiver.processorSeconds) / lanBytes) * 1e9, 's/GB'),
+    figure(`${name}: memory of the sender`, sender.residentBytes / 1e6, 'MB'),
+    figure(`${name}: memory of the receiver`, receiver.residentBytes / 1e6, 'MB'),
+  ];
 }
 
 /** Measures all of it; about seven minutes. */

@@ -136,7 +136,7 @@ export class ContentReceiver {
   readonly #early = new Set<number>();
   #heldBytes = 0;
   /** Room for objects that come in and wait to be stored. */
-  readonly #rooms = new ByteRooms(limits.assemblyBytesMax / 2);
+  readonly #rooms = new ByteRooms(limits.assemblyBytesMax);
   /** Incomplete objects with bytes that are in memory only, and since when; oldest first. On a fast link objects are complete before anything of them is due, and nothing is written twice. */
   readonly #unsavedSince = new Map<ObjectAssembly, MonotonicMs>();
 

@@ -83,7 +83,9 @@ const aheadBytes = 8 * 1024 * 1024;
 const groupsAheadMin = 2;
 const groupsAheadMax = 8;
 /** Bytes of content that may be under way beyond what the receiver said it has stored: its disk may be slower than the link. */
-const windowBytes = 32 * 1024 * 1024;
+const windowBytes = 64 * 1024 * 1024;
+/** Memory for groups that is kept while contents are sent: what is encoded ahead, waits in the session, and is on its way. */
+const roomsBytesMax = 32 * 1024 * 1024;
 
 interface ReadyObject {
   readonly object: number;
@@ -143,7 +145,7 @@ export class ContentSender {
   #resumedBytes = 0;
   #copiedBytes = 0;
   /** Room for groups, from when they are read until the peer has them. */
-  readonly #rooms = new ByteRooms(windowBytes);
+  readonly #rooms = new ByteRooms(roomsBytesMax);
 
   constructor(crypto: Pick<Crypto, 'sha256'>, rules?: SharingRules, arriving?: ArrivingContents) {
     this.#crypto = crypto;

@@ -5,8 +5,11 @@ import type { PackRecord } from '../ports/chunk-store.ts';
  * for the catalog, whether it holds a megabyte or twenty.
  */
 
-/** About so much goes into one step, so that the sender, which waits for what is stored when its window is used up, hears of it in time. */
-const putBytes = 8 * 1024 * 1024;
+/**
+ * About so much goes into one step: a busy disk takes as long for a short one. Less than half of the sender's window, so that the sender, which waits for what is stored when that is used up, hears of it in
+ * time.
+ */
+const putBytes = 24 * 1024 * 1024;
 
 interface Waiting {
   readonly records: readonly PackRecord[];

@@ -133,9 +133,9 @@ describe('a sender of contents', () => {
       Array.from({ length: 12 }, () => 8 * megabyte),
     );
     const first = drain(sender, 1000);
-    expect(first).toHaveLength(5);
+    expect(first).toHaveLength(9);
     sender.handleProgress(1, 16 * megabyte);
-    expect(drain(sender, 1000)).toEqual(['1.5 0+100 last', '1.6 0+100 last']);
+    expect(drain(sender, 1000)).toEqual(['1.9 0+100 last', '1.10 0+100 last']);
     sender.handleProgress(1, 8 * megabyte);
     sender.handleProgress(99, 8 * megabyte);
     expect(drain(sender, 1000)).toEqual([]);
