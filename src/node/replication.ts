@@ -379,12 +379,14 @@ export class Replication {
   #pump(talk: Talk, now: Moment): void {
     const { endpoint, links } = this.#parts;
     talk.cappedUntil = undefined;
-    const hasRoom = (priority: PriorityClass, dataset: DatasetId): boolean => {
+    const mayPush = (priority: PriorityClass, dataset: DatasetId): boolean => {
       const freeAt = priority === 'emergency' ? -Infinity : links.caps.datasetFreeAt(dataset);
       if (freeAt > now.monotonicMs) talk.cappedUntil = Math.min(talk.cappedUntil ?? Infinity, freeAt) as MonotonicMs;
-      return freeAt <= now.monotonicMs && endpoint.roomBytes(talk.session, priority) > 0;
+      // Data of the same class, of which there may be some for hours, does not keep an entry waiting: it may say that the data is wanted no more.
+      const hasRoom = endpoint.roomBytes(talk.session, priority) > 0 || endpoint.messageRoomBytes(talk.session) > 0;
+      return freeAt <= now.monotonicMs && hasRoom;
     };
-    for (let next = talk.encounter.poll(hasRoom); next !== undefined; next = talk.encounter.poll(hasRoom)) {
+    for (let next = talk.encounter.poll(mayPush); next !== undefined; next = talk.encounter.poll(mayPush)) {
       this.#sayEncounter(talk, next, now);
     }
     this.#ask(talk, now);
