@@ -1,6 +1,4 @@
 import * as v from 'valibot';
-import type { ContactWindow } from '../forwarding/contact-windows.ts';
-import type { PriorityRule } from '../forwarding/priority-rules.ts';
 import { dataset, entry, idOf, nodeId, nothing, priority, type RequestTable, request, text, withoutUndefined } from './request.ts';
 
 /** Deliveries, what is urgent, and when whom can be reached: `FieldNode.forwarding`. */
@@ -51,12 +49,12 @@ export const deliveryRequests: RequestTable = {
   setPriorityRules: request(v.object({ dataset: text, rules: v.array(rule) }), (node, { dataset: name, rules }) =>
     node.forwarding.setPriorityRules(
       idOf(node, name),
-      rules.map((each) => withoutUndefined(each) as PriorityRule),
+      rules.map((each) => withoutUndefined(each)),
     ),
   ),
   priorityRules: request(dataset, (node, { dataset: name }) => node.forwarding.priorityRules(idOf(node, name))),
   setContactWindows: request(v.object({ member: nodeId, windows: v.array(contactWindow) }), (node, { member: to, windows }) =>
-    node.forwarding.setContactWindows(to, windows as ContactWindow[]),
+    node.forwarding.setContactWindows(to, windows),
   ),
   contactWindows: request(member, (node, { member: to }) => node.forwarding.contactWindows(to)),
   forecast: request(member, (node, { member: to }) => node.forwarding.forecast(to)),
