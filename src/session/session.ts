@@ -673,11 +673,20 @@ export class Session {
 
   // Paths.
 
-  /** The peer's newest packet came over this path: answers go there. */
+  /**
+   * The peer's newest packet came over this path: answers go there.
+   *
+   * Two ends that have two sockets each, and speak at one instant, each to another of the other's, would follow each other round for ever. So one of them, the same as seen from both, does not go back at once.
+   */
   #follow(path: Path, kind: PathKind, now: MonotonicMs): void {
-    if (this.#path?.name === path) return;
-    const graceMs = leftPathMs + (this.#path?.roundTrip.timeoutMs ?? 0);
-    if (path === this.#pathLeft && this.#path !== undefined && now - this.#pathLeftAt < graceMs) return;
+    const before = this.#path;
+    if (before?.name === path) return;
+    const graceMs = leftPathMs + (before?.roundTrip.timeoutMs ?? 0);
+    if (path === this.#pathLeft && before !== undefined && now - this.#pathLeftAt < graceMs) return;
+    if (before !== undefined && this.localConnectionId < this.#remoteConnectionId) {
+      this.#pathLeft = before.name;
+      this.#pathLeftAt = now;
+    }
     this.#startPath(path, kind, kind === 'stream', {}, now);
     this.#pingWanted = kind === 'datagram';
   }

@@ -13,11 +13,11 @@ const at = (ms: number) => ms as MonotonicMs;
 const [keyOne, keyTwo] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
 
 /** A session, and in place of its peer the keys to write anything it might receive. */
-function peeredSession() {
+function peeredSession(localConnectionId = 1, remoteConnectionId = 2) {
   const session = new Session(
     {
-      localConnectionId: 1,
-      remoteConnectionId: 2,
+      localConnectionId,
+      remoteConnectionId,
       protection: new PacketProtection({ sendKey: keyOne, receiveKey: keyTwo }, nodeCrypto),
       rateControl: rateControlFactory('polite'),
       path: 'here',
@@ -32,7 +32,7 @@ function peeredSession() {
     /** Sends frames to the session. */
     inject(frames: Uint8Array, options: { path?: string; now?: number } = {}): boolean {
       const header = new Uint8Array(6);
-      writeTransportHeader(header, 1, number, 2);
+      writeTransportHeader(header, localConnectionId, number, 2);
       const packet = decodePacket(concatBytes(header, protection.seal(number, header, frames)));
       number++;
       if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
@@ -145,6 +145,18 @@ describe('a session', () => {
       bytes += peer.drain(now).reduce((sum, { length }) => sum + length + 28, 0);
     }
     expect(bytes).toBeLessThan(60 * 200);
+  });
+
+  it('follows its peer back to where it was at once at one end alone: both would go round in a circle', () => {
+    const [holds, follows] = [peeredSession(1, 2), peeredSession(2, 1)];
+    for (const peer of [holds, follows]) {
+      peer.inject(frames(writePing), { path: 'there', now: 10 });
+      expect(peer.session.path).toBe('there');
+      peer.inject(frames(writePing), { path: 'here', now: 20 });
+    }
+    expect([holds.session.path, follows.session.path]).toEqual(['there', 'here']);
+    holds.inject(frames(writePing), { path: 'here', now: 60_000 });
+    expect(holds.session.path).toBe('here');
   });
 
   it('reads how its peer moves on, but not from packets that come late', () => {
