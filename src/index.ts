@@ -13,7 +13,7 @@ export type { ClockQuality } from './core/time.ts';
 export type { Attributes, FileState, Position } from './datasets/entry-body.ts';
 export type { Conflict, FileRevision } from './datasets/file-index.ts';
 export type { CollectionReport } from './datasets/garbage-collection.ts';
-export type { Dot } from './datasets/log.ts';
+export type { Dot } from './datasets/log-entry.ts';
 export type { ChangedPlace, ContentDifference } from './datasets/merge/content-diff.ts';
 export type { DamagedContent, DamagedHome } from './datasets/verification.ts';
 export type { ScanOptions, TreeProblem } from './datasets/working-tree.ts';

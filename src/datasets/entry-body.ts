@@ -8,7 +8,7 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { ClockQuality } from '../core/time.ts';
 import { isTreePath } from '../core/tree-path.ts';
 import type { HybridInstant } from './hybrid-clock.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 import type { ContentRef } from './manifest.ts';
 
 /**

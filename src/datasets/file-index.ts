@@ -4,7 +4,7 @@ import { limits } from '../core/limits.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Attributes, EntryHeader, FileChange, FileState, Position } from './entry-body.ts';
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 import type { ContentRef } from './manifest.ts';
 import type { LogRange, VersionVector } from './version-vector.ts';
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { CborValue } from '../core/cbor.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
-import type { SignedEntry } from './log.ts';
+import type { SignedEntry } from './log-entry.ts';
 
 /**
  * What an author says who has written anew what a branch of its log says: whoever holds that branch may give it up for the log, and loses nothing.

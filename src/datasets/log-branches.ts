@@ -2,7 +2,7 @@ import { equalBytes } from '../core/bytes.ts';
 import type { NodeId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Catalog } from '../ports/catalog.ts';
-import type { LogEntry, SignedEntry } from './log.ts';
+import type { LogEntry, SignedEntry } from './log-entry.ts';
 
 /**
  * Branches: entries that an author signed for positions at which our copy of its log has others. They come about when a computer is set back to a backup and writes before it hears what it had written since.

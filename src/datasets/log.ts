@@ -5,6 +5,7 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { type BranchEntry, branchTables, type LogBranch, LogBranches } from './log-branches.ts';
+import type { LogEntry, SignedEntry } from './log-entry.ts';
 
 /**
  * Signed logs: every node writes one append-only, gap-free log per dataset, and a dataset is the union of its logs.
@@ -46,21 +47,6 @@ export const logSchema: Schema = {
     branchTables,
   ],
 };
-
-/** The position of an entry: `sequence` counts from 1 in the author's log. Names a revision wherever one is needed. */
-export interface Dot {
-  readonly author: NodeId;
-  readonly sequence: number;
-}
-
-/** An entry as it travels. */
-export interface SignedEntry {
-  readonly body: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-/** An entry with its position. */
-export interface LogEntry extends SignedEntry, Dot {}
 
 /** Values of `forked`: no branch is kept, there are some that nobody has settled, and only those that its author gave up. */
 const forkStates = { never: 0, open: 1, mended: 2 } as const;

@@ -3,7 +3,7 @@ import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, type Hash, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import { dotText, type FileIndex, type FileRevision } from './file-index.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 
 /**
  * Which contents must stay, and which may go.

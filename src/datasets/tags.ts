@@ -6,7 +6,7 @@ import type { ClockQuality } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { EntryHeader } from './entry-body.ts';
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 import { VersionVector } from './version-vector.ts';
 
 /**

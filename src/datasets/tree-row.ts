@@ -4,7 +4,7 @@ import type { Catalog } from '../ports/catalog.ts';
 import type { FileStat } from '../ports/file-tree.ts';
 import type { FileState } from './entry-body.ts';
 import type { FileRevision } from './file-index.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 
 /**
  * What the catalog remembers of a path in a working directory, and how that is held against the disk and against revisions.

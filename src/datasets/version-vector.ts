@@ -4,7 +4,7 @@ import { identifier, identifierBytes, identifierToBytes, type NodeId, type Short
 import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 
 /**
  * Version vectors: how much of each author's log somebody has.

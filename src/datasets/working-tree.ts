@@ -9,7 +9,7 @@ import type { ContentStore, TakenFile } from './content-store.ts';
 import { type Attributes, areAttributes, changeBytesMax, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
 import { inLanes, unlessFault } from './lanes.ts';
-import type { Dot } from './log.ts';
+import type { Dot } from './log-entry.ts';
 import type { ChunkRef, ContentRef } from './manifest.ts';
 import { type RecordedFile, ScanMerge } from './scan-merge.ts';
 import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenColumns, type TreeRow } from './tree-row.ts';

@@ -1,6 +1,6 @@
 import type { DatasetId } from '../core/identifiers.ts';
 import type { FileRevision } from '../datasets/file-index.ts';
-import type { Dot } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import type { ConflictPolicy, Membership } from './membership.ts';
 import { matchesGlob } from './path-glob.ts';
 

@@ -4,7 +4,7 @@ import { limits } from '../core/limits.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { FileChange, FileState } from '../datasets/entry-body.ts';
 import { compareHeads, dotText, type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
-import type { Dot } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import { mergeBytesMax, mergeThreeWay } from '../datasets/merge/merge-three-way.ts';
 import type { ConflictAnswer, ConflictResolver, ConflictSide } from './conflict-policies.ts';
 import type { ConflictPolicy } from './membership.ts';

@@ -2,7 +2,7 @@ import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import { decodeEntryBody } from '../datasets/entry-body.ts';
 import type { FileIndex } from '../datasets/file-index.ts';
-import type { Dot, LogEntry } from '../datasets/log.ts';
+import type { Dot, LogEntry } from '../datasets/log-entry.ts';
 import type { ReceiptBook } from '../datasets/receipts.ts';
 import type { Want } from '../session/messages.ts';
 import type { Interests } from './interests.ts';

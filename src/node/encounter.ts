@@ -4,7 +4,8 @@ import { type DatasetId, identifierToBytes, type NodeId, type ShortName, shortNa
 import { limits } from '../core/limits.ts';
 import type { Fault } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
-import type { LogEntry, LogStore } from '../datasets/log.ts';
+import type { LogStore } from '../datasets/log.ts';
+import type { LogEntry } from '../datasets/log-entry.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';

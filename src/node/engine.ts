@@ -5,7 +5,7 @@ import type { Fault } from '../core/outcome.ts';
 import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, type Moment } from '../core/time.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
-import type { Dot } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import type { ContactWindow } from '../forwarding/contact-windows.ts';
 import { Contacts } from '../forwarding/contacts.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
@@ -264,6 +264,8 @@ export class Engine {
     this.#turn(now, () => {
       this.#tryEverybody(now);
       this.discovery.hint(now.monotonicMs);
+      // A peer that was set back to a backup knows nothing of its session, and perhaps not how to reach this node; here the session looks as good as ever.
+      for (const session of this.#peers.sessions.values()) this.#endpoint.ping(session, now);
     });
   }
 

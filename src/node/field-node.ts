@@ -6,7 +6,8 @@ import { type EntryHeader, isPosition, type Position } from '../datasets/entry-b
 import { type Conflict, FileIndex } from '../datasets/file-index.ts';
 import type { CollectionReport } from '../datasets/garbage-collection.ts';
 import { KeptBases } from '../datasets/kept-bases.ts';
-import { type Dot, LogStore } from '../datasets/log.ts';
+import { LogStore } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import { ReceiptBook } from '../datasets/receipts.ts';
 import { Retention } from '../datasets/retention.ts';
 import { TagBook } from '../datasets/tags.ts';
@@ -192,8 +193,7 @@ export class FieldNode {
       onProblem: (what, error) => this.#problem(what, error),
     });
     this.versions = new VersionService({ ...shared, tags: this.#tags, search: this.#search });
-    const { drivers = [] } = options;
-    this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger, drivers });
+    this.series = new SeriesService({ ...shared, observations: this.#observations, ledger: this.#ledger, drivers: options.drivers ?? [] });
     this.bundles = new BundleService({ ...shared, journal, tasks, report: (event) => this.#emit(event) });
     this.mesh = new MeshService(this.#driver);
     this.discovery = new DiscoveryService(this.#driver, platform);

@@ -4,7 +4,7 @@ import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Conflict, FileIndex, FileRevision } from '../datasets/file-index.ts';
 import type { KeptBases } from '../datasets/kept-bases.ts';
-import type { Dot } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import type { ContentRef } from '../datasets/manifest.ts';
 import { type ScanOptions, type TreeProblem, WorkingTree } from '../datasets/working-tree.ts';
 import type { FileTree } from '../ports/file-tree.ts';

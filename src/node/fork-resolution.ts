@@ -5,8 +5,9 @@ import { decodeEntryBody, type EntryBody, encodeEntryBody } from '../datasets/en
 import type { FileIndex } from '../datasets/file-index.ts';
 import { branchName, decodeForkStatement, encodeForkStatement, type ForkStatement } from '../datasets/fork-statement.ts';
 import type { HybridInstant } from '../datasets/hybrid-clock.ts';
-import type { Dot, LogEntry, LogStore } from '../datasets/log.ts';
+import type { LogStore } from '../datasets/log.ts';
 import type { BranchEntry, LogBranch } from '../datasets/log-branches.ts';
+import type { Dot, LogEntry } from '../datasets/log-entry.ts';
 import { decodeTagOperation, encodeTagOperation, type TagBook } from '../datasets/tags.ts';
 import { renameDots } from '../datasets/tree-row.ts';
 import { workingTreeSchema } from '../datasets/tree-schema.ts';

@@ -1,5 +1,5 @@
 import { type DatasetId, identifierToBytes, type NodeId } from '../core/identifiers.ts';
-import type { Dot } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import type { ReceiptBook } from '../datasets/receipts.ts';
 import { DeliveryQueue } from '../forwarding/delivery-queue.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';

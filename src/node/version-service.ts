@@ -3,7 +3,8 @@ import { type DatasetId, isIdentifierText, type NodeId } from '../core/identifie
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader } from '../datasets/entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
-import type { Dot, LogStore } from '../datasets/log.ts';
+import type { LogStore } from '../datasets/log.ts';
+import type { Dot } from '../datasets/log-entry.ts';
 import { encodeTagOperation, isTagName, type Tag, type TagBook, type TagOperation, tagsPerAuthorMax } from '../datasets/tags.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import { Checkout, type CheckoutReport } from './checkout.ts';

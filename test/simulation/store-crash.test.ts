@@ -6,7 +6,7 @@ import { utf8 } from '../../src/core/bytes.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { decodeEntryBody } from '../../src/datasets/entry-body.ts';
 import { dotText, FileIndex } from '../../src/datasets/file-index.ts';
-import type { Dot } from '../../src/datasets/log.ts';
+import type { Dot } from '../../src/datasets/log-entry.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import { nodeCrypto } from '../../src/runtime/node-crypto.ts';
 import { openSqliteCatalog } from '../../src/runtime/sqlite-catalog.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type DatasetId, type Hash, identifier, type NodeId } from '../../../src/core/identifiers.ts';
 import type { FileState } from '../../../src/datasets/entry-body.ts';
 import { dotText, FileIndex, type FileRevision } from '../../../src/datasets/file-index.ts';
-import type { Dot } from '../../../src/datasets/log.ts';
+import type { Dot } from '../../../src/datasets/log-entry.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 
 const dataset = identifier<DatasetId>(new Uint8Array(32).fill(7));

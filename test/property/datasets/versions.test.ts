@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type DatasetId, type Hash, identifier, type NodeId } from '../../../src/core/identifiers.ts';
 import { FileIndex } from '../../../src/datasets/file-index.ts';
-import type { Dot } from '../../../src/datasets/log.ts';
+import type { Dot } from '../../../src/datasets/log-entry.ts';
 import { VersionVector } from '../../../src/datasets/version-vector.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/core/bytes.ts';
 import { type DatasetId, identifier, type NodeId } from '../../../src/core/identifiers.ts';
 import { limits } from '../../../src/core/limits.ts';
-import { type LogEntry, LogStore } from '../../../src/datasets/log.ts';
+import { LogStore } from '../../../src/datasets/log.ts';
+import type { LogEntry } from '../../../src/datasets/log-entry.ts';
 import { nodeCrypto as crypto } from '../../../src/runtime/node-crypto.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 

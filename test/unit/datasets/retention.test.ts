@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type DatasetId, type Hash, identifier, type NodeId } from '../../../src/core/identifiers.ts';
 import type { FileState } from '../../../src/datasets/entry-body.ts';
 import { FileIndex } from '../../../src/datasets/file-index.ts';
-import type { Dot } from '../../../src/datasets/log.ts';
+import type { Dot } from '../../../src/datasets/log-entry.ts';
 import { type PendingTransfers, Retention } from '../../../src/datasets/retention.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 

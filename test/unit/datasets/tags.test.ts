@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CborValue } from '../../../src/core/cbor.ts';
 import { type DatasetId, identifier, type NodeId } from '../../../src/core/identifiers.ts';
-import type { Dot } from '../../../src/datasets/log.ts';
+import type { Dot } from '../../../src/datasets/log-entry.ts';
 import {
   decodeTagOperation,
   encodeTagOperation,
