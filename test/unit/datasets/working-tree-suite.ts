@@ -116,9 +116,9 @@ export function workingTreeSuite(name: string, open: (clock: TestClock) => Promi
       await other.scan();
       node.receiveEntries(other);
       await node.receiveContents(other);
-      const stream = node.contents.stream.bind(node.contents);
-      node.contents.stream = async function* (content) {
-        yield* stream(content);
+      const lend = node.contents.lend.bind(node.contents);
+      node.contents.lend = async function* (content) {
+        yield* lend(content);
         await put('a', 'saved meanwhile');
       };
       expect(await node.tree.materialise('a')).toBe('modified-on-disk');
