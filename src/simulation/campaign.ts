@@ -245,9 +245,6 @@ class CampaignRun {
       if (!scene.gone.has(planned.name) && planned.isLate && !node.hasDirectory(campaignDirectory)) await this.#join(planned, 60 * minute);
     }
     if (scene.gone.size > 0) this.#bridge(left);
-    // A backup may be older than what its computer knew of others, and those with nothing to say never miss it.
-    if (scene.restored.size > 0)
-      for (const { a, b } of this.#plan.links) if (!scene.gone.has(a) && !scene.gone.has(b)) this.#introduce(a, b);
     for (const node of left) {
       node.node.hint();
       // What people saved and could not publish while their disk was full, or their computer off.

@@ -218,4 +218,31 @@ describe('a computer that was set back to a backup', () => {
     expect(team.problems()).toEqual([]);
     for (const name of ['base', 'ridge']) expect(await team.shown(name)).toEqual(all('a.txt', 'b.txt', 'c.txt'));
   });
+
+  test('older than it knew of somebody, who has nothing to say, hears from them after a hint', async () => {
+    const team = await Team.of('base');
+    const ridge = await team.world.add('ridge');
+    const link = team.world.link('base', 'ridge', { delayMs: 20, rateBytesPerSecond: 100_000 });
+    const base = team.node('base');
+    await team.world.finish(ridge.node.join(base.node.createInvite({ role: 'coordinator' })));
+    await team.world.until(() => ridge.node.datasets().length > 0, 60_000);
+    team.keepDirectory(ridge);
+    const backup = ridge.backup();
+    await team.world.finish(ridge.node.listen('udp://ridge:7077', { keep: true }));
+    base.node.addContact(ridge.node.id, ['udp://ridge:7077']);
+    await team.save('base', 'a.txt');
+    await team.world.runFor(120_000);
+    ridge.kill();
+    ridge.restore(backup);
+    ridge.catalog.run('DELETE FROM contact');
+    await team.world.finish(ridge.start());
+    await team.world.finish(ridge.node.listen('udp://ridge:7077'));
+    expect(link.isUp).toBe(true);
+    await team.world.runFor(600_000);
+    expect(await team.shown('ridge')).toEqual({});
+    base.node.hint();
+    await team.world.runFor(120_000);
+    expect(team.problems()).toEqual([]);
+    expect(Object.keys(await team.shown('ridge'))).toEqual(['a.txt']);
+  });
 });
