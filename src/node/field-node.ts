@@ -297,7 +297,7 @@ export class FieldNode {
     this.#position = position;
   }
 
-  /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now, and instruments are visited whose duties want that. */
+  /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now, the others asked whether they are there, and instruments visited whose duties want that. */
   hint(): void {
     this.#driver.command((engine, now) => engine.hint(now));
     this.#collections.connected();
