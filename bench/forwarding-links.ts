@@ -95,6 +95,8 @@ export async function crashes(
   for (let file = 0; done < kills; file++) {
     const [path, bytes] = [`${file}.raw`, random.bytes(400_000)];
     published.set(path, bytes);
+    // What was set for a transfer that is over must not come while a file is published.
+    for (const each of [from, to]) each.killAtPacket(Number.POSITIVE_INFINITY);
     await publish(camp, path, bytes);
     while (done < kills && arrived(camp, path) < bytes.length) {
       const victim = random.below(2) === 0 ? from : to;

@@ -10,6 +10,7 @@ import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '.
 import type { Crypto, KeyPair } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
+import { closeCodes } from './closing.ts';
 import {
   type Agreement,
   type Answer,
@@ -41,7 +42,7 @@ import {
   withAttempt,
 } from './packets.ts';
 import type { DataItem } from './send-queue.ts';
-import { closeCodes, Session } from './session.ts';
+import { Session } from './session.ts';
 import type { Path } from './session-path.ts';
 import { framePacket, StreamUnframer } from './stream-framing.ts';
 

@@ -5,6 +5,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { Deadline, MonotonicMs } from '../core/time.ts';
 import type { NewPath, PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
+import { closeCodes, closeFault } from './closing.ts';
 import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
 import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes, unmetered } from './ledger.ts';
 import type { PacketProtection } from './packet-protection.ts';
@@ -41,9 +42,6 @@ export type SessionEvent =
   | { readonly type: 'suspended' }
   | { readonly type: 'resumed' }
   | { readonly type: 'closed'; readonly fault: Fault };
-
-/** Why a session ends, as the code of a CLOSE frame: done, replaced by a newer session, the peer broke the protocol, or no packet number is left. */
-export const closeCodes = { done: 0, replaced: 1, violation: 2 } as const;
 
 const tagBytes = 16;
 const headerBytesMax = 1 + connectionIdBytes + 4;
@@ -753,9 +751,3 @@ function latest(at: MonotonicMs | undefined, allowedAt: MonotonicMs): MonotonicM
 }
 
 const emptyFilling: Filling = { pieces: [], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
-
-function closeFault(code: number, reason: string): Fault {
-  if (code === closeCodes.replaced) return failure('SESSION_REPLACED', 'peer', 'the peer has a newer session').fault;
-  if (code === closeCodes.violation) return failure('SESSION_VIOLATION', 'local', `the peer found a mistake: ${reason}`).fault;
-  return failure('SESSION_CLOSED', 'peer', reason === '' ? 'the peer closed the session' : reason).fault;
-}
