@@ -18,7 +18,7 @@ import { type Doubt, doubtOf, SiteTime, timeSkipped, toUtcUs } from './site-time
  */
 
 /** Bytes that are archived and made durable together. */
-const readBytes = 1024 * 1024;
+const readBytes = 512 * 1024;
 /** Bytes that are parsed at once: what is made of them is young when it is not needed any more, which is when memory costs least. */
 const parsedBytes = 64 * 1024;
 const defectBytesMax = 65_536;

@@ -224,7 +224,10 @@ class PackStore implements ChunkStore {
     if (records.length === 0) return [];
     const places: PackPlace[] = [];
     // Encoding is the longer part of the work and needs no file: every thread there is has its share before anything is written.
-    const encoding = batchesOf(records).map((batch) => this.#parts(batch));
+    const batches = batchesOf(records);
+    // A single batch is soon encoded by this thread; another one takes 40 MB of memory.
+    const encoder = batches.length > 1 ? this.#encoder : workInline;
+    const encoding = batches.map((batch) => partsOf(batch, encoder));
     // Waited for one after the other; until then nobody may take a failure for one that is not looked at.
     for (const batch of encoding) batch.catch(() => {});
     let tail = await this.#openTail();
@@ -271,26 +274,6 @@ class PackStore implements ChunkStore {
       await this.#cutBack(goodBytes, { resumable: !isSyncing });
       throw error;
     }
-  }
-
-  /** The bytes of each record in its parts, and the array that they all lie in, if there is one. */
-  async #parts(batch: readonly PackRecord[]): Promise<{ readonly parts: readonly (readonly Uint8Array[])[]; readonly whole?: Uint8Array }> {
-    if (batch[0]?.isDense === true)
-      return {
-        parts: batch.map((record) => {
-          const { header, body } = encodeRecord(record);
-          return [header, body];
-        }),
-      };
-    const { bytes, lengths } = await this.#encoder.encode(batch);
-    let end = 0;
-    return {
-      parts: lengths.map((recordBytes) => {
-        end += recordBytes;
-        return [bytes.subarray(end - recordBytes, end)];
-      }),
-      whole: bytes,
-    };
   }
 
   /** Takes back what a failed write left behind the first `lengthBytes` of the tail. */
@@ -354,6 +337,29 @@ class PackStore implements ChunkStore {
     this.#resumable = resumable ? tail.pack : undefined;
     await tail.handle.close();
   }
+}
+
+/** The bytes of each record in its parts, and the array that they all lie in, if there is one. */
+async function partsOf(
+  batch: readonly PackRecord[],
+  encoder: DiskWork,
+): Promise<{ readonly parts: readonly (readonly Uint8Array[])[]; readonly whole?: Uint8Array }> {
+  if (batch[0]?.isDense === true)
+    return {
+      parts: batch.map((record) => {
+        const { header, body } = encodeRecord(record);
+        return [header, body];
+      }),
+    };
+  const { bytes, lengths } = await encoder.encode(batch);
+  let end = 0;
+  return {
+    parts: lengths.map((recordBytes) => {
+      end += recordBytes;
+      return [bytes.subarray(end - recordBytes, end)];
+    }),
+    whole: bytes,
+  };
 }
 
 /** The records in portions of about the length of a batch, dense ones by themselves. */
