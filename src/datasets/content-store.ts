@@ -314,9 +314,9 @@ export class ContentStore {
     return whole;
   }
 
-  /** Stores bytes as content in packs. */
+  /** Stores bytes as content in packs. They must stay as they are until this is done. */
   async addBytes(bytes: Uint8Array): Promise<ContentRef> {
-    const read: FileReader['read'] = async (offset, length) => bytes.slice(offset, offset + length);
+    const read: FileReader['read'] = async (offset, length) => bytes.subarray(offset, offset + length);
     return this.#assemble(async (put) => {
       const { content, chunks } = await this.#cut({ read }, bytes.length, chunkParametersFor(bytes.length), true, put);
       this.complete(content, chunks);

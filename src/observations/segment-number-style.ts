@@ -48,14 +48,21 @@ const hasLeadingZero = 2;
 /** Nothing stands before the point. */
 const hasBarePoint = 4;
 
-/** Takes the cells of one column apart. */
-export function readNumbers(rowCount: number, cell: (row: number) => string | null): ColumnNumbers {
-  const integers = new Float64Array(rowCount);
-  const digits = new Uint8Array(rowCount).fill(notNumber);
-  const traits = new Uint8Array(rowCount);
-  const significant = new Uint8Array(rowCount);
-  for (let row = 0; row < rowCount; row++) {
-    const text = cell(row);
+/** Room for a column of so many rows; one after the other may use it. */
+export function columnNumbers(rowCount: number): ColumnNumbers {
+  const bytes = (): Uint8Array => new Uint8Array(rowCount);
+  return { integers: new Float64Array(rowCount), digits: bytes(), traits: bytes(), significant: bytes() };
+}
+
+/** Takes the cells of one column apart, of rows that have `field` among their cells. */
+export function readNumbers(
+  rows: readonly { readonly cells: readonly (string | null)[] }[],
+  field: number,
+  { integers, digits, traits, significant }: ColumnNumbers,
+): void {
+  digits.fill(notNumber);
+  for (let row = 0; row < rows.length; row++) {
+    const text = rows[row]?.cells[field] ?? null;
     if (text === null) continue;
     const length = text.length;
     const negative = text.charCodeAt(0) === minus;
@@ -96,7 +103,6 @@ export function readNumbers(rowCount: number, cell: (row: number) => string | nu
       (decimals > 0 && leadingZero ? hasLeadingZero : 0) |
       (whole === 0 ? hasBarePoint : 0);
   }
-  return { integers, digits, traits, significant };
 }
 
 /** Rough price in bits of a cell that must go as text, and of one more decimal in a cell that need not. */

@@ -56,14 +56,11 @@ export class RangeEncoder {
   /** Codes `bit` (0 or 1) by the model with this number, which learns from it. */
   encodeBit(models: BitModels, index: number, bit: number): void {
     const bound = (this.#range >>> 12) * models.chance(index);
-    if (bit !== 0) {
-      this.#range = bound;
-    } else {
-      this.#low += bound;
-      this.#range -= bound;
-    }
+    const range = bit !== 0 ? bound : this.#range - bound;
+    if (bit === 0) this.#low += bound;
     models.learn(index, bit);
-    if (this.#range < rangeMin) this.#normalise();
+    this.#range = range;
+    if (range < rangeMin) this.#normalise();
   }
 
   /** Codes the low `count` bits of `value` as they are, at most 16, highest first. */
