@@ -73,6 +73,8 @@ export class CsvRow {
   /** Borders of a cell's content, without quotation marks and outer spaces. */
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
+  /** A hash of the content of a cell without quotation marks, 0 for others. */
+  private readonly hashes: number[] = [];
   /** Whether the cell holds doubled quotation marks. */
   private readonly doubled: boolean[] = [];
   private ascii = true;
@@ -106,6 +108,7 @@ export class CsvRow {
       this.begins[count] = at;
       while (at < to && bytes[at] === space) at++;
       let doubled = false;
+      let hash = 0;
       if (at < to && bytes[at] === quote) {
         this.starts[count] = ++at;
         for (; at < to; at++) {
@@ -139,12 +142,14 @@ export class CsvRow {
             else controls++;
           }
           seen |= byte;
+          hash = (Math.imul(hash, 31) + byte) | 0;
         }
         let end = at;
         while (end > (this.starts[count] as number) && bytes[end - 1] === space) end--;
         this.ends[count] = end;
       }
       this.doubled[count] = doubled;
+      this.hashes[count] = hash;
       count++;
       if (at >= to) break;
       at++;
@@ -181,8 +186,8 @@ export class CsvRow {
     const end = this.ends[index] as number;
     if (start >= end) return '';
     let text: string;
-    if (this.ascii && end - start <= knownTextBytesMax) {
-      text = this.knownText(start, end);
+    if (this.ascii && end - start <= knownTextBytesMax && this.hashes[index] !== 0) {
+      text = this.knownText(start, end, this.hashes[index] as number);
     } else if (this.ascii) {
       this.line ??= decodeText(this.bytes.subarray(this.from, this.to));
       text = this.line.slice(start - this.from, end - this.from);
@@ -194,11 +199,9 @@ export class CsvRow {
     return this.doubled[index] ? text.replaceAll('""', '"') : text;
   }
 
-  private knownText(start: number, end: number): string {
+  private knownText(start: number, end: number, hash: number): string {
     const { bytes, known } = this;
     if (known.length === 0) for (let place = 0; place < knownTexts; place++) known.push('');
-    let hash = 0;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
     const place = (hash ^ (hash >>> 12)) & (knownTexts - 1);
     const text = known[place] as string;
     if (isText(text, bytes, start, end)) return text;

@@ -102,65 +102,76 @@ export class QualityChecks {
   check(rows: readonly CheckedRow[]): Uint8Array[] {
     const width = this.#isNumber.length;
     const all = new Uint8Array(rows.length * width);
-    const values = new Float64Array(rows.length);
-    for (let field = 0; field < width; field++) {
-      this.#readColumn(rows, field, values, all);
-      for (const rule of this.#rulesByField[field] as readonly QualityRule[]) this.#hold(rule, rows, field, values, all);
-    }
+    const values = this.#read(rows, all);
+    const secondsBefore = this.#secondsBefore(rows);
+    for (let field = 0; field < width; field++)
+      for (const rule of this.#rulesByField[field] as readonly QualityRule[]) this.#hold(rule, field, values, secondsBefore, all);
     return flagsByRow(all, rows.length, width);
   }
 
-  /** The column's numbers, NaN where there is none, and the flags that need no threshold. */
-  #readColumn(rows: readonly CheckedRow[], field: number, values: Float64Array, all: Uint8Array): void {
+  /** The numbers of all cells, row by row, NaN where there is none, and the flags that need no threshold. */
+  #read(rows: readonly CheckedRow[], all: Uint8Array): Float64Array {
     const width = this.#isNumber.length;
-    const isNumber = this.#isNumber[field] as boolean;
-    const evaluated = (this.#rulesByField[field] as readonly QualityRule[]).length > 0;
-    for (let row = 0; row < rows.length; row++) {
-      const cell = (rows[row] as CheckedRow).cells[field] ?? null;
-      let flag: number = qualityFlag.notEvaluated;
-      let value = Number.NaN;
-      if (cell === null || cell === '' || (this.#missing.size > 0 && this.#missing.has(cell.trim()))) flag = qualityFlag.missing;
-      else if (isNumber) {
-        const read = numberIn(cell);
-        if (read === undefined || Math.abs(read) === Number.POSITIVE_INFINITY) {
-          if (evaluated) flag = qualityFlag.fail;
-        } else if (Number.isNaN(read)) flag = qualityFlag.missing;
-        else value = read;
+    const values = new Float64Array(rows.length * width);
+    for (let row = 0, at = 0; row < rows.length; row++) {
+      const { cells } = rows[row] as CheckedRow;
+      for (let field = 0; field < width; field++, at++) {
+        const cell = cells[field] ?? null;
+        let flag: number = qualityFlag.notEvaluated;
+        let value = Number.NaN;
+        if (cell === null || cell === '' || (this.#missing.size > 0 && this.#missing.has(cell.trim()))) flag = qualityFlag.missing;
+        else if (this.#isNumber[field] === true) {
+          const read = numberIn(cell);
+          if (read === undefined || Math.abs(read) === Number.POSITIVE_INFINITY) {
+            if ((this.#rulesByField[field] as readonly QualityRule[]).length > 0) flag = qualityFlag.fail;
+          } else if (Number.isNaN(read)) flag = qualityFlag.missing;
+          else value = read;
+        }
+        values[at] = value;
+        all[at] = flag;
       }
-      values[row] = value;
-      all[row * width + field] = flag;
     }
+    return values;
   }
 
-  #hold(rule: QualityRule, rows: readonly CheckedRow[], field: number, values: Float64Array, all: Uint8Array): void {
+  /** How far each row is behind the one above it, in seconds; NaN where they are no neighbours. */
+  #secondsBefore(rows: readonly CheckedRow[]): Float64Array {
+    const seconds = new Float64Array(rows.length).fill(Number.NaN);
+    for (let row = 1; row < rows.length; row++) {
+      const distanceUs = (rows[row] as CheckedRow).timeUs - (rows[row - 1] as CheckedRow).timeUs;
+      if (distanceUs > 0 && distanceUs < this.#gapUs) seconds[row] = distanceUs / 1e6;
+    }
+    return seconds;
+  }
+
+  #hold(rule: QualityRule, field: number, values: Float64Array, secondsBefore: Float64Array, all: Uint8Array): void {
     const { sensorRange, expectedRange, spike, changePerSecond, flatLine } = rule;
     const width = this.#isNumber.length;
-    const mark = (row: number, flag: number): void => {
-      const at = row * width + field;
+    const mark = (at: number, flag: number): void => {
       if (all[at] !== flag) all[at] = worseFlag(all[at] as number, flag);
     };
     let sameCount = 0;
     /** The ends of the run so far: a slow drift leaves it in the end, and is no flat line. */
     let lowest = 0;
     let highest = 0;
-    for (let row = 0; row < values.length; row++) {
-      const value = values[row] as number;
+    for (let row = 0, at = field; row < secondsBefore.length; row++, at += width) {
+      const value = values[at] as number;
       if (Number.isNaN(value)) {
         sameCount = 0;
         continue;
       }
-      const follows = row > 0 && this.#areNeighbours(rows, row);
-      if (sensorRange !== undefined || expectedRange !== undefined) mark(row, rangeFlag(value, sensorRange, expectedRange));
-      const previous = follows ? (values[row - 1] as number) : Number.NaN;
+      const seconds = secondsBefore[row] as number;
+      const follows = !Number.isNaN(seconds);
+      if (sensorRange !== undefined || expectedRange !== undefined) mark(at, rangeFlag(value, sensorRange, expectedRange));
+      const previous = follows ? (values[at - width] as number) : Number.NaN;
       if (changePerSecond !== undefined && !Number.isNaN(previous)) {
-        const seconds = ((rows[row] as CheckedRow).timeUs - (rows[row - 1] as CheckedRow).timeUs) / 1e6;
-        mark(row, Math.abs(value - previous) > changePerSecond * seconds ? qualityFlag.suspect : qualityFlag.pass);
+        mark(at, Math.abs(value - previous) > changePerSecond * seconds ? qualityFlag.suspect : qualityFlag.pass);
       }
-      if (spike !== undefined && row + 1 < values.length && !Number.isNaN(previous) && this.#areNeighbours(rows, row + 1)) {
-        const next = values[row + 1] as number;
+      if (spike !== undefined && !Number.isNaN(previous) && (secondsBefore[row + 1] ?? Number.NaN) > 0) {
+        const next = values[at + width] as number;
         if (!Number.isNaN(next)) {
           const distance = Math.abs(value - (previous + next) / 2);
-          mark(row, distance > spike.fail ? qualityFlag.fail : distance > spike.suspect ? qualityFlag.suspect : qualityFlag.pass);
+          mark(at, distance > spike.fail ? qualityFlag.fail : distance > spike.suspect ? qualityFlag.suspect : qualityFlag.pass);
         }
       }
       if (flatLine !== undefined) {
@@ -168,17 +179,11 @@ export class QualityChecks {
         highest = follows && sameCount > 0 ? Math.max(highest, value) : value;
         sameCount = follows && highest - lowest <= flatLine.tolerance + roundingOf(highest) ? sameCount + 1 : 1;
         if (sameCount === 1) lowest = highest = value;
-        if (sameCount >= flatLine.failCount) mark(row, qualityFlag.fail);
-        else if (sameCount >= flatLine.suspectCount) mark(row, qualityFlag.suspect);
-        else if (row + 1 >= flatLine.suspectCount) mark(row, qualityFlag.pass);
+        if (sameCount >= flatLine.failCount) mark(at, qualityFlag.fail);
+        else if (sameCount >= flatLine.suspectCount) mark(at, qualityFlag.suspect);
+        else if (row + 1 >= flatLine.suspectCount) mark(at, qualityFlag.pass);
       }
     }
-  }
-
-  /** True when a row is close enough behind the one above it. */
-  #areNeighbours(rows: readonly CheckedRow[], row: number): boolean {
-    const distanceUs = (rows[row] as CheckedRow).timeUs - (rows[row - 1] as CheckedRow).timeUs;
-    return distanceUs > 0 && distanceUs < this.#gapUs;
   }
 }
 

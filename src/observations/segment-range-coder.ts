@@ -16,31 +16,33 @@ const learningUsesMax = 60;
 /** Step towards the observed bit, in 1/65536 of the error, by number of earlier uses. */
 const steps = Int32Array.from({ length: learningUsesMax + 1 }, (_, uses) => Math.round(65_536 / (uses + 1.5)));
 
+/** Bits of a model's state that count its uses; above them is its probability. */
+const usesBits = 6;
+const usesMask = (1 << usesBits) - 1;
+
 /** A set of adaptive bit probabilities, addressed by number. Both ends must make the same calls in the same order. */
 export class BitModels {
-  /** Probability that the bit is 1, in 1/65536. */
-  readonly probabilities: Uint16Array;
-  readonly uses: Uint8Array;
+  /** For each model the probability that the bit is 1, in 1/65536, and how often it was used: in one number, as this is the innermost loop of coding. */
+  readonly states: Int32Array;
 
   constructor(count: number) {
-    this.probabilities = new Uint16Array(count).fill(0x8000);
-    this.uses = new Uint8Array(count);
+    this.states = new Int32Array(count).fill(0x8000 << usesBits);
   }
+}
 
-  /** Probability of a 1 for the coder, in 1/4096, never certain. */
-  chance(index: number): number {
-    const chance = (this.probabilities[index] as number) >>> 4;
-    return chance === 0 ? 1 : chance;
-  }
+/** Probability of a 1 for the coder, in 1/4096, never certain. */
+function chanceOf(state: number): number {
+  const chance = state >> (usesBits + 4);
+  return chance === 0 ? 1 : chance;
+}
 
-  /** Learns that the bit was `bit`. */
-  learn(index: number, bit: number): void {
-    const uses = this.uses[index] as number;
-    const probability = this.probabilities[index] as number;
-    const error = (bit === 0 ? 0 : 0xffff) - probability;
-    this.probabilities[index] = probability + ((error * (steps[uses] as number)) >> 16);
-    if (uses < learningUsesMax) this.uses[index] = uses + 1;
-  }
+/** The state of a model that has learnt that the bit was `bit`. */
+function learnt(state: number, bit: number): number {
+  const uses = state & usesMask;
+  const probability = state >> usesBits;
+  const error = (bit === 0 ? 0 : 0xffff) - probability;
+  const moved = probability + ((error * (steps[uses] as number)) >> 16);
+  return (moved << usesBits) | (uses < learningUsesMax ? uses + 1 : uses);
 }
 
 /** Writes bits. Call `finish` once, at the end. */
@@ -55,10 +57,12 @@ export class RangeEncoder {
 
   /** Codes `bit` (0 or 1) by the model with this number, which learns from it. */
   encodeBit(models: BitModels, index: number, bit: number): void {
-    const bound = (this.#range >>> 12) * models.chance(index);
+    const { states } = models;
+    const state = states[index] as number;
+    const bound = (this.#range >>> 12) * chanceOf(state);
     const range = bit !== 0 ? bound : this.#range - bound;
     if (bit === 0) this.#low += bound;
-    models.learn(index, bit);
+    states[index] = learnt(state, bit);
     this.#range = range;
     if (range < rangeMin) this.#normalise();
   }
@@ -136,7 +140,9 @@ export class RangeDecoder {
   }
 
   decodeBit(models: BitModels, index: number): number {
-    const bound = (this.#range >>> 12) * models.chance(index);
+    const { states } = models;
+    const state = states[index] as number;
+    const bound = (this.#range >>> 12) * chanceOf(state);
     let bit: number;
     if (this.#code < bound) {
       this.#range = bound;
@@ -146,7 +152,7 @@ export class RangeDecoder {
       this.#range -= bound;
       bit = 0;
     }
-    models.learn(index, bit);
+    states[index] = learnt(state, bit);
     this.#normalise();
     return bit;
   }
