@@ -1,12 +1,13 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { keepYoungObjectsYoung } from '../src/agent/heap-flags.ts';
 import { openNode } from '../src/index.ts';
 import { toa5Text } from '../src/simulation/logger-files.ts';
 
 /**
- * A node of its own that reads one large TOA5 file, as a process whose memory nothing else fills: `node ingest-node.ts DIRECTORY ROWS`. The file is made first, in pieces. Prints one line of JSON: processor and wall
- * seconds of the reading alone, and the most memory that was resident meanwhile.
+ * A node of its own that reads one large TOA5 file, as a process whose memory nothing else fills, and with the engine's flags that the agent has: `ingest-node DIRECTORY ROWS WORK`. The file is made first, in pieces
+ * (`write`). `read` prints one line of JSON: processor and wall seconds of the reading alone, and the most memory that was resident meanwhile; `idle` prints the memory of a node that does nothing.
  */
 
 const rowsPerPiece = 20_000;
@@ -30,7 +31,14 @@ const card = join(directory, 'card');
 if (work === 'write') {
   mkdirSync(card, { recursive: true });
   await writeFile(join(card, 'met.dat'), rows);
+} else if (work === 'idle') {
+  keepYoungObjectsYoung();
+  const node = await openNode({ directory: join(directory, 'idle') });
+  node.createTeam('bench');
+  await node.close();
+  console.log(JSON.stringify({ residentBytes: process.resourceUsage().maxRSS * 1024 }));
 } else {
+  keepYoungObjectsYoung();
   const node = await openNode({ directory: join(directory, 'node') });
   node.createTeam('bench');
   const dataset = node.createDataset({ name: 'met', kind: 'series' });
