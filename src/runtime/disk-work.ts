@@ -40,8 +40,9 @@ export function encodeRecords(records: readonly PackRecord[]): EncodedRecords {
   for (const [at, { header, body }] of encoded.entries()) {
     bytes.set(header, filled);
     bytes.set(body, filled + header.length);
-    if (body !== records[at]?.bytes) giveBack(body);
     filled += header.length + body.length;
+    // Last, as it has no length any more.
+    if (body !== records[at]?.bytes) giveBack(body);
   }
   return { bytes, lengths };
 }

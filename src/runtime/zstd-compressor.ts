@@ -1,5 +1,4 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { giveBack } from '../core/bytes.ts';
 import type { CompressOptions, Compressor, DecompressOptions } from '../ports/compressor.ts';
 
 /**
@@ -72,8 +71,6 @@ function contentSizeBytes(frame: Uint8Array): number | undefined {
 
 function compress(bytes: Uint8Array, options: CompressOptions): Uint8Array {
   const dictionary = rawContent(options.dictionary);
-  // Room for the worst case, so that the library writes the frame in one piece instead of through its own buffers.
-  const roomBytes = bytes.length + (bytes.length >> 8) + 128;
   const frame = zstdCompressSync(bytes, {
     ...dictionary,
     params: {
@@ -82,15 +79,10 @@ function compress(bytes: Uint8Array, options: CompressOptions): Uint8Array {
       [constants.ZSTD_c_contentSizeFlag]: 1,
       [constants.ZSTD_c_checksumFlag]: 0,
     },
-    chunkSize: roomBytes,
+    // Room for the worst case, so that the library writes the frame in one piece instead of through its own buffers.
+    chunkSize: bytes.length + (bytes.length >> 8) + 128,
   });
-  const whole = new Uint8Array(frame.buffer);
-  // An array of another length, or of the pool's, may be the pool that short buffers lie in: that is not ours to give back.
-  if (whole.length !== roomBytes || roomBytes === Buffer.poolSize || frame.length * 2 > roomBytes)
-    return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
-  const exact = whole.slice(frame.byteOffset, frame.byteOffset + frame.byteLength);
-  giveBack(whole);
-  return exact;
+  return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
 }
 
 function decompress(frame: Uint8Array, options: DecompressOptions): Uint8Array | undefined {

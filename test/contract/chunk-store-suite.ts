@@ -41,6 +41,18 @@ export function chunkStoreContract(name: string, create: () => Promise<ChunkStor
     afterEach(() => subject.dispose());
 
     describe('appending', () => {
+      it('keeps each of several long records that compress well', async () => {
+        const records = [1, 2, 3].map((seed) =>
+          packRecord(
+            seededRandom(seed)
+              .bytes(128 * 1024)
+              .map((byte) => 48 + (byte & 3)),
+          ),
+        );
+        const places = await append(...records);
+        for (const [index, record] of records.entries()) expect(await read(places[index] as PackPlace, record)).toEqual(record.bytes);
+      });
+
       it('stores chunks of any size and content, and gives each its place', async () => {
         const records = [
           packRecord(new Uint8Array()),
