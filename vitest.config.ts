@@ -7,7 +7,7 @@ const linesByFolder: Readonly<Record<string, number>> = { datasets: 95, mesh: 85
 
 /**
  * Integrity verification: the modules that compare a hash, a signature, an authentication tag or a packet number before anything is believed. Each line of them is a promise that nothing unverified is
- * shown, so each is run. `content-store.ts` compares hashes in one of its methods; the rest of it keeps the books, so it counts with its folder.
+ * shown, so each is run. `chunk-homes.ts` and `file-recovery.ts` compare hashes in a line or two; the rest of them keeps the books, so they count with their folder.
  */
 const verifying = [
   'src/datasets/log.ts',
