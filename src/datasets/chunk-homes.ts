@@ -95,24 +95,27 @@ export class ChunkHomes {
     const readers = new HomeReaders(this.#treeById);
     const all: Uint8Array[] = [];
     let filled = 0;
+    // Behind what lies in the room, wherever in it: records that were compressed lie between others, and their chunks elsewhere.
+    const keep = (bytes: Uint8Array) => {
+      all.push(bytes);
+      if (bytes.buffer === room.buffer) filled = Math.max(filled, bytes.byteOffset - room.byteOffset + bytes.length);
+    };
     try {
       while (all.length < hashes.length) {
         const run = adjacentHomes(this.#unpacked(hashes, all.length));
         for (const bytes of run.length > 1 ? await readers.readTogether(run, room.subarray(filled)) : []) {
           if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
-          all.push(bytes);
-          if (bytes.buffer === room.buffer) filled += bytes.length;
+          keep(bytes);
         }
         const places = adjacentPlaces(this.#placed(hashes, all.length));
         if (places.length > 1) {
           const together = await this.#chunks.readTogether(places, hashes.slice(all.length), room.subarray(filled));
-          for (const [at, bytes] of together.entries()) if (bytes.buffer === room.buffer) filled += places[at]?.recordBytes ?? 0;
-          all.push(...together);
+          for (const bytes of together) keep(bytes);
         }
         if (all.length === hashes.length) break;
         const bytes = await this.#read(hashes[all.length] as Hash, readers, false);
         if (bytes === undefined) return undefined;
-        all.push(bytes);
+        keep(bytes);
       }
       return all;
     } finally {
