@@ -15,7 +15,7 @@ import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 /** A chunk: what it is like, and how long. */
 const chunk = fc.record({ seed: fc.nat(1000), isText: fc.boolean(), lengthBytes: fc.integer({ min: 100, max: 60_000 }) });
 
-function bytesOf({ seed, isText, lengthBytes }: { seed: number; isText: boolean; lengthBytes: number }): Uint8Array<ArrayBuffer> {
+function bytesOf({ seed, isText, lengthBytes }: { seed: number; isText: boolean; lengthBytes: number }): Uint8Array {
   const bytes = seededRandom(seed).bytes(lengthBytes);
   // Half of it repeats, so that it is compressed in its pack and lies elsewhere when it was read.
   if (isText) bytes.fill(0x2c, lengthBytes / 2);
@@ -29,7 +29,7 @@ describe('chunks that are read together', () => {
       // After how many chunks the next ones are put, and the order in which they are.
       cuts: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 8 }),
       order: fc.nat(1000),
-      roomBytes: fc.constantFrom(0, 50_000, 200_000, 2_000_000),
+      roomBytes: fc.constantFrom(0, 200_000, 2_000_000),
     });
     await fc.assert(
       fc.asyncProperty(arrangement, async ({ chunks, cuts, order, roomBytes }) => {
@@ -41,7 +41,7 @@ describe('chunks that are read together', () => {
           const records = chunks.map(bytesOf).map((bytes) => ({ hash: nodeCrypto.sha256(bytes) as Hash, bytes }));
           const random = seededRandom(order);
           const packed =
-            order % 3 === 0
+            order % 3 !== 0
               ? [...records]
               : records
                   .map((each) => ({ each, at: random.float() }))
@@ -51,6 +51,9 @@ describe('chunks that are read together', () => {
             const count = cuts[turn % cuts.length] as number;
             await contents.put(packed.slice(from, from + count));
             from += count;
+            // What lies between them belongs to something else.
+            const spacer = random.bytes(500);
+            await contents.put([{ hash: nodeCrypto.sha256(spacer) as Hash, bytes: spacer }]);
           }
           const builder = new ManifestBuilder(nodeCrypto);
           for (const { hash, bytes } of records) builder.add({ hash, lengthBytes: bytes.length });
