@@ -6,7 +6,7 @@ import type { FileIndex } from '../datasets/file-index.ts';
 import { branchName, decodeForkStatement, encodeForkStatement, type ForkStatement } from '../datasets/fork-statement.ts';
 import type { HybridInstant } from '../datasets/hybrid-clock.ts';
 import type { LogStore } from '../datasets/log.ts';
-import type { BranchEntry, LogBranch } from '../datasets/log-branches.ts';
+import type { LogBranch } from '../datasets/log-branches.ts';
 import type { Dot, LogEntry } from '../datasets/log-entry.ts';
 import { decodeTagOperation, encodeTagOperation, type TagBook } from '../datasets/tags.ts';
 import { renameDots } from '../datasets/tree-row.ts';
@@ -126,18 +126,12 @@ export class ForkResolution {
   /** Somebody else: takes a branch for the log, if its author says on it that it has written our copy's entries anew. */
   #follow(dataset: DatasetId, author: NodeId, branch: LogBranch, now: Moment): void {
     const { logs, catalog } = this.#parts;
-    const [first] = logs.read(dataset, author, branch.after + 1, branch.after + 1, 1);
-    const statements = first === undefined ? [] : statementsAbout(logs.readBranch(author, branch), branch.after, branchName(first));
-    const given = logs.length(dataset, author);
-    const renamed = new Map<number, number>();
-    for (let sequence = branch.after + 1; sequence <= given; sequence++) {
-      const as = positionOf(sequence, statements);
-      if (as === undefined) return;
-      renamed.set(sequence, as);
-    }
+    const given = logs.read(dataset, author, branch.after + 1, logs.length(dataset, author), Infinity);
+    const renamed = newPlaces(given, branch.after, logs.readBranch(author, branch));
+    if (renamed === undefined) return;
     this.#exchange(dataset, author, branch, now);
     renameDots(catalog, dataset, author, renamed);
-    this.#listener.report({ type: 'fork-mended', dataset, author, entries: given - branch.after });
+    this.#listener.report({ type: 'fork-mended', dataset, author, entries: given.length });
   }
 
   /** Somebody else: drops branches of which the log says that they were written anew in it. */
@@ -145,11 +139,8 @@ export class ForkResolution {
     const { logs } = this.#parts;
     const settled: LogBranch[] = [];
     for (const branch of logs.branches(dataset, author)) {
-      const entries = logs.readBranch(author, branch);
-      const [first] = entries;
-      const rest = logs.read(dataset, author, branch.after + 1, logs.length(dataset, author), Infinity);
-      const statements = first === undefined ? [] : statementsAbout(rest, branch.after, branchName(first));
-      if (entries.every(({ sequence }) => positionOf(sequence, statements) !== undefined)) settled.push(branch);
+      const log = logs.read(dataset, author, branch.after + 1, logs.length(dataset, author), Infinity);
+      if (newPlaces(logs.readBranch(author, branch), branch.after, log) !== undefined) settled.push(branch);
     }
     if (settled.length > 0) this.#settle(dataset, author, settled);
   }
@@ -184,7 +175,7 @@ export class ForkResolution {
 }
 
 /** What an entry says, with the entries of its own branch by their new names. One that is not understood is written anew as it is. */
-function renamedBody({ body, author }: BranchEntry, renamed: ReadonlyMap<number, number>): Uint8Array {
+function renamedBody({ body, author }: LogEntry, renamed: ReadonlyMap<number, number>): Uint8Array {
   const decoded = decodeEntryBody(body, author);
   if (!decoded.ok) return body;
   const newName = (dot: Dot): Dot => (dot.author === author ? { author, sequence: renamed.get(dot.sequence) ?? dot.sequence } : dot);
@@ -217,8 +208,23 @@ function statementsAbout(entries: readonly LogEntry[], after: number, branch: Ui
   });
 }
 
-/** Where an entry of the branch stands by these statements; `undefined` when none speaks of it. */
-function positionOf(sequence: number, statements: readonly ForkStatement[]): number | undefined {
-  const statement = statements.find(({ from, to }) => from <= sequence && sequence <= to);
-  return statement && statement.as + sequence - statement.from;
+/**
+ * Where entries behind a common beginning stand by what the other branch says; `undefined` unless that says it of each of them, and has it there. A statement alone makes nobody give up what was signed: its
+ * author may have lost its key, or made a mistake.
+ */
+function newPlaces(given: readonly LogEntry[], after: number, kept: readonly LogEntry[]): ReadonlyMap<number, number> | undefined {
+  const [first] = given;
+  const statements = first === undefined ? [] : statementsAbout(kept, after, branchName(first));
+  const places = new Map<number, number>();
+  for (const { sequence } of given) {
+    const statement = statements.find(({ from, to }) => from <= sequence && sequence <= to);
+    if (statement === undefined) return undefined;
+    places.set(sequence, statement.as + sequence - statement.from);
+  }
+  const bodies = new Map(kept.map(({ sequence, body }) => [sequence, body]));
+  const stands = (entry: LogEntry): boolean => {
+    const body = bodies.get(places.get(entry.sequence) as number);
+    return body !== undefined && equalBytes(body, renamedBody(entry, places));
+  };
+  return given.every(stands) ? places : undefined;
 }
