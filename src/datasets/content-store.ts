@@ -143,7 +143,7 @@ export class ContentStore {
    */
   async put(records: readonly PackRecord[], named?: () => void): Promise<void> {
     // A record that went bad would stand in the way of the good one; reading forgets it.
-    for (const { hash } of records) if (this.#homes.isPacked(hash)) await this.readOrForget(hash);
+    for (const { hash } of records) if (this.#homes.isPacked(hash)) await this.#homes.readOrForget(hash);
     if (named === undefined) this.unnamed.remember(records);
     await this.unnamed.store(records, () => this.#store(records, named));
   }
@@ -219,11 +219,6 @@ export class ContentStore {
   /** The verified bytes of a chunk or node from whichever home still has them, or `undefined`. A home that turns out to hold something else is forgotten. */
   read(hash: Hash): Promise<Uint8Array | undefined> {
     return this.#homes.read(hash);
-  }
-
-  /** The same for somebody who can replace it: a home that cannot be read several times in a row is forgotten, too. */
-  readOrForget(hash: Hash): Promise<Uint8Array | undefined> {
-    return this.#homes.readOrForget(hash);
   }
 
   /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read from working files is put into `room` as far as it goes: whoever gives it knows when nobody needs the chunks any more. */

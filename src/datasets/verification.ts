@@ -51,7 +51,7 @@ export interface VerificationReport {
   readonly goodBytes: number;
   /** At most 10,000 are listed. */
   readonly damaged: readonly DamagedContent[];
-  /** Contents of which a part lies in a directory that cannot be read at the moment: neither good nor lost. */
+  /** Contents of which a part cannot be read at the moment, because of the disk or because its directory is not there: neither good nor lost. */
   readonly unavailable: readonly ContentRef[];
 }
 
@@ -171,13 +171,16 @@ export class Verification {
           continue;
         }
         const before = this.#homes(hash);
-        const bytes = await contents.readOrForget(hash);
+        const bytes = await contents.read(hash);
         noteLostHomes(hash, before);
         if (bytes !== undefined) {
           this.#goodBytes += bytes.length;
           this.#noteRead(hash);
-        } else if (contents.has(hash)) isUnavailable = true;
-        else {
+        } else if (contents.has(hash)) {
+          // A disk that cannot be read is no proof that the bytes are gone: whoever mends contents tries again.
+          contents.loseIfDamaged(content, [ref]);
+          isUnavailable = true;
+        } else {
           // At once, and not when all of it was read: it must not be offered or shown meanwhile.
           contents.loseIfDamaged(content, [ref]);
           isDamaged = true;

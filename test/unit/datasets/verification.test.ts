@@ -58,6 +58,23 @@ describe('a verification', () => {
     expect(report.goodBytes).toBeGreaterThan(1_000_999);
   });
 
+  it('forgets nothing because a disk cannot be read, and tells whoever mends contents', async () => {
+    const content = await contents.addBytes(bytesOf(1, 3_000_000));
+    const homes = () => catalog.all('SELECT hash, pack, offset FROM chunk ORDER BY hash');
+    const before = homes();
+    const told: string[] = [];
+    contents.follow({ lost: () => told.push('lost'), unreadable: () => told.push('unreadable'), complete: () => told.push('complete') });
+    const refs = await contents.refs(content);
+    const readChunk = chunks.read.bind(chunks);
+    const failing = new Set(refs.map(({ hash }) => hash.toHex()));
+    chunks.read = async (place, hash) => (failing.has(hash.toHex()) ? 'unreadable' : readChunk(place, hash));
+    expect((await verify()).report).toMatchObject({ goodBytes: 0, damaged: [], unavailable: [content] });
+    expect([homes(), contents.holds(content.root)]).toEqual([before, true]);
+    expect(new Set(told)).toEqual(new Set(['unreadable']));
+    chunks.read = readChunk;
+    expect((await verify()).report).toMatchObject({ damaged: [], unavailable: [] });
+  });
+
   it('names every content that a damaged chunk is part of, with its places and how much is gone', async () => {
     const long = bytesOf(1, 1_000_000);
     const [one, two] = [await contents.addBytes(long), await contents.addBytes(concatBytes(long, bytesOf(2, 1000)))];
