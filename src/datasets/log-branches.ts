@@ -13,7 +13,8 @@ import type { LogEntry, SignedEntry } from './log-entry.ts';
 
 /** The tables of branches; steps of the schema of logs. */
 export const branchTables = `CREATE TABLE log_branch (
-       id INTEGER PRIMARY KEY,
+       -- Never used again: an encounter remembers how far it has offered a branch.
+       id INTEGER PRIMARY KEY AUTOINCREMENT,
        log INTEGER NOT NULL REFERENCES log (id),
        after INTEGER NOT NULL,
        length INTEGER NOT NULL,
@@ -108,9 +109,9 @@ export class LogBranches {
     });
   }
 
-  /** Begins a branch behind an entry; `undefined` when the log has as many as are kept. */
+  /** Begins a branch behind an entry; `undefined` when the log has as many as are kept. Those that its author gave up are not counted: nobody else can make them more. */
   begin(log: number, after: number, head: Uint8Array, isOwn: boolean): LogBranch | undefined {
-    if (this.of(log).length >= limits.branchesPerLogMax) return undefined;
+    if (this.of(log).filter((branch) => !branch.isOwn).length >= limits.branchesPerLogMax) return undefined;
     this.#catalog.run(
       'INSERT INTO log_branch (log, after, length, head, bytes, own) VALUES (?, ?, ?, ?, 0, ?)',
       log,

@@ -190,6 +190,29 @@ describe('a forked log', () => {
     expect(codes).toEqual([...Array.from({ length: limits.branchesPerLogMax }, () => 'forked'), 'LOG_FORKED']);
   });
 
+  it('does not count branches that its author gave up', () => {
+    const store = newStore();
+    for (const entry of [first, second]) store.accept(dataset, entry);
+    const codes = Array.from({ length: limits.branchesPerLogMax + 1 }, (_, index) => {
+      const code = codeOf(store.accept(dataset, written(['a', `other ${index}`])[1]!));
+      store.claim(store.branches(dataset, alice.node).at(-1)!);
+      return code;
+    });
+    expect(new Set(codes)).toEqual(new Set(['forked']));
+  });
+
+  it('gives a later branch another number than one that is gone had', () => {
+    const store = newStore();
+    const begun = (entry: LogEntry): number => {
+      expect(codeOf(store.accept(dataset, entry))).toBe('forked');
+      return store.branches(dataset, alice.node).at(-1)!.id;
+    };
+    for (const entry of [first, second]) store.accept(dataset, entry);
+    const gone = begun(otherSecond);
+    store.settle(dataset, alice.node, store.branches(dataset, alice.node));
+    expect(begun(written(['a', 'later'])[1]!)).not.toBe(gone);
+  });
+
   it('keeps a limited number of bytes of a branch, and goes on with the log', () => {
     const catalog = openSqliteCatalog(':memory:');
     const store = new LogStore(catalog, crypto);
