@@ -35,7 +35,9 @@ export function takeCarried(parts: CarriedParts, from: NodeId, message: CarriedM
   if (message.type === 'entries') {
     const accepted = encounter.handleEntries(message);
     const { stored, fault } = accepted;
-    keeping.take(accepted, from, now);
+    // How long the carrier's copy of a log is, nobody said, and more messages may bring the rest: its author writes a branch anew behind its log, and takes no part of it for the log.
+    const branched = accepted.branched && { branched: { ...accepted.branched, claimed: undefined } };
+    keeping.take({ ...accepted, ...branched }, from, now);
     return { stored: stored.length, faults: fault === undefined ? [] : [fault] };
   }
   const { fresh, faults } = encounter.handleReceipts(message);
