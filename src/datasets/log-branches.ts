@@ -123,6 +123,21 @@ export class LogBranches {
     return this.of(log).at(-1);
   }
 
+  /** Begins a branch that has the entries of another up to `last`, whose hash is `head`; `undefined` when the log has as many as are kept. */
+  beginWithin(log: number, other: LogBranch, last: number, head: Uint8Array): LogBranch | undefined {
+    const begun = this.begin(log, other.after, head, false);
+    if (begun === undefined) return undefined;
+    this.#catalog.run(
+      'INSERT INTO log_branch_entry SELECT ?, sequence, body, signature, rewritten_as FROM log_branch_entry WHERE branch = ? AND sequence <= ?',
+      begun.id,
+      other.id,
+      last,
+    );
+    this.#catalog.run('UPDATE log_branch SET length = ? WHERE id = ?', last, begun.id);
+    this.#countBytes(begun.id);
+    return { ...begun, length: last };
+  }
+
   /** Appends an entry whose signature has been verified, and whose hash is `head`. */
   append({ id, length }: LogBranch, head: Uint8Array, { body, signature }: SignedEntry): void {
     this.#catalog.run(
@@ -157,11 +172,12 @@ export class LogBranches {
     this.#catalog.run('DELETE FROM log_branch WHERE id = ?', branch.id);
   }
 
-  /** Moves what our copy of a log has behind a branch's beginning into that branch, and the branch's entries to their place. Branches that depart from what is given up are dropped: their beginnings come again. */
+  /** Moves what our copy of a log has behind a branch's beginning into that branch, and the branch's entries to their place. Other branches depart from where they leave the new copy then. */
   exchange(log: number, adopted: LogBranch, given: { readonly length: number; readonly head: Uint8Array }, isOwn: boolean): void {
     const { id, after } = adopted;
     const catalog = this.#catalog;
-    for (const other of this.of(log)) if (other.id !== id && !other.isOwn && other.after > after) this.drop(other);
+    const others = this.of(log).filter((other) => other.id !== id && !other.isOwn);
+    for (const other of others) if (other.after > after) this.#lengthen(log, other, after);
     catalog.run('UPDATE log_branch SET length = ?, head = ?, bytes = 0, own = ? WHERE id = ?', given.length, given.head, isOwn ? 1 : 0, id);
     const taken = catalog.all<{ sequence: number; body: Uint8Array; signature: Uint8Array }>(
       'SELECT sequence, body, signature FROM log_branch_entry WHERE branch = ? ORDER BY sequence',
@@ -178,5 +194,43 @@ export class LogBranches {
     for (const { sequence, body, signature } of taken)
       catalog.run('INSERT INTO log_entry (log, sequence, body, signature) VALUES (?, ?, ?, ?)', log, sequence, body, signature);
     catalog.run('UPDATE log SET length = ?, head = ? WHERE id = ?', adopted.length, adopted.head, log);
+    for (const other of others) this.#shorten(log, other);
+  }
+
+  /** Has a branch depart from our copy at an earlier entry: what our copy has up to where it departed is in the branch as well then. */
+  #lengthen(log: number, branch: LogBranch, after: number): void {
+    this.#catalog.run(
+      'INSERT INTO log_branch_entry (branch, sequence, body, signature) SELECT ?, sequence, body, signature FROM log_entry WHERE log = ? AND sequence > ? AND sequence <= ?',
+      branch.id,
+      log,
+      after,
+      branch.after,
+    );
+    this.#catalog.run('UPDATE log_branch SET after = ? WHERE id = ?', after, branch.id);
+    this.#countBytes(branch.id);
+  }
+
+  /** Takes the entries out of a branch with which our copy begins, too; nothing is left of one that our copy has as a whole. */
+  #shorten(log: number, branch: LogBranch): void {
+    const differing = this.#catalog.get<{ sequence: number }>(
+      `SELECT of_branch.sequence FROM log_branch_entry AS of_branch LEFT JOIN log_entry ON log = ? AND log_entry.sequence = of_branch.sequence
+       WHERE branch = ? AND log_entry.body IS NOT of_branch.body ORDER BY of_branch.sequence LIMIT 1`,
+      log,
+      branch.id,
+    );
+    if (differing === undefined) {
+      this.drop(branch);
+      return;
+    }
+    this.#catalog.run('DELETE FROM log_branch_entry WHERE branch = ? AND sequence < ?', branch.id, differing.sequence);
+    this.#catalog.run('UPDATE log_branch SET after = ? WHERE id = ?', differing.sequence - 1, branch.id);
+    this.#countBytes(branch.id);
+  }
+
+  #countBytes(branch: number): void {
+    this.#catalog.run(
+      'UPDATE log_branch SET bytes = (SELECT coalesce(sum(length(body)), 0) FROM log_branch_entry WHERE branch = id) WHERE id = ?',
+      branch,
+    );
   }
 }

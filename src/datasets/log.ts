@@ -100,13 +100,14 @@ export class LogStore {
       if (log !== undefined && this.#standsAt(log, entry)) return success('known');
       const branched = log && this.#acceptBranched(dataset, log, entry);
       if (branched !== undefined) return branched;
-      if (sequence > length + 1) return failure('LOG_GAP', 'peer', `entry ${sequence} came while ${length} are here`);
+      if (sequence > length + 1)
+        return this.#branchOff(dataset, log, entry) ?? failure('LOG_GAP', 'peer', `entry ${sequence} came while ${length} are here`);
       if (log !== undefined && sequence <= length) return this.#fork(dataset, log, entry);
       if (log === undefined && this.#authorCount(dataset) >= limits.authorsPerDatasetMax) {
         return failure('LOG_AUTHORS_FULL', 'local', `the dataset has ${limits.authorsPerDatasetMax} authors already`);
       }
       const hash = this.#verified(dataset, entry, log?.head ?? noHash);
-      if (hash === undefined) return unsigned(entry);
+      if (hash === undefined) return this.#branchOff(dataset, log, entry) ?? unsigned(entry);
       this.#store((log ?? this.#open(dataset, author)).id, sequence, hash, entry);
       return success('stored');
     });
@@ -266,15 +267,36 @@ export class LogStore {
   }
 
   /** Begins a branch with an entry for whose position we have another, if its author signed it. */
-  #fork(dataset: DatasetId, log: LogRow, entry: LogEntry): Outcome<'forked'> {
+  #fork(dataset: DatasetId, log: LogRow, entry: LogEntry): Outcome<'forked' | 'branched'> {
     const before = this.#hashAt(dataset, log.id, entry.author, entry.sequence - 1);
     const hash = this.#verified(dataset, entry, before);
-    if (hash === undefined) return unsigned(entry);
+    if (hash === undefined) return this.#branchOff(dataset, log, entry) ?? unsigned(entry);
     this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', forkStates.open, log.id);
     const branch = this.#branches.begin(log.id, entry.sequence - 1, before, false);
     if (branch === undefined) return tooManyBranches(entry);
     this.#branches.append(branch, hash, entry);
     return success('forked');
+  }
+
+  /** Begins a branch with an entry that follows on one in the middle of another branch; `undefined` when it does not. */
+  #branchOff(dataset: DatasetId, log: LogRow | undefined, entry: LogEntry): Outcome<'branched'> | undefined {
+    if (log === undefined || log.forked === forkStates.never) return undefined;
+    const last = entry.sequence - 1;
+    for (const branch of this.#branches.of(log.id)) {
+      if (last <= branch.after || last >= branch.length) continue;
+      let before = this.#hashAt(dataset, log.id, entry.author, branch.after);
+      for (const { sequence, body } of this.#branches.read(branch, entry.author))
+        if (sequence <= last) before = this.#entryHash(dataset, entry.author, sequence, before, body);
+      const hash = this.#verified(dataset, entry, before);
+      if (hash === undefined) continue;
+      if (branch.bytes + entry.body.length > limits.branchBytesMax) return tooManyBranches(entry);
+      const begun = this.#branches.beginWithin(log.id, branch, last, before);
+      if (begun === undefined) return tooManyBranches(entry);
+      this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', forkStates.open, log.id);
+      this.#branches.append(begun, hash, entry);
+      return success('branched');
+    }
+    return undefined;
   }
 
   /** The hash of an entry that follows on `before`, when its author signed that. */

@@ -198,7 +198,11 @@ export class Encounter {
       const entry = { author, sequence: first + index, body, signature };
       const accepted = logs.accept(dataset, entry);
       if (!accepted.ok) {
-        if (accepted.fault.code === 'LOG_SIGNATURE' && !message.isBranch) this.#retrace(dataset, author, first);
+        const { code } = accepted.fault;
+        if (code === 'LOG_SIGNATURE' && !message.isBranch) this.#retrace(dataset, author, first);
+        // The peer may count on what was given up since it heard of it.
+        if (code === 'LOG_GAP' && logs.branches(dataset, author).length > 0)
+          this.#retrace(dataset, author, Math.min(first, logs.length(dataset, author) + 1));
         fault = accepted.fault;
         break;
       }

@@ -74,7 +74,7 @@ export class ForkResolution {
     for (const branch of logs.branches(dataset, author)) {
       if (branch.isOwn || last <= branch.after || last > branch.length) continue;
       if (claimed === undefined) logs.claim(branch);
-      else if (branch.length >= claimed) this.#takeBack(dataset, branch, now);
+      else if (branch.length >= claimed) this.#takeBack(dataset, branch.id, now);
     }
     this.#writeAnew(dataset, now);
     this.#settle(dataset, author, logs.branches(dataset, author));
@@ -85,16 +85,20 @@ export class ForkResolution {
     const { identity, logs } = this.#parts;
     if (author === identity.node) return;
     this.#dropCovered(dataset, author);
-    for (const branch of logs.branches(dataset, author)) this.#follow(dataset, author, branch, now);
+    for (const { id } of logs.branches(dataset, author)) {
+      // An earlier one may have taken this one along, or have it depart elsewhere.
+      const branch = logs.branches(dataset, author).find((each) => each.id === id);
+      if (branch !== undefined) this.#follow(dataset, author, branch, now);
+    }
     this.#dropCovered(dataset, author);
   }
 
   /** The author: takes a branch that it does not know for its log. */
-  #takeBack(dataset: DatasetId, branch: LogBranch, now: Moment): void {
+  #takeBack(dataset: DatasetId, id: number, now: Moment): void {
     const { logs, identity } = this.#parts;
-    // An earlier one may have taken this one along.
-    if (!logs.branches(dataset, identity.node).some(({ id, isOwn }) => id === branch.id && !isOwn)) return;
-    this.#exchange(dataset, identity.node, branch, now);
+    // An earlier one may have taken this one along, or have it depart elsewhere.
+    const branch = logs.branches(dataset, identity.node).find((each) => each.id === id && !each.isOwn);
+    if (branch !== undefined) this.#exchange(dataset, identity.node, branch, now);
   }
 
   /** The author: writes entries of its own branches anew that it has not written anew yet. */

@@ -205,6 +205,36 @@ describe('a computer that was set back to a backup', () => {
     for (const { name } of team.nodes) expect(await team.shown(name)).toEqual(all('a.txt', 'aa.txt', 'b.txt'));
   });
 
+  test('mends its log from a part of what it had lost, and is followed by one who has all of it beside its copy', async () => {
+    const team = await Team.of('base', 'ridge', 'coast', 'hut');
+    const backup = team.node('ridge').backup();
+    const early = team.node('base').backup();
+    await team.save('ridge', 'a.txt');
+    await team.meet('base', 'ridge', 'coast');
+    await team.part();
+    await team.save('ridge', 'aa.txt');
+    await team.meet('base', 'ridge', 'hut');
+    const full = team.node('hut').backup();
+    // Of the hub nothing is left: coast has one entry, hut has two.
+    await team.setBack('base', early);
+    await team.setBack('ridge', backup);
+    await team.save('ridge', 'b.txt');
+    await team.meet('base', 'ridge');
+    await team.meet('base', 'hut');
+    const mixed = team.node('base').backup();
+    // Ridge hears from coast before it hears from the hub, over a hub that forgot everything once more.
+    await team.setBack('base', early);
+    await team.meet('base', 'coast');
+    await team.part();
+    await team.meet('base', 'ridge');
+    await team.setBack('base', mixed);
+    await team.setBack('hut', full);
+    await team.meet();
+    await team.meet();
+    expect(team.problems()).toEqual([]);
+    for (const { name } of team.nodes) expect(await team.shown(name)).toEqual(all('a.txt', 'aa.txt', 'b.txt'));
+  });
+
   test('twice, and writes each time: everybody has what was on all three branches', async () => {
     const team = await Team.of('base', 'ridge');
     const backup = team.node('ridge').backup();

@@ -190,6 +190,34 @@ describe('a forked log', () => {
     expect(codes).toEqual([...Array.from({ length: limits.branchesPerLogMax }, () => 'forked'), 'LOG_FORKED']);
   });
 
+  it('takes a branch that departs from the middle of another', () => {
+    const [, , thirdAside] = written(['a', 'B', 'aside']) as [LogEntry, LogEntry, LogEntry];
+    const store = newStore();
+    for (const entry of [first, second, otherSecond, otherThird]) store.accept(dataset, entry);
+    expect(codeOf(store.accept(dataset, thirdAside))).toBe('branched');
+    expect(codeOf(store.accept(dataset, thirdAside))).toBe('branch-known');
+    const [one, other] = store.branches(dataset, alice.node);
+    expect(store.readBranch(alice.node, one!)).toMatchObject([otherSecond, otherThird]);
+    expect(store.readBranch(alice.node, other!)).toMatchObject([otherSecond, thirdAside]);
+    expect(other).toMatchObject({ after: 1, length: 3, bytes: otherSecond.body.length + thirdAside.body.length });
+    store.adopt(dataset, alice.node, other!, false);
+    // The one that shares an entry with the new copy departs behind it.
+    const [departing, given] = store.branches(dataset, alice.node);
+    expect([departing, given]).toMatchObject([
+      { after: 2, length: 3 },
+      { after: 1, length: 2 },
+    ]);
+    expect(store.readBranch(alice.node, departing!)).toMatchObject([otherThird]);
+    store.adopt(dataset, alice.node, given!, false);
+    // And behind the common beginning again when the copy is another.
+    const left = store.branches(dataset, alice.node).map((branch) => store.readBranch(alice.node, branch));
+    expect(left).toMatchObject([
+      [otherSecond, otherThird],
+      [otherSecond, thirdAside],
+    ]);
+    expect(store.read(dataset, alice.node, 1, 9, 1e6)).toEqual([first, second]);
+  });
+
   it('does not count branches that its author gave up', () => {
     const store = newStore();
     for (const entry of [first, second]) store.accept(dataset, entry);
