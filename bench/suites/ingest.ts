@@ -10,6 +10,7 @@ import { type FieldNode, openNode } from '../../src/index.ts';
 import type { RegisterDefinition } from '../../src/instruments/modbus/register-map.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
 import { ModbusSensor } from '../../src/simulation/modbus-sensor.ts';
+import { compiled } from '../compiled.ts';
 import { atLeast, atMost, type BenchResult, figure } from '../result.ts';
 
 /**
@@ -30,15 +31,6 @@ const latencySecondsTarget = 2;
 const intervalUs = 60_000_000;
 
 const program = fileURLToPath(new URL('../ingest-node.ts', import.meta.url));
-const root = fileURLToPath(new URL('../../', import.meta.url));
-/** The same program with all that it uses, compiled: below the dependencies, so that it finds them. */
-const compiled = join(root, 'node_modules/.cache/bench-ingest/bench/ingest-node.js');
-
-function compile(): void {
-  const compiler = join(root, 'node_modules/typescript/bin/tsc');
-  const ran = spawnSync(process.execPath, [compiler, '-p', 'bench/ingest-node.tsconfig.json'], { cwd: root, stdio: ['ignore', 2, 2] });
-  if (ran.status !== 0) throw new Error('the library could not be compiled');
-}
 
 interface Reading {
   readonly processorSeconds: number;
@@ -50,7 +42,7 @@ function readFileOf(count: number): Reading & { readonly idleBytes: number } {
   const directory = mkdtempSync(join(tmpdir(), 'godwit-bench-ingest-'));
   try {
     const run = (work: string): string => {
-      const file = work === 'write' ? program : compiled;
+      const file = work === 'write' ? program : compiled('ingest-node');
       const ran = spawnSync(process.execPath, [file, directory, String(count), work], {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -173,7 +165,6 @@ async function latency(): Promise<number> {
 
 /** Measures all of it; about a minute and a half. */
 export async function run(): Promise<BenchResult[]> {
-  compile();
   const small = readFileOf(rows / 4);
   const large = readFileOf(rows);
   const { share, stored } = await poll();
