@@ -71,12 +71,13 @@ export class ForkResolution {
       this.heard(dataset, author, now);
       return;
     }
+    let shown: number | undefined;
     for (const branch of logs.branches(dataset, author)) {
       if (branch.isOwn || last <= branch.after || last > branch.length) continue;
       if (claimed === undefined) logs.claim(branch);
-      else if (branch.length >= claimed) this.#takeBack(dataset, branch.id, now);
+      else if (branch.length >= claimed && this.#takeBack(dataset, branch.id, now)) shown ??= branch.id;
     }
-    this.#writeAnew(dataset, now);
+    this.#writeAnew(dataset, shown, now);
     this.#settle(dataset, author, logs.branches(dataset, author));
   }
 
@@ -93,16 +94,17 @@ export class ForkResolution {
     this.#dropCovered(dataset, author);
   }
 
-  /** The author: takes a branch that it does not know for its log. */
-  #takeBack(dataset: DatasetId, id: number, now: Moment): void {
+  /** The author: takes a branch that it does not know for its log; what it gave up is the branch of that number then. False when there is none such. */
+  #takeBack(dataset: DatasetId, id: number, now: Moment): boolean {
     const { logs, identity } = this.#parts;
     // An earlier one may have taken this one along, or have it depart elsewhere.
     const branch = logs.branches(dataset, identity.node).find((each) => each.id === id && !each.isOwn);
     if (branch !== undefined) this.#exchange(dataset, identity.node, branch, now);
+    return branch !== undefined;
   }
 
-  /** The author: writes entries of its own branches anew that it has not written anew yet. */
-  #writeAnew(dataset: DatasetId, now: Moment): void {
+  /** The author: writes entries of its own branches anew that it has not written anew yet. Files on disk are those of the branch `shown`, which was the log until now; of any other they never were. */
+  #writeAnew(dataset: DatasetId, shown: number | undefined, now: Moment): void {
     const { identity, logs, catalog } = this.#parts;
     const author = identity.node;
     for (const branch of logs.branches(dataset, author)) {
@@ -121,7 +123,7 @@ export class ForkResolution {
       const payload = encodeForkStatement({ after: branch.after, branch: branchName(first), from, to, as });
       const statement: EntryBody = { kind: 'fork', instant: this.#listener.instant(now), clockQuality: 'unknown', payload };
       this.#append(dataset, encodeEntryBody(statement, author));
-      renameDots(catalog, dataset, author, renamed);
+      if (branch.id === shown) renameDots(catalog, dataset, author, renamed);
       this.#listener.changed(dataset, new Set());
       this.#listener.report({ type: 'fork-mended', dataset, author, entries: open.length });
     }

@@ -235,6 +235,30 @@ describe('a computer that was set back to a backup', () => {
     for (const { name } of team.nodes) expect(await team.shown(name)).toEqual(all('a.txt', 'aa.txt', 'b.txt'));
   });
 
+  test('finds what it had lost beside the log that the team has: files on disk are of that log still', async () => {
+    const team = await Team.of('base', 'ridge', 'hut');
+    await team.save('ridge', 'before.txt');
+    await team.meet();
+    const backup = team.node('ridge').backup();
+    const early = team.node('base').backup();
+    await team.save('ridge', 'a.txt', 'lost');
+    await team.meet();
+    await team.setBack('base', early);
+    await team.setBack('ridge', backup);
+    await team.save('ridge', 'a.txt', 'new');
+    for (const other of ['ridge', 'hut', 'ridge']) {
+      await team.meet('base', other);
+      await team.part();
+    }
+    expect(team.mended('ridge')).toEqual([1]);
+    await team.save('ridge', 'a.txt', 'newer');
+    await team.meet();
+    expect(team.problems()).toEqual([]);
+    // The third entry says the lost one anew, and nobody has replaced that.
+    const { node } = team.node('ridge');
+    expect(node.conflicts(team.dataset, { open: true }).map(({ heads }) => heads)).toEqual([[`${node.id}/3`, `${node.id}/5`]]);
+  });
+
   test('twice, and writes each time: everybody has what was on all three branches', async () => {
     const team = await Team.of('base', 'ridge');
     const backup = team.node('ridge').backup();
