@@ -8,9 +8,11 @@ import type { HybridInstant } from '../datasets/hybrid-clock.ts';
 import type { LogStore } from '../datasets/log.ts';
 import type { LogBranch } from '../datasets/log-branches.ts';
 import type { Dot, LogEntry } from '../datasets/log-entry.ts';
-import { decodeTagOperation, encodeTagOperation, type TagBook } from '../datasets/tags.ts';
+import { decodeTagOperation, encodeTagOperation, type TagBook, type TagOperation } from '../datasets/tags.ts';
 import { renameDots } from '../datasets/tree-row.ts';
 import { workingTreeSchema } from '../datasets/tree-schema.ts';
+import { VersionVector } from '../datasets/version-vector.ts';
+import { decodeOrder, encodeOrder, type Order } from '../forwarding/orders.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { BranchedEntries } from './encounter.ts';
@@ -184,24 +186,51 @@ export class ForkResolution {
 function renamedBody({ body, author }: LogEntry, renamed: ReadonlyMap<number, number>): Uint8Array {
   const decoded = decodeEntryBody(body, author);
   if (!decoded.ok) return body;
-  const newName = (dot: Dot): Dot => (dot.author === author ? { author, sequence: renamed.get(dot.sequence) ?? dot.sequence } : dot);
+  const newName = (dot: Dot): Dot => ({
+    author: dot.author,
+    sequence: (dot.author === author ? renamed.get(dot.sequence) : undefined) ?? dot.sequence,
+  });
   if (decoded.value.kind === 'files') {
     const changes = decoded.value.changes.map((change) => ({ ...change, superseded: change.superseded.map(newName) }));
     return encodeEntryBody({ ...decoded.value, changes }, author);
   }
   if (decoded.value.kind === 'tag') {
     const operation = decodeTagOperation(decoded.value.payload);
-    if (!operation.ok || operation.value.type !== 'remove') return body;
-    return encodeEntryBody(
-      { ...decoded.value, payload: encodeTagOperation({ type: 'remove', tag: newName(operation.value.tag) }) },
-      author,
-    );
+    if (!operation.ok) return body;
+    const payload = encodeTagOperation(renamedTag(operation.value, newName));
+    return encodeEntryBody({ ...decoded.value, payload }, author);
+  }
+  if (decoded.value.kind === 'order') {
+    const order = decodeOrder(decoded.value.payload);
+    return order.ok ? encodeEntryBody({ ...decoded.value, payload: encodeOrder(renamedOrder(order.value, newName)) }, author) : body;
   }
   if (decoded.value.kind !== 'fork') return body;
   const statement = decodeForkStatement(decoded.value.payload);
   if (!statement.ok) return body;
   const as = renamed.get(statement.value.as) ?? statement.value.as;
   return encodeEntryBody({ ...decoded.value, payload: encodeForkStatement({ ...statement.value, as }) }, author);
+}
+
+/** A version ends, in the author's log, at the last of its own entries that it had: the log has others before that, which then belong to it, too. */
+function renamedTag(operation: TagOperation, newName: (dot: Dot) => Dot): TagOperation {
+  if (operation.type === 'remove') return { ...operation, tag: newName(operation.tag) };
+  const lengths = [...operation.version.entries()].map(([node, length]): [NodeId, number] => [
+    node,
+    newName({ author: node, sequence: length }).sequence,
+  ]);
+  return { ...operation, version: VersionVector.of(lengths) };
+}
+
+/** An order for entries on both sides of where the branch departs is for those between them in the log as well: they are few, and a range is all that an order can name. */
+function renamedOrder(order: Order, newName: (dot: Dot) => Dot): Order {
+  if (order.type === 'rules') return order;
+  if (order.type !== 'send') return { ...order, ...newName(order) };
+  const items = order.items.map((item) => ({
+    ...item,
+    first: newName({ author: item.author, sequence: item.first }).sequence,
+    last: newName({ author: item.author, sequence: item.last }).sequence,
+  }));
+  return { ...order, items };
 }
 
 /** What entries of a log say about one branch. */
@@ -221,16 +250,15 @@ function statementsAbout(entries: readonly LogEntry[], after: number, branch: Ui
 function newPlaces(given: readonly LogEntry[], after: number, kept: readonly LogEntry[]): ReadonlyMap<number, number> | undefined {
   const [first] = given;
   const statements = first === undefined ? [] : statementsAbout(kept, after, branchName(first));
+  const bodies = new Map(kept.map(({ sequence, body }) => [sequence, body]));
   const places = new Map<number, number>();
   for (const { sequence } of given) {
     const statement = statements.find(({ from, to }) => from <= sequence && sequence <= to);
-    if (statement === undefined) return undefined;
-    places.set(sequence, statement.as + sequence - statement.from);
+    const place = statement && statement.as + sequence - statement.from;
+    if (place === undefined || !bodies.has(place)) return undefined;
+    places.set(sequence, place);
   }
-  const bodies = new Map(kept.map(({ sequence, body }) => [sequence, body]));
-  const stands = (entry: LogEntry): boolean => {
-    const body = bodies.get(places.get(entry.sequence) as number);
-    return body !== undefined && equalBytes(body, renamedBody(entry, places));
-  };
+  const stands = (entry: LogEntry): boolean =>
+    equalBytes(bodies.get(places.get(entry.sequence) as number) as Uint8Array, renamedBody(entry, places));
   return given.every(stands) ? places : undefined;
 }

@@ -1,37 +1,44 @@
 import { describe, expect, it } from 'vitest';
-import { type DatasetId, identifier } from '../../../src/core/identifiers.ts';
+import type { CborValue } from '../../../src/core/cbor.ts';
+import { type DatasetId, identifier, type NodeId } from '../../../src/core/identifiers.ts';
 import type { MonotonicMs, WallMs } from '../../../src/core/time.ts';
-import { type EntryBody, encodeEntryBody } from '../../../src/datasets/entry-body.ts';
+import { decodeEntryBody, type EntryBody, encodeEntryBody } from '../../../src/datasets/entry-body.ts';
 import { FileIndex } from '../../../src/datasets/file-index.ts';
 import { branchName, encodeForkStatement } from '../../../src/datasets/fork-statement.ts';
 import { LogStore } from '../../../src/datasets/log.ts';
 import type { LogEntry } from '../../../src/datasets/log-entry.ts';
-import { TagBook } from '../../../src/datasets/tags.ts';
+import { encodeTagOperation, TagBook } from '../../../src/datasets/tags.ts';
+import { VersionVector } from '../../../src/datasets/version-vector.ts';
+import { encodeOrder } from '../../../src/forwarding/orders.ts';
 import { WantList } from '../../../src/forwarding/want-list.ts';
 import { ForkResolution } from '../../../src/node/fork-resolution.ts';
-import { openIdentity } from '../../../src/node/identity.ts';
+import { type Identity, openIdentity } from '../../../src/node/identity.ts';
 import { nodeCrypto as crypto } from '../../../src/runtime/node-crypto.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 
 const dataset = identifier<DatasetId>(new Uint8Array(32).fill(7));
 const pair = crypto.ed25519KeyPair(new Uint8Array(32).fill(1));
-const author = identifier<ReturnType<typeof openIdentity>['node']>(pair.publicKey);
+const author = identifier<NodeId>(pair.publicKey);
 const now = { wallMs: 1_750_000_000_000 as WallMs, monotonicMs: 0 as MonotonicMs };
 const header = { instant: { wallMs: now.wallMs, counter: 0 }, clockQuality: 'unknown' } as const;
 
 /** A copy of the author's log that somebody keeps, and what mends it. */
-function keeper(): { readonly logs: LogStore; readonly forks: ForkResolution } {
+function keeper(): { readonly identity: Identity; readonly logs: LogStore; readonly forks: ForkResolution } {
   const catalog = openSqliteCatalog(':memory:');
   const identity = openIdentity(catalog, crypto, { bytes: (length) => new Uint8Array(length).fill(9) });
   const logs = new LogStore(catalog, crypto);
   const parts = { identity, catalog, logs, index: new FileIndex(catalog), tags: new TagBook(catalog), wants: new WantList(catalog) };
   const nothing = (): void => undefined;
-  return { logs, forks: new ForkResolution(parts, { apply: nothing, instant: () => header.instant, changed: nothing, report: nothing }) };
+  return {
+    identity,
+    logs,
+    forks: new ForkResolution(parts, { apply: nothing, instant: () => header.instant, changed: nothing, report: nothing }),
+  };
 }
 
 /** A revision that removes a path. */
-function removal(path: string): Uint8Array {
-  return encodeEntryBody({ ...header, kind: 'files', changes: [{ path, superseded: [], kind: 'removal' }] }, author);
+function removal(path: string, by = author): Uint8Array {
+  return encodeEntryBody({ ...header, kind: 'files', changes: [{ path, superseded: [], kind: 'removal' }] }, by);
 }
 
 /** The statement that a branch with this first entry stands from `as` on. */
@@ -42,6 +49,12 @@ function statement(first: LogEntry, to: number, as: number): Uint8Array {
     payload: encodeForkStatement({ after: 0, branch: branchName(first), from: 1, to, as }),
   };
   return encodeEntryBody(body, author);
+}
+
+/** An order for entries of a log. */
+function send(by: NodeId, first: number, last: number): CborValue {
+  const to = { nodes: [], roles: [], subscribers: true };
+  return encodeOrder({ type: 'send', items: [{ author: by, first, last }], to, terms: { custodySuffices: false } });
 }
 
 function written(bodies: readonly Uint8Array[]): LogEntry[] {
@@ -75,5 +88,51 @@ describe('a statement that a branch was written anew', () => {
     for (const entry of [...written(log), a, b]) logs.accept(dataset, entry);
     forks.heard(dataset, author, now);
     expect([logs.length(dataset, author), logs.branches(dataset, author).length]).toEqual([log.length, branches]);
+  });
+});
+
+describe('an author whose own branch comes back', () => {
+  it('writes anew what orders and tags of it name by the numbers that they have in the log', () => {
+    const own = keeper();
+    const { node, signingKey } = own.identity;
+    const payloads = [
+      { kind: 'order', payload: encodeOrder({ type: 'cancel', author: node, sequence: 1 }) },
+      { kind: 'order', payload: encodeOrder({ type: 'change', author: node, sequence: 1, priority: 'bulk' }) },
+      { kind: 'order', payload: send(node, 1, 2) },
+      {
+        kind: 'tag',
+        payload: encodeTagOperation({
+          type: 'set',
+          name: 'v',
+          version: VersionVector.of([
+            [node, 3],
+            [author, 2],
+          ]),
+        }),
+      },
+    ] as const;
+    const body = (kind: 'order' | 'tag', payload: CborValue): Uint8Array => encodeEntryBody({ ...header, kind, payload }, node);
+    own.logs.append(dataset, node, signingKey, body('order', send(node, 9, 9)));
+    for (const { kind, payload } of payloads) own.logs.append(dataset, node, signingKey, body(kind, payload));
+    const lost = keeper().logs.append(dataset, node, signingKey, removal('lost', node));
+    own.logs.accept(dataset, lost);
+    own.forks.consider(dataset, { author: node, claimed: 1, last: 1 }, now);
+    const said = own.logs.read(dataset, node, 3, 6, Infinity).map((entry) => {
+      const decoded = decodeEntryBody(entry.body, node);
+      return decoded.ok && decoded.value.kind !== 'files' ? decoded.value.payload : undefined;
+    });
+    expect(said).toEqual([
+      encodeOrder({ type: 'cancel', author: node, sequence: 2 }),
+      encodeOrder({ type: 'change', author: node, sequence: 2, priority: 'bulk' }),
+      send(node, 2, 3),
+      encodeTagOperation({
+        type: 'set',
+        name: 'v',
+        version: VersionVector.of([
+          [node, 4],
+          [author, 2],
+        ]),
+      }),
+    ]);
   });
 });
