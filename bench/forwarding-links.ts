@@ -125,7 +125,7 @@ export async function crashes(
     usefulBytes += bytes.length;
   }
   const sentBytes = link.trafficFrom('camp').bytes - before;
-  // What is under way at a cut: the pipe, the link's queue, and the second that may be in memory only.
+  // What is under way at a cut: the pipe, and the link's queue.
   const inFlightBytes = rateBytesPerSecond * ((2 * delayMs) / second) + 4000;
   // Headers, seals and acknowledgements are not bytes sent twice: an undisturbed transfer has them, too.
   const overhead = 1.08;
