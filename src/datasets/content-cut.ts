@@ -3,6 +3,7 @@ import { type Hash, identifierBytes } from '../core/identifiers.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { CutSegment } from '../ports/segment-cutter.ts';
+import { ChunkList } from './chunk-list.ts';
 import { type ChunkParameters, ChunkSplitter } from './chunking.ts';
 import { type ChunkRef, type ContentRef, ManifestBuilder } from './manifest.ts';
 
@@ -15,8 +16,7 @@ export class ContentCut {
   readonly #inPacks: boolean;
   readonly #splitter: ChunkSplitter;
   readonly #manifest: ManifestBuilder;
-  // One reference a chunk, and chunks grow with the file: about 190,000 for 100 GB.
-  readonly #chunks: ChunkRef[] = [];
+  readonly #chunks = new ChunkList();
   #records: PackRecord[] = [];
   #recordBytes = 0;
 
@@ -48,7 +48,7 @@ export class ContentCut {
     let start = 0;
     for (const [at, lengthBytes] of lengths.entries()) {
       const end = start + lengthBytes;
-      if (this.#splitter.isAtCut) this.#add({ hash: hashes.slice(at * identifierBytes, (at + 1) * identifierBytes) as Hash, lengthBytes });
+      if (this.#splitter.isAtCut) this.#add(hashes.subarray(at * identifierBytes, (at + 1) * identifierBytes), lengthBytes);
       else this.push(bytes.subarray(start, end));
       start = end;
     }
@@ -59,7 +59,7 @@ export class ContentCut {
   }
 
   /** Ends the content. */
-  end(): { readonly content: ContentRef; readonly chunks: readonly ChunkRef[] } {
+  end(): { readonly content: ContentRef; readonly chunks: Iterable<ChunkRef> } {
     for (const chunk of this.#splitter.end()) this.#addChunk(chunk);
     const { content, nodes } = this.#manifest.finish();
     for (const node of nodes) this.#addRecord(node);
@@ -75,14 +75,13 @@ export class ContentCut {
   }
 
   #addChunk(bytes: Uint8Array): void {
-    const chunk = { hash: this.#crypto.sha256(bytes) as Hash, lengthBytes: bytes.length };
-    this.#add(chunk);
-    if (this.#inPacks) this.#addRecord({ hash: chunk.hash, bytes });
+    const hash = this.#crypto.sha256(bytes) as Hash;
+    this.#add(hash, bytes.length);
+    if (this.#inPacks) this.#addRecord({ hash, bytes });
   }
 
-  #add(chunk: ChunkRef): void {
-    this.#chunks.push(chunk);
-    this.#manifest.add(chunk);
+  #add(hash: Uint8Array, lengthBytes: number): void {
+    this.#manifest.add(this.#chunks.add(hash, lengthBytes));
   }
 
   #addRecord(record: PackRecord): void {

@@ -46,7 +46,6 @@ interface ContentRow {
 export interface TakenFile {
   readonly path: string;
   readonly content: ContentRef;
-  readonly chunks: readonly ChunkRef[];
   /** The chunks' bytes and the manifest's nodes. */
   readonly records: readonly PackRecord[];
 }
@@ -174,7 +173,7 @@ export class ContentStore {
    * Notes that a content is complete, once every one of its chunks has a home; false, and nothing is noted, when one has none. `chunks` are the content's, in order; its manifest nodes are in packs
    * already. Synchronous; part of the caller's transaction.
    */
-  complete(content: ContentRef, chunks: readonly ChunkRef[]): boolean {
+  complete(content: ContentRef, chunks: Iterable<ChunkRef>): boolean {
     invariant(totalBytes(chunks) === content.sizeBytes, 'a content is completed with chunks that are not all of it');
     return this.#catalog.transaction(() => {
       const files = new Map<string, { tree: string; path: string }>();
@@ -333,9 +332,9 @@ export class ContentStore {
     const { path, sizeBytes } = stat;
     const parameters = chunkParametersFor(sizeBytes, await this.#meanChunkBytes(options.previous, sizeBytes));
     const records: PackRecord[] = [];
-    const { content, chunks } = await this.#cut(reader, sizeBytes, parameters, true, async (more) => void records.push(...more));
+    const { content } = await this.#cut(reader, sizeBytes, parameters, true, async (more) => void records.push(...more));
     await refuseChanged(reader, stat, options);
-    return { path, content, chunks, records };
+    return { path, content, records };
   }
 
   /** The same for a small file whose bytes are in memory already. They belong to the result from now on. */
@@ -347,13 +346,13 @@ export class ContentStore {
       return {
         path,
         content: { root, sizeBytes: bytes.length, depth: 0 },
-        chunks: [{ hash: root, lengthBytes: bytes.length }],
         records: [{ hash: root, bytes }],
       };
     }
     const cut = new ContentCut(parameters, true, this.#crypto);
     cut.push(bytes);
-    return { path, ...cut.end(), records: cut.takeRecords() };
+    const { content } = cut.end();
+    return { path, content, records: cut.takeRecords() };
   }
 
   /**
@@ -398,7 +397,7 @@ export class ContentStore {
    * Notes that a working file holds this content now, and no longer what it held: the homes in it are replaced, and contents that relied on the old ones are in doubt until `recheck`. Synchronous;
    * part of the caller's transaction.
    */
-  replaceFile(tree: string, path: string, content: ContentRef, chunks: readonly ChunkRef[]): void {
+  replaceFile(tree: string, path: string, content: ContentRef, chunks: Iterable<ChunkRef>): void {
     this.#catalog.transaction(() => {
       this.#forgetFile(tree, path);
       let offset = 0;
@@ -481,7 +480,7 @@ export class ContentStore {
     parameters: ChunkParameters,
     inPacks: boolean,
     store: (records: readonly PackRecord[]) => Promise<void>,
-  ): Promise<{ readonly content: ContentRef; readonly chunks: readonly ChunkRef[] }> {
+  ): Promise<{ readonly content: ContentRef; readonly chunks: Iterable<ChunkRef> }> {
     const cut = new ContentCut(parameters, inPacks, this.#crypto);
     if (!inPacks && this.#cutter !== undefined) return cutSegments(reader, sizeBytes, parameters.averageBytes, cut, this.#cutter, store);
     let position = 0;

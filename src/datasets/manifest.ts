@@ -146,7 +146,7 @@ function encodeNode(children: readonly ChunkRef[], level: number): Uint8Array {
 }
 
 /** Bytes of content that these references stand for. */
-export function totalBytes(refs: readonly ChunkRef[]): number {
+export function totalBytes(refs: Iterable<ChunkRef>): number {
   let total = 0;
   for (const ref of refs) total += ref.lengthBytes;
   return total;

@@ -32,7 +32,7 @@ export async function cutSegments(
   cut: ContentCut,
   cutter: SegmentCutter,
   store: (records: readonly PackRecord[]) => Promise<void>,
-): Promise<{ readonly content: ContentRef; readonly chunks: readonly ChunkRef[] }> {
+): Promise<{ readonly content: ContentRef; readonly chunks: Iterable<ChunkRef> }> {
   const free: Uint8Array<ArrayBuffer>[] = [];
   const cutting: Promise<CutSegment>[] = [];
   const join = async (segment: Promise<CutSegment>): Promise<void> => {

@@ -87,12 +87,12 @@ export class UnnamedPuts {
   }
 
   /** A content that is complete names these from now on. */
-  named(chunks: readonly Named[]): void {
+  named(chunks: Iterable<Named>): void {
     this.#spare?.(hashesOf(chunks));
     if (this.#recent.size > 0) for (const { hash } of chunks) this.#recent.delete(toHex(hash));
   }
 }
 
-function hashesOf(records: readonly Named[]): Hash[] {
-  return records.map(({ hash }) => hash);
+function* hashesOf(records: Iterable<Named>): Generator<Hash, void, void> {
+  for (const { hash } of records) yield hash;
 }

@@ -48,7 +48,6 @@ describe('a file on disk', () => {
     expect(await published('empty')).toEqual({ root, sizeBytes: 0, depth: 0 });
     expect(store.takeBytes('other', new Uint8Array(0))).toMatchObject({
       content: { root, sizeBytes: 0, depth: 0 },
-      chunks: [],
       records: [],
     });
   });
