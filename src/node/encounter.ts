@@ -9,6 +9,7 @@ import type { LogEntry } from '../datasets/log-entry.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import { earlyMessages } from '../session/early-data.ts';
 import { headHashBytes, type Message, type Receipt } from '../session/messages.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
@@ -87,6 +88,8 @@ export class Encounter {
   /** Datasets that the peer knows we take. */
   #told = new Set<DatasetId>();
   #vectorsSent = false;
+  /** They were, within the handshake, in answer to a question that is still to come in here. */
+  #saidEarly = false;
   /** Something about members or datasets that we did not know was refused: ask again once we know more. */
   #refusedForMembership = false;
   /** How many entries before those that did not fit our copy of a log were asked for last, by dataset and author. */
@@ -108,10 +111,38 @@ export class Encounter {
     this.#names = new ShortNames(stores.membership);
   }
 
+  /** What is said to the peer before there is a session: the question that opens the conversation. Asked of an encounter that goes no further. */
+  earlyQuestion(): Message[] {
+    this.begin();
+    // The digests will differ: what follows then is said at once, and the answer has room for as much.
+    if (this.#hasNews()) this.#sayVectors();
+    return this.#ready.map(({ message }) => message);
+  }
+
+  /** The answer to that question, as far as it may be given early. */
+  earlyAnswer(question: readonly Message[]): Message[] {
+    this.begin();
+    for (const message of question) if (message.type === 'frontier') this.#handleFrontier(message);
+    return this.#ready.flatMap(({ message }) => (earlyMessages.has(message.type) ? [message] : []));
+  }
+
   /** Opens the conversation. */
   begin(): void {
     this.#told = new Set(this.#taken());
     this.#say('critical', { type: 'frontier', logs: this.#logsDigest(), receipts: this.#stores.receipts.digest() });
+  }
+
+  /** Opens the conversation behind what was said within the handshake. What has changed here since then follows. */
+  open(said: readonly Message[]): void {
+    if (said.length === 0) this.begin();
+    else this.#told = new Set(this.#taken());
+    for (const message of said) {
+      if (message.type !== 'vectors') continue;
+      this.#vectorsSent = true;
+      this.#saidEarly = true;
+      this.#told = new Set(message.vectors.flatMap(({ dataset }) => this.#names.dataset(dataset) ?? []));
+      this.interestsChanged();
+    }
   }
 
   /** The peer says what it has. Returns a fault when that is malformed. */
@@ -129,8 +160,9 @@ export class Encounter {
       this.#caughtUp = false;
     } else {
       this.#headsDiffer = true;
-      this.#sayVectors();
+      if (!this.#saidEarly) this.#sayVectors();
     }
+    this.#saidEarly = false;
     const digest = this.#stores.receipts.digest();
     if (message.receipts.some((byte, index) => byte !== digest[index])) this.sendReceipts(this.#stores.receipts.all());
   }
@@ -144,6 +176,16 @@ export class Encounter {
     this.#caughtUp = false;
     if (!this.#vectorsSent) this.#sayVectors();
     return undefined;
+  }
+
+  /** True when something is here that the peer did not have when it last gave a receipt. */
+  #hasNews(): boolean {
+    return this.#taken().some((dataset) => {
+      const held = this.#stores.receipts.of(this.#peer, dataset)?.vector ?? VersionVector.empty;
+      return this.#vector(dataset)
+        .missingFrom(held)
+        .some(({ node }) => node !== this.#peer);
+    });
   }
 
   /** Datasets that both take, as far as the peer said. */

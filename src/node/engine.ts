@@ -16,11 +16,12 @@ import type { Entropy } from '../ports/entropy.ts';
 import type { RateControlFactory } from '../ports/rate-control.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
 import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session/endpoint.ts';
-import { decodeMessage } from '../session/messages.ts';
+import { decodeMessage, type Message } from '../session/messages.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
 import { CircuitKeeping, meterOfLinks } from './circuit-keeping.ts';
 import { addressOfCarrier } from './circuit-path.ts';
 import { DiscoveryKeeping } from './discovery-keeping.ts';
+import { earlySpeaker, messagesOf } from './early-speaking.ts';
 import type { EngineInput, EngineOutput } from './engine-turn.ts';
 import type { Invite } from './invite.ts';
 import type { LinkReport } from './link-report.ts';
@@ -103,6 +104,7 @@ export class Engine {
       random: random.fork(),
       rateControl,
       meter: meterOfLinks(this.links.accounts),
+      earlySpeaker: earlySpeaker(parts),
       credentials: {
         memberSecrets: () => (membership.secret === undefined ? [] : [membership.secret]),
         inviteSecret: (tag) => membership.invitePsk(tag, this.#now.wallMs) ?? membership.pass(tag, this.#now.wallMs)?.key,
@@ -478,14 +480,14 @@ export class Engine {
     this.#peers.handleEstablished(session, role, path);
     if (this.circuits.handleEstablished(output, this.#now) || this.#newcomers.handleEstablished(output, this.#now)) return;
     if (peer !== undefined) {
-      this.#begin(session, peer);
+      this.#begin(session, peer, messagesOf(output.said));
     } else {
       this.#endpoint.close(session, 'not a member', this.#now);
     }
   }
 
   /** A session is known to be with this member: it is the one session with it from now on. */
-  #begin(session: SessionId, peer: NodeId): void {
+  #begin(session: SessionId, peer: NodeId, said: readonly Message[] = []): void {
     this.#again = true;
     const { address, previous } = this.#peers.begin(session, peer, this.#now);
     this.discovery.reached(peer, address);
@@ -497,7 +499,7 @@ export class Engine {
     }
     this.links.accounts.introduce(this.#endpoint.remoteStatic(session) ?? noBytes, peer);
     this.#endpoint.refreshAccount(session);
-    this.#replication.begin(session, peer);
+    this.#replication.begin(session, peer, said);
     this.#parts.deliveries.sessionBegan(peer, this.#now);
     this.#report({ type: 'session-up', peer, address: address ?? 'inbound' });
   }

@@ -127,8 +127,8 @@ export class Replication {
     return this.#talkBySession.get(session)?.sender.savedBytes;
   }
 
-  /** Opens the conversation with a member. */
-  begin(session: SessionId, peer: NodeId): void {
+  /** Opens the conversation with a member, behind what was said within the handshake. */
+  begin(session: SessionId, peer: NodeId, said: readonly Message[]): void {
     const { identity, logs, membership, receipts, interests, crypto, journal, links } = this.#parts;
     const talk: Talk = {
       session,
@@ -152,7 +152,7 @@ export class Replication {
       dryUntil: undefined,
     };
     this.#talkBySession.set(session, talk);
-    talk.encounter.begin();
+    talk.encounter.open(said);
   }
 
   /** Forgets a conversation, keeping what arrived. */

@@ -11,16 +11,8 @@ import type { Crypto, KeyPair } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
 import { closeCodes } from './closing.ts';
-import {
-  type Agreement,
-  type Answer,
-  answerMember,
-  answerNewcomer,
-  type Credentials,
-  Dial,
-  type DialOptions,
-  handshakeMsMax,
-} from './handshakes.ts';
+import { decodeEarly, type EarlySpeaker, earlyBytesMax, encodeEarly } from './early-data.ts';
+import { type Agreement, answerMember, answerNewcomer, type Credentials, Dial, type DialOptions, handshakeMsMax } from './handshakes.ts';
 import {
   type Ledger,
   LedgerAccount,
@@ -41,6 +33,7 @@ import {
   type TransportPacket,
   withAttempt,
 } from './packets.ts';
+import { type PendingAnswer, PendingAnswers } from './pending-answers.ts';
 import type { DataItem } from './send-queue.ts';
 import { Session } from './session.ts';
 import type { Path } from './session-path.ts';
@@ -86,6 +79,8 @@ export type EndpointOutput =
       readonly handshakeHash: Uint8Array;
       readonly role: 'initiator' | 'responder';
       readonly path: Path;
+      /** Messages that went within the handshake: the peer has them. What it said there follows as messages. */
+      readonly said: readonly Uint8Array[];
     }
   /** A whole message, in order within its class. */
   | { readonly type: 'message'; readonly session: SessionId; readonly priority: PriorityClass; readonly bytes: Uint8Array }
@@ -117,6 +112,8 @@ export interface EndpointOptions {
   readonly credentials: Credentials;
   /** Says what may leave and keeps account of what did. Default: everything, and no account. */
   readonly meter?: LinkMeter;
+  /** Says what members are told and answered within the handshake. Default: nothing. */
+  readonly earlySpeaker?: EarlySpeaker;
 }
 
 /** A session from the caller's first word to its end. */
@@ -128,20 +125,10 @@ interface Entry {
   session: Session | undefined;
   remoteStatic: Uint8Array | undefined;
   /** Messages handed in before there was a session. */
-  early: { readonly priority: PriorityClass; readonly bytes: Uint8Array; readonly isData: boolean }[];
-  earlyBytes: number;
-}
-
-/** An answered handshake whose initiator has not yet shown that it understood the answer. */
-interface PendingAnswer {
-  readonly answer: Answer;
-  /** Hash of the first message, which tells its repetitions from others. */
-  readonly hello: string;
-  readonly path: Path;
-  readonly kind: PathKind;
-  readonly at: MonotonicMs;
-  readonly account: LedgerAccount;
-  replies: number;
+  waiting: { readonly priority: PriorityClass; readonly bytes: Uint8Array; readonly isData: boolean }[];
+  waitingBytes: number;
+  /** Messages that the peer has when the handshake succeeds. */
+  readonly said: readonly Uint8Array[];
 }
 
 /** A stream without a session is closed after this long. */
@@ -156,16 +143,12 @@ export class SessionEndpoint {
   readonly #outputs: EndpointOutput[] = [];
   readonly #entryById = new Map<SessionId, Entry>();
   readonly #entryByConnection = new Map<ConnectionId, Entry>();
-  readonly #answerByConnection = new Map<ConnectionId, PendingAnswer>();
-  readonly #connectionByHello = new Map<string, ConnectionId>();
+  readonly #answers = new PendingAnswers();
   readonly #streamByPath = new Map<Path, { readonly unframer: StreamUnframer; readonly openedAt: MonotonicMs; used: boolean }>();
   /** Entries that may have something to send or to report, in the order of their turn. */
   readonly #active = new Set<Entry>();
   #now = 0 as MonotonicMs;
   #lastSessionId = 0;
-  /** Handshakes of strangers that may still be looked at, and since when the allowance has been growing. */
-  #strangers: number = limits.handshakesPerSecondMax;
-  #strangersAt = 0 as MonotonicMs;
 
   constructor(options: EndpointOptions) {
     this.#options = { ...options, crypto: this.#opened.remembering(options.crypto) };
@@ -193,10 +176,7 @@ export class SessionEndpoint {
       const verdict = entry.dial?.giveUp(this.#now);
       if (verdict !== undefined && !verdict.ok) this.#remove(entry, verdict.fault);
     }
-    for (const [connectionId, pending] of this.#answerByConnection) {
-      if (later(pending.at, handshakeMsMax) > this.#now) break;
-      this.#forgetAnswer(connectionId);
-    }
+    this.#answers.expire(this.#now);
     for (const [path, stream] of this.#streamByPath) {
       if (stream.used || later(stream.openedAt, unusedStreamMs) > this.#now) continue;
       this.#closeStream(path);
@@ -210,14 +190,18 @@ export class SessionEndpoint {
     this.#now = now.monotonicMs;
     invariant((options.remoteStatic === undefined) !== (options.invite === undefined), 'a dial needs either the peer key or an invite');
     const connectionId = this.#newConnectionId();
+    const { remoteStatic } = options;
+    const question = remoteStatic === undefined ? [] : (this.#options.earlySpeaker?.question(remoteStatic) ?? []);
+    const { bytes: early, said } = encodeEarly(question, earlyBytesMax);
     const entry: Entry = {
       id: ++this.#lastSessionId as SessionId,
       connectionId,
-      dial: new Dial(connectionId, options, this.#options, this.#now),
+      dial: new Dial(connectionId, { ...options, early }, this.#options, this.#now),
       session: undefined,
       remoteStatic: options.remoteStatic,
-      early: [],
-      earlyBytes: 0,
+      waiting: [],
+      waitingBytes: 0,
+      said,
     };
     this.#add(entry);
     return entry.id;
@@ -237,9 +221,9 @@ export class SessionEndpoint {
     const entry = this.#touch(id, now);
     if (entry === undefined) return false;
     if (entry.session !== undefined) return entry.session.sendMessage(priority, bytes, this.#now, isData);
-    if (entry.earlyBytes + bytes.length > limits.messageQueueBytesMax) return false;
-    entry.early.push({ priority, bytes, isData });
-    entry.earlyBytes += bytes.length;
+    if (entry.waitingBytes + bytes.length > limits.messageQueueBytesMax) return false;
+    entry.waiting.push({ priority, bytes, isData });
+    entry.waitingBytes += bytes.length;
     return true;
   }
 
@@ -327,12 +311,8 @@ export class SessionEndpoint {
 
   /** When to call `wake` if nothing else happens, and why; `undefined` when the endpoint is idle. */
   nextDeadline(): Deadline | undefined {
-    let next: Deadline | undefined;
+    let next = this.#answers.nextDeadline();
     for (const entry of this.#entryById.values()) next = earliest(next, this.#deadlineOf(entry));
-    for (const pending of this.#answerByConnection.values()) {
-      next = earliest(next, { at: later(pending.at, handshakeMsMax), reason: 'handshake' });
-      break;
-    }
     for (const stream of this.#streamByPath.values()) {
       if (!stream.used) next = earliest(next, { at: later(stream.openedAt, unusedStreamMs), reason: 'unused stream' });
     }
@@ -453,7 +433,7 @@ export class SessionEndpoint {
   #newConnectionId(): ConnectionId {
     for (;;) {
       const id = this.#options.random.below(2 ** 24);
-      if (!this.#entryByConnection.has(id) && !this.#answerByConnection.has(id)) return id;
+      if (!this.#entryByConnection.has(id) && this.#answers.get(id) === undefined) return id;
     }
   }
 
@@ -519,6 +499,11 @@ export class SessionEndpoint {
     const answer = dial.answer(packet, this.#now);
     if (!answer.ok) return;
     const { value } = answer;
+    const heard = decodeEarly(value.early);
+    if (!heard.ok) {
+      this.#remove(entry, heard.fault);
+      return;
+    }
     const { kind } = dial.options;
     const received = packetLinkBytes(kind, bytes);
     entry.dial = undefined;
@@ -535,6 +520,7 @@ export class SessionEndpoint {
           ? {}
           : { handshake: { rttMs: value.rttMs, bytes: dial.bytesSent / Math.max(1, dial.attempts) + received } }),
         ...(dial.options.remembered === undefined ? {} : { remembered: dial.options.remembered }),
+        early: { heard: value.early, said: entry.said },
         flowOf: (each) => this.#meter.flow(each, value.remoteStatic),
         ...(value.proof === undefined ? {} : { proof: value.proof }),
       },
@@ -547,8 +533,8 @@ export class SessionEndpoint {
     this.#establish(entry, session, 'initiator', value, undefined);
     // The peer may send nothing before it has heard from this end.
     session.ping();
-    for (const { priority, bytes: message, isData } of entry.early) session.sendMessage(priority, message, this.#now, isData);
-    entry.early = [];
+    for (const { priority, bytes: message, isData } of entry.waiting) session.sendMessage(priority, message, this.#now, isData);
+    entry.waiting = [];
     this.#active.add(entry);
   }
 
@@ -556,7 +542,7 @@ export class SessionEndpoint {
 
   #takeHello(packet: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
     if (packet.version !== protocolVersion) {
-      if (packet.version > protocolVersion && this.#admitStranger()) {
+      if (packet.version > protocolVersion && this.#answers.admitStranger(this.#now)) {
         const refusal = encodeHandshakePacket({
           type: 'refusal',
           connectionId: packet.connectionId,
@@ -569,26 +555,20 @@ export class SessionEndpoint {
     }
     // The whole message: a shortened copy of a good one must not be given the answer to it.
     const hello = toHex(this.#options.crypto.sha256(packet.message));
-    const known = this.#answerByConnection.get(this.#connectionByHello.get(hello) ?? -1);
+    const known = this.#answers.toHello(hello);
     if (known !== undefined) {
       this.#reply(known, packet, path, kind, bytes);
       return;
     }
-    if (!this.#admitStranger()) return;
+    if (!this.#answers.admitStranger(this.#now)) return;
     const connectionId = this.#newConnectionId();
     const answer =
       packet.type === 'memberHello'
         ? answerMember(packet, connectionId, this.#options)
         : answerNewcomer(packet, connectionId, this.#options);
     if (answer === undefined || this.#yieldsToOwnDial(answer.remoteStatic)) return;
-    if (this.#answerByConnection.size >= limits.pendingHandshakesMax)
-      for (const oldest of this.#answerByConnection.keys()) {
-        this.#forgetAnswer(oldest);
-        break;
-      }
     const pending: PendingAnswer = { answer, hello, path, kind, at: this.#now, account: new LedgerAccount(), replies: 0 };
-    this.#answerByConnection.set(connectionId, pending);
-    this.#connectionByHello.set(hello, connectionId);
+    this.#answers.add(connectionId, pending);
     this.#reply(pending, packet, path, kind, bytes);
   }
 
@@ -608,25 +588,9 @@ export class SessionEndpoint {
     return false;
   }
 
-  #admitStranger(): boolean {
-    const grown = ((this.#now - this.#strangersAt) / 1000) * limits.handshakesPerSecondMax;
-    this.#strangers = Math.min(limits.handshakesPerSecondMax, this.#strangers + grown);
-    this.#strangersAt = this.#now;
-    if (this.#strangers < 1) return false;
-    this.#strangers--;
-    return true;
-  }
-
-  #forgetAnswer(connectionId: ConnectionId): void {
-    const pending = this.#answerByConnection.get(connectionId);
-    if (pending === undefined) return;
-    this.#answerByConnection.delete(connectionId);
-    this.#connectionByHello.delete(pending.hello);
-  }
-
   /** A member's first packet behind the handshake: it has understood the answer, so the session is real. */
   #confirm(packet: TransportPacket, path: Path, kind: PathKind, bytes: number): boolean {
-    const pending = this.#answerByConnection.get(packet.connectionId);
+    const pending = this.#answers.get(packet.connectionId);
     if (pending?.answer.agreement === undefined) return false;
     const session = this.#sessionOf(packet.connectionId, pending, pending.answer.agreement, path, kind);
     if (!session.receive(packet, path, kind, bytes, this.#now)) return false;
@@ -642,7 +606,7 @@ export class SessionEndpoint {
       this.#active.add(entry);
       return;
     }
-    const pending = this.#answerByConnection.get(packet.connectionId);
+    const pending = this.#answers.get(packet.connectionId);
     const agreement = pending?.answer.takeProof?.(packet);
     if (pending === undefined || agreement === undefined) return;
     const session = this.#sessionOf(packet.connectionId, pending, agreement, path, kind);
@@ -661,6 +625,7 @@ export class SessionEndpoint {
         rateControl: this.#options.rateControl,
         path,
         kind,
+        ...(pending.answer.early === undefined ? {} : { early: pending.answer.early }),
         flowOf: (each) => this.#meter.flow(each, agreement.remoteStatic),
         // With more than one reply it is not known which of them was understood.
         ...(pending.replies === 1 ? { handshake: { rttMs: this.#now - pending.at, bytes: sent.handshake + received.handshake } } : {}),
@@ -673,15 +638,16 @@ export class SessionEndpoint {
   }
 
   #accept(connectionId: ConnectionId, session: Session, pending: PendingAnswer, agreement: Agreement, path: Path): void {
-    this.#forgetAnswer(connectionId);
+    this.#answers.forget(connectionId);
     const entry: Entry = {
       id: ++this.#lastSessionId as SessionId,
       connectionId,
       dial: undefined,
       session,
       remoteStatic: agreement.remoteStatic,
-      early: [],
-      earlyBytes: 0,
+      waiting: [],
+      waitingBytes: 0,
+      said: pending.answer.early?.said ?? [],
     };
     this.#add(entry);
     this.#useStream(path);
@@ -714,6 +680,7 @@ export class SessionEndpoint {
       handshakeHash: agreement.handshakeHash,
       role,
       path: session.path as Path,
+      said: entry.said,
     });
   }
 

@@ -5,6 +5,7 @@ import { type Deadline, later, type MonotonicMs } from '../core/time.ts';
 import type { Crypto, KeyPair } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { PathEstimate } from '../ports/rate-control.ts';
+import { decodeEarly, type EarlyExchange, type EarlySpeaker, encodeEarly } from './early-data.ts';
 import { type PathKind, packetLinkBytes } from './ledger.ts';
 import { NoiseHandshake } from './noise.ts';
 import { PacketProtection } from './packet-protection.ts';
@@ -49,6 +50,8 @@ export interface DialOptions {
   readonly invite?: { readonly tag: Uint8Array };
   /** What is known of the path from earlier. */
   readonly remembered?: PathEstimate;
+  /** Early data for a member (`early-data.ts`). */
+  readonly early?: Uint8Array;
 }
 
 /** What both ends have when a handshake succeeded. */
@@ -59,6 +62,14 @@ export interface Agreement {
   readonly handshakeHash: Uint8Array;
 }
 
+/** What an initiator has when it was answered. */
+export interface AnsweredDial extends Agreement {
+  /** `undefined` when it is not known which attempt was answered. */
+  readonly rttMs: number | undefined;
+  readonly early: Uint8Array;
+  readonly proof?: Uint8Array;
+}
+
 /** Secrets of teams that are tried on one message. */
 const memberSecretsMax = 4;
 const firstRepeatMs = 1000;
@@ -67,6 +78,8 @@ const repeatMsMax = 30_000;
 export const handshakeMsMax = 120_000;
 
 const noBytes = new Uint8Array(0);
+/** A member's answer without early data: an ephemeral key, a connection id, a tag. */
+const memberReplyMessageBytes = 32 + connectionIdBytes + 16;
 
 function prologueOf(firstByte: number, connectionId: ConnectionId): Uint8Array {
   const name = utf8('godwit');
@@ -118,7 +131,7 @@ export class Dial {
         own.crypto,
         own.entropy,
       );
-      this.#message = this.#noise.writeMessage(noBytes);
+      this.#message = this.#noise.writeMessage(options.early ?? noBytes);
     } else {
       this.#noise = new NoiseHandshake({ ...common, pattern: 'XXpsk3' }, own.crypto, own.entropy);
       const payload = new Uint8Array(joinTagBytes + joinPaddingBytes);
@@ -188,23 +201,23 @@ export class Dial {
 
   /**
    * Reads the answer. A failed outcome changes nothing: the packet may have been forged, and the right one may follow. `proof` is a last message that the peer must get before it can open
-   * anything.
+   * anything; `early` is what a member said within the answer.
    */
-  answer(
-    packet: HandshakePacket,
-    now: MonotonicMs,
-  ): Outcome<Agreement & { readonly rttMs: number | undefined; readonly proof?: Uint8Array }> {
+  answer(packet: HandshakePacket, now: MonotonicMs): Outcome<AnsweredDial> {
     const noise = this.#noise.fork();
     const payload = noise.readMessage(packet.message);
     if (!payload.ok) return payload;
-    const remoteConnectionId = new WireReader(payload.value).uint(connectionIdBytes);
+    const reader = new WireReader(payload.value);
+    const remoteConnectionId = reader.uint(connectionIdBytes);
     if (remoteConnectionId === undefined) return failure('HANDSHAKE_MALFORMED', 'peer', 'the answer names no connection');
     const sentAt = this.#sentAt[packet.attempt];
     const rttMs = sentAt === undefined ? undefined : now - sentAt;
-    if (this.options.invite === undefined) return success({ ...agreementOf(noise, remoteConnectionId, this.#crypto), rttMs });
+    if (this.options.invite === undefined) {
+      return success({ ...agreementOf(noise, remoteConnectionId, this.#crypto), rttMs, early: reader.rest() });
+    }
     const message = noise.writeMessage(noBytes);
     const proof = encodeHandshakePacket({ type: 'joinProof', connectionId: remoteConnectionId, attempt: 0, message });
-    return success({ ...agreementOf(noise, remoteConnectionId, this.#crypto), rttMs, proof });
+    return success({ ...agreementOf(noise, remoteConnectionId, this.#crypto), rttMs, early: noBytes, proof });
   }
 }
 
@@ -214,8 +227,9 @@ export interface Answer {
   /** The initiator's connection id. */
   readonly remoteConnectionId: ConnectionId;
   readonly remoteStatic: Uint8Array | undefined;
-  /** Present for a member: all there is to agree on. */
+  /** Present for a member: all there is to agree on, and the early data of both. */
   readonly agreement?: Agreement;
+  readonly early?: EarlyExchange;
   /** Present for a newcomer: reads its proof. */
   readonly takeProof?: (packet: HandshakePacket) => Agreement | undefined;
   readonly inviteTag?: Uint8Array;
@@ -227,6 +241,7 @@ export interface Responder {
   readonly crypto: Crypto;
   readonly entropy: Entropy;
   readonly credentials: Credentials;
+  readonly earlySpeaker?: EarlySpeaker;
 }
 
 function replyPacket(
@@ -234,9 +249,11 @@ function replyPacket(
   hello: HandshakePacket,
   noise: NoiseHandshake,
   connectionId: ConnectionId,
+  early: Uint8Array = noBytes,
 ): Uint8Array {
-  const payload = new WireWriter(new Uint8Array(connectionIdBytes));
+  const payload = new WireWriter(new Uint8Array(connectionIdBytes + early.length));
   payload.uint(connectionId, connectionIdBytes);
+  payload.bytes(early);
   return encodeHandshakePacket({
     type,
     connectionId: hello.connectionId,
@@ -245,7 +262,7 @@ function replyPacket(
   });
 }
 
-/** Answers a member's first message; `undefined` for anyone else, who gets silence. `connectionId` is the one the peer shall use. */
+/** Answers a member's first message, with fewer bytes than it has; `undefined` for anyone else, who gets silence, and for early data that may not be. `connectionId` is the one the peer shall use. */
 export function answerMember(hello: HandshakePacket, connectionId: ConnectionId, own: Responder): Answer | undefined {
   const noise = new NoiseHandshake(
     {
@@ -263,10 +280,15 @@ export function answerMember(hello: HandshakePacket, connectionId: ConnectionId,
   for (const secret of own.credentials.memberSecrets().slice(0, memberSecretsMax)) {
     const attempt = noise.fork();
     attempt.setPsk(secret);
-    if (!attempt.finishRead().ok) continue;
-    const reply = replyPacket('memberReply', hello, attempt, connectionId);
+    const heard = attempt.finishRead();
+    if (!heard.ok) continue;
+    const question = decodeEarly(heard.value);
+    if (!question.ok) return undefined;
+    const answer = question.value.length === 0 ? [] : (own.earlySpeaker?.answer(remoteStatic, question.value) ?? []);
+    const { bytes, said } = encodeEarly(answer, hello.message.length - memberReplyMessageBytes - 1);
+    const reply = replyPacket('memberReply', hello, attempt, connectionId, bytes);
     const agreement = agreementOf(attempt, hello.connectionId, own.crypto);
-    return { reply, remoteConnectionId: hello.connectionId, remoteStatic, agreement };
+    return { reply, remoteConnectionId: hello.connectionId, remoteStatic, agreement, early: { heard: heard.value, said } };
   }
   return undefined;
 }

@@ -24,8 +24,8 @@ import { WireReader } from './wire-bytes.ts';
  *     Noise message     the rest
  *
  *     T  message                                                payload inside the Noise message
- *     0  IKpsk1, first, between members of a team               frames that may be replayed without harm; none in version 1
- *     1  IKpsk1, second                                         connection id of the responder
+ *     0  IKpsk1, first, between members of a team               early data (`early-data.ts`), or none
+ *     1  IKpsk1, second                                         connection id of the responder, early data
  *     2  XXpsk3, first, of a newcomer with an invite            8-byte tag of the invite (readable by anyone), then zeros up to `joinTagBytes + joinPaddingBytes`
  *     3  XXpsk3, second                                         connection id of the responder
  *     4  XXpsk3, third                                          none

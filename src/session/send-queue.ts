@@ -150,6 +150,13 @@ export class SendQueue {
     queue.messageBytes += framed.length;
   }
 
+  /** So many bytes of a class's message stream went and arrived within the handshake. */
+  begin(priority: PriorityClass, bytes: number): void {
+    const queue = this.#class(priority);
+    queue.streamOffset = bytes;
+    queue.streamAcknowledged.add(0, bytes);
+  }
+
   pushData(priority: PriorityClass, item: DataItem): void {
     const queue = this.#class(priority);
     queue.data.push(item);

@@ -4,8 +4,9 @@ import { type Fault, failure } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { Deadline, MonotonicMs } from '../core/time.ts';
 import type { NewPath, PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
-import { type Arrival, Arrivals } from './arrivals.ts';
+import { Arrivals } from './arrivals.ts';
 import { closeCodes, closeFault } from './closing.ts';
+import { type EarlyExchange, earlyBytes } from './early-data.ts';
 import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
 import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes, unmetered } from './ledger.ts';
 import type { PacketProtection } from './packet-protection.ts';
@@ -21,6 +22,7 @@ import {
 import { ReceivedPackets } from './received-packets.ts';
 import { type DataItem, type Filling, SendQueue } from './send-queue.ts';
 import { type SentPacket, SentPackets } from './sent-packets.ts';
+import type { SessionEvent } from './session-event.ts';
 import { type Path, SessionPath } from './session-path.ts';
 import { Silence } from './silence.ts';
 import { allocatePacket, framePacket } from './stream-framing.ts';
@@ -34,14 +36,6 @@ import { WireWriter } from './wire-bytes.ts';
  * **Silence.** While something is under way and nothing is heard, a session probes (`silence.ts`). After three round trips and three seconds it is *suspended*: it says so, and sends only probes until the
  * peer is heard. When nothing is owed a session has no deadline at all and may stay silent for months.
  */
-
-/** What a session tells its endpoint. */
-export type SessionEvent =
-  | Arrival
-  | { readonly type: 'writable' }
-  | { readonly type: 'suspended' }
-  | { readonly type: 'resumed' }
-  | { readonly type: 'closed'; readonly fault: Fault };
 
 const tagBytes = 16;
 const headerBytesMax = 1 + connectionIdBytes + 4;
@@ -119,6 +113,7 @@ export class Session {
       /** A last handshake packet, to be sent until the peer is heard. */
       readonly proof?: Uint8Array;
       readonly remembered?: PathEstimate;
+      readonly early?: EarlyExchange;
       /** Gives the account of a path. Default: none is kept, and nothing limited. */
       readonly flowOf?: (path: Path) => LinkFlow;
     },
@@ -132,6 +127,7 @@ export class Session {
     this.#proof = options.proof;
     this.#proofWanted = options.proof !== undefined;
     this.#silence = new Silence(now);
+    if (options.early !== undefined) this.#takeEarly(options.early);
     this.#path = new SessionPath(
       {
         name: options.path,
@@ -147,6 +143,14 @@ export class Session {
       },
       now,
     );
+  }
+
+  /** The streams of critical messages go on behind what was said within the handshake. */
+  #takeEarly({ heard, said }: EarlyExchange): void {
+    if (said.length > 0) this.#queue.begin('critical', earlyBytes(said));
+    if (heard.length === 0) return;
+    const admission = this.#arrivals.takeMessage({ type: 'message', priority: 'critical', offset: 0, bytes: heard });
+    if (admission.verdict === 'taken') this.#events.push(...admission.arrivals);
   }
 
   // Getters.

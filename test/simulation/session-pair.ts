@@ -3,6 +3,7 @@ import { toHex } from '../../src/core/bytes.ts';
 import type { NodeId } from '../../src/core/identifiers.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { nodeCrypto } from '../../src/runtime/node-crypto.ts';
+import type { EarlySpeaker } from '../../src/session/early-data.ts';
 import { type EndpointOutput, SessionEndpoint, type SessionId } from '../../src/session/endpoint.ts';
 import type { PathKind } from '../../src/session/ledger.ts';
 import { VirtualAgenda } from '../../src/simulation/virtual-agenda.ts';
@@ -42,7 +43,7 @@ export function sessionPair(
   kind: PathKind,
   model: LinkModel,
   back: LinkModel = model,
-  options: { readonly knownToB?: boolean } = {},
+  options: { readonly knownToB?: boolean; readonly earlySpeaker?: EarlySpeaker } = {},
 ): SessionPair {
   const random = seededRandom(seed);
   const agenda = new VirtualAgenda();
@@ -62,6 +63,7 @@ export function sessionPair(
         entropy: random.fork(),
         random: random.fork(),
         rateControl: rateControlFactory('polite'),
+        ...(options.earlySpeaker === undefined ? {} : { earlySpeaker: options.earlySpeaker }),
         credentials: {
           memberSecrets: () => [teamSecret],
           inviteSecret: (tag) => (toHex(tag) === toHex(inviteTag) ? inviteSecret : undefined),

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { EarlySpeaker } from '../../../src/session/early-data.ts';
 import { datagramHeaderBytes } from '../../../src/session/ledger.ts';
+import { encodeMessage } from '../../../src/session/messages.ts';
 import { dial, inviteSecret, inviteTag, type SessionPair, sessionPair, type TestEnd } from '../../simulation/session-pair.ts';
 
 /**
@@ -9,12 +11,19 @@ import { dial, inviteSecret, inviteTag, type SessionPair, sessionPair, type Test
 
 const model = { delayMs: 5 };
 
+/** Asks in 25 bytes, and would answer in a hundred times as many. */
+const talkative: EarlySpeaker = {
+  question: () => [encodeMessage({ type: 'frontier', logs: new Uint8Array(16), receipts: new Uint8Array(4) })],
+  answer: () =>
+    Array.from({ length: 100 }, () => encodeMessage({ type: 'frontier', logs: new Uint8Array(16), receipts: new Uint8Array(4) })),
+};
+
 /**
  * Every datagram that A sent in a handshake, by an invite or as a member, and in the session behind it; and the first one of a later handshake. Given to B's double before, that one makes it draw other random numbers than B
  * did, as every node does: the recorded answers fit no question of its own.
  */
 function recorded(how: 'member' | 'invite'): { readonly pair: SessionPair; readonly packets: Uint8Array[]; readonly later: Uint8Array } {
-  const pair = sessionPair(5, 'datagram', model);
+  const pair = sessionPair(5, 'datagram', model, model, { earlySpeaker: talkative });
   const packets: Uint8Array[] = [];
   pair.a.react = (output) => {
     if (output.type === 'transmit') packets.push(output.bytes.slice());
@@ -84,7 +93,7 @@ describe('a node that hears a stranger', () => {
       const { packets, later } = recorded(how);
       fc.assert(
         fc.property(fc.array(damage, { minLength: 1, maxLength: 12 }), (damages) => {
-          const { b } = sessionPair(5, 'datagram', model);
+          const { b } = sessionPair(5, 'datagram', model, model, { earlySpeaker: talkative });
           const { came, went } = answered(b, [later, ...damages.map((each) => damaged(packets, each))], 'stranger', 0);
           expect(went).toBeLessThanOrEqual(came);
         }),

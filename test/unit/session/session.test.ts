@@ -6,7 +6,8 @@ import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { dataWindowBytes, decodeFrames, writeClose, writeData, writeMessage, writePing } from '../../../src/session/frames.ts';
 import { PacketProtection } from '../../../src/session/packet-protection.ts';
 import { completePacketNumber, decodePacket, writeTransportHeader } from '../../../src/session/packets.ts';
-import { Session, type SessionEvent } from '../../../src/session/session.ts';
+import { Session } from '../../../src/session/session.ts';
+import type { SessionEvent } from '../../../src/session/session-event.ts';
 import { WireWriter } from '../../../src/session/wire-bytes.ts';
 
 const at = (ms: number) => ms as MonotonicMs;
