@@ -11,7 +11,7 @@
  * `log2(averageBytes) + 2` while `n <= averageBytes` and `log2(averageBytes) - 2` beyond. Cuts are no secret and prove nothing; chunks are named by SHA-256.
  */
 
-import { concatBytes } from '../core/bytes.ts';
+import { concatBytes, giveBack } from '../core/bytes.ts';
 import { limits } from '../core/limits.ts';
 import { seededRandom } from '../core/random.ts';
 
@@ -71,6 +71,8 @@ export class ChunkSplitter {
   /** The beginning of the current chunk, in the arrays it came in. */
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  /** The copy of it that `keep` made, which is nobody else's. */
+  #kept: Uint8Array | undefined;
   #hash = 0;
 
   constructor(parameters: ChunkParameters) {
@@ -116,7 +118,11 @@ export class ChunkSplitter {
 
   /** Copies what the current chunk has so far: the arrays that were pushed may be written to again. */
   keep(): void {
-    if (this.#pendingBytes > 0) this.#pending = [concatBytes(...this.#pending)];
+    if (this.#pendingBytes === 0) return;
+    const kept = concatBytes(...this.#pending);
+    this.#dropKept();
+    this.#kept = kept;
+    this.#pending = [kept];
   }
 
   /** Ends the content: the last chunk, if there is anything left. The splitter is then ready for other content. */
@@ -127,10 +133,16 @@ export class ChunkSplitter {
   /** The pending bytes and these as one chunk; the next one begins. */
   #take(last: Uint8Array): Uint8Array {
     const chunk = this.#pending.length === 0 ? last : concatBytes(...this.#pending, last);
+    this.#dropKept();
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#hash = 0;
     return chunk;
+  }
+
+  #dropKept(): void {
+    if (this.#kept !== undefined) giveBack(this.#kept);
+    this.#kept = undefined;
   }
 
   /** Hashes `bytes[from .. to - 1]`; the offset behind the first byte that leaves the top bits zero, or 0 when none does. */

@@ -1,4 +1,5 @@
 import { invariant } from '../core/assert.ts';
+import { giveBack } from '../core/bytes.ts';
 import { type Hash, identifierBytes } from '../core/identifiers.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
@@ -34,7 +35,11 @@ export class ContentCut {
 
   /** The content's next bytes. They belong to the cut from now on. */
   push(bytes: Uint8Array): void {
-    for (const chunk of this.#splitter.push(bytes)) this.#addChunk(chunk);
+    for (const chunk of this.#splitter.push(bytes)) {
+      this.#addChunk(chunk);
+      // One that spans several pushed arrays was joined in an array of its own, which nobody needs once it has a name.
+      if (!this.#inPacks && chunk.buffer !== bytes.buffer) giveBack(chunk);
+    }
     for (const node of this.#manifest.drain()) this.#addRecord(node);
   }
 

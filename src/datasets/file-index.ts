@@ -61,6 +61,34 @@ export const fileIndexSchema: Schema = {
        detail TEXT,
        PRIMARY KEY (dataset, path, heads)
      ) STRICT, WITHOUT ROWID;`,
+    // Rows in the order they come, and indexes that name them by their number instead of by their long key. Roots come in no order, so every revision touches another page of their index: the first eight
+    // bytes find a row as well, and of those many fit into a page.
+    `CREATE TABLE revision (
+       dataset BLOB NOT NULL,
+       path TEXT NOT NULL,
+       author BLOB NOT NULL,
+       sequence INTEGER NOT NULL,
+       kind TEXT NOT NULL,
+       root BLOB,
+       size_bytes INTEGER,
+       depth INTEGER,
+       target TEXT,
+       mtime_ns TEXT,
+       mode INTEGER,
+       attributes TEXT,
+       wall_ms INTEGER NOT NULL,
+       counter INTEGER NOT NULL,
+       clock_quality TEXT NOT NULL,
+       position TEXT,
+       head INTEGER NOT NULL,
+       UNIQUE (dataset, path, author, sequence)
+     ) STRICT;
+     INSERT INTO revision SELECT * FROM file_revision;
+     DROP TABLE file_revision;
+     ALTER TABLE revision RENAME TO file_revision;
+     CREATE INDEX file_revision_by_root ON file_revision (substr(root, 1, 8)) WHERE root IS NOT NULL;
+     CREATE INDEX file_head ON file_revision (dataset, path) WHERE head = 1;
+     CREATE INDEX file_revision_by_dot ON file_revision (dataset, author, sequence);`,
   ],
 };
 
@@ -102,6 +130,9 @@ interface RevisionRow {
   head: number;
 }
 
+/** True of the revisions with a root, in the words that their index is made of. */
+const hasRoot = 'substr(root, 1, 8) = substr(?1, 1, 8) AND root = ?1';
+
 /** Text of a dot, for keys and for people. */
 export function dotText(dot: Dot): string {
   return `${dot.author}/${dot.sequence}`;
@@ -135,11 +166,13 @@ export class FileIndex {
   apply(dataset: DatasetId, dot: Dot, header: EntryHeader, changes: readonly FileChange[], wallMs: number): string[] {
     return this.#catalog.transaction(() => {
       const touched: string[] = [];
+      const [set, author] = [identifierToBytes(dataset), identifierToBytes(dot.author)];
       for (const change of changes) {
-        if (this.#insert(dataset, dot, header, change)) {
+        if (!this.#insert(set, author, dot, header, change)) continue;
+        // What replaces nothing and stands alone ends no conflict, and makes none.
+        if (change.superseded.length > 0 || this.#standTogether(set, change.path))
           this.#trackConflict(dataset, change.path, Math.floor(wallMs));
-          touched.push(change.path);
-        }
+        touched.push(change.path);
       }
       return touched;
     });
@@ -272,7 +305,7 @@ export class FileIndex {
   headsWithRoot(root: Hash): (Dot & { dataset: DatasetId; path: string })[] {
     return this.#catalog
       .all<{ dataset: Uint8Array; path: string; author: Uint8Array; sequence: number }>(
-        'SELECT dataset, path, author, sequence FROM file_revision WHERE root = ? AND head = 1',
+        `SELECT dataset, path, author, sequence FROM file_revision WHERE ${hasRoot} AND head = 1`,
         root,
       )
       .map((row) => ({
@@ -287,7 +320,7 @@ export class FileIndex {
   revisionsWithRoot(root: Hash): (Dot & { dataset: DatasetId; path: string; wallMs: number; head: boolean })[] {
     return this.#catalog
       .all<{ dataset: Uint8Array; path: string; author: Uint8Array; sequence: number; wall_ms: number; head: number }>(
-        'SELECT dataset, path, author, sequence, wall_ms, head FROM file_revision WHERE root = ? ORDER BY wall_ms DESC',
+        `SELECT dataset, path, author, sequence, wall_ms, head FROM file_revision WHERE ${hasRoot} ORDER BY wall_ms DESC`,
         root,
       )
       .map((row) => ({
@@ -388,9 +421,18 @@ export class FileIndex {
     return row && { wallMs: row.wall_ms, counter: row.counter };
   }
 
-  #insert(dataset: DatasetId, dot: Dot, header: EntryHeader, change: FileChange): boolean {
-    const key = [identifierToBytes(dataset), change.path] as const;
-    const author = identifierToBytes(dot.author);
+  /** Whether a path has more than one head. */
+  #standTogether(set: Uint8Array, path: string): boolean {
+    const heads = this.#catalog.get<{ n: number }>(
+      'SELECT count(*) AS n FROM file_revision INDEXED BY file_head WHERE dataset = ? AND path = ? AND head = 1',
+      set,
+      path,
+    );
+    return heads !== undefined && heads.n > 1;
+  }
+
+  #insert(set: Uint8Array, author: Uint8Array, dot: Dot, header: EntryHeader, change: FileChange): boolean {
+    const key = [set, change.path] as const;
     const superseded = this.#catalog.get(
       'SELECT 1 FROM file_superseded WHERE dataset = ? AND path = ? AND author = ? AND sequence = ?',
       ...key,

@@ -1,3 +1,4 @@
+import { giveBack } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { FileReader } from '../ports/file-tree.ts';
@@ -55,6 +56,8 @@ export async function cutSegments(
     for (let next = cutting.shift(); next !== undefined; next = cutting.shift()) await join(next);
   } finally {
     await Promise.allSettled(cutting);
+    // What is to be noted of so large a file needs memory as well.
+    for (const room of free) giveBack(room);
   }
   const result = cut.end();
   await store(cut.takeRecords());
