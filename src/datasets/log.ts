@@ -24,6 +24,9 @@ import type { LogEntry, SignedEntry } from './log-entry.ts';
 const domain = utf8('godwit log 1\0');
 const noHash = new Uint8Array(32);
 
+/** Bytes by which an entry is told from another under its number: the first ones of its signature, which covers all entries before. Two that differ have the same once in 2^24. */
+export const entryMarkBytes = 3;
+
 /** The tables of logs and their entries. */
 export const logSchema: Schema = {
   component: 'log',
@@ -45,6 +48,9 @@ export const logSchema: Schema = {
        PRIMARY KEY (log, sequence)
      ) STRICT, WITHOUT ROWID;`,
     branchTables,
+    // Behind which entry the earliest branch that was ever known departs.
+    `ALTER TABLE log ADD COLUMN departure INTEGER;
+     UPDATE log SET departure = (SELECT min(after) FROM log_branch WHERE log = log.id);`,
   ],
 };
 
@@ -125,6 +131,34 @@ export class LogStore {
   /** Number of entries that `author` has written, as far as we hold them. */
   length(dataset: DatasetId, author: NodeId): number {
     return this.#find(dataset, author)?.length ?? 0;
+  }
+
+  /** The mark (`entryMarkBytes`) of an entry that is here, and behind which entry the earliest branch of the log departs that was ever heard of: before that all copies are the same. */
+  standing(dataset: DatasetId, author: NodeId, sequence: number): { readonly mark?: Uint8Array; readonly departure?: number } {
+    const row = this.#catalog.get<{ departure: number | null; signature: Uint8Array | null }>(
+      `SELECT departure, (SELECT signature FROM log_entry WHERE log_entry.log = log.id AND sequence = ?) AS signature
+       FROM log WHERE dataset = ? AND author = ?`,
+      sequence,
+      identifierToBytes(dataset),
+      identifierToBytes(author),
+    );
+    const signature = row?.signature ?? undefined;
+    const departure = row?.departure ?? undefined;
+    return {
+      ...(signature === undefined ? {} : { mark: signature.slice(0, entryMarkBytes) }),
+      ...(departure === undefined ? {} : { departure }),
+    };
+  }
+
+  /** A log is heard to have had a branch behind this entry. */
+  noteDeparture(dataset: DatasetId, author: NodeId, after: number): void {
+    this.#catalog.run(
+      'UPDATE log SET departure = min(coalesce(departure, ?), ?) WHERE dataset = ? AND author = ?',
+      after,
+      after,
+      identifierToBytes(dataset),
+      identifierToBytes(author),
+    );
   }
 
   /** Entries `from` to `to` (both included) of one log, in order, ending early once `bytesMax` is passed; at least one when there is one. */
@@ -272,6 +306,7 @@ export class LogStore {
     const hash = this.#verified(dataset, entry, before);
     if (hash === undefined) return this.#branchOff(dataset, log, entry) ?? unsigned(entry);
     this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', forkStates.open, log.id);
+    this.noteDeparture(dataset, entry.author, entry.sequence - 1);
     const branch = this.#branches.begin(log.id, entry.sequence - 1, before, false);
     if (branch === undefined) return tooManyBranches(entry);
     this.#branches.append(branch, hash, entry);

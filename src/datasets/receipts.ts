@@ -1,4 +1,4 @@
-import { concatBytes, utf8 } from '../core/bytes.ts';
+import { concatBytes, equalBytes, utf8 } from '../core/bytes.ts';
 import { decodeCbor, encodeCbor } from '../core/cbor.ts';
 import { type DatasetId, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
@@ -6,6 +6,8 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
+import { entryMarkBytes, LogStore } from './log.ts';
+import type { Dot } from './log-entry.ts';
 import { VersionVector } from './version-vector.ts';
 
 /**
@@ -16,12 +18,20 @@ import { VersionVector } from './version-vector.ts';
  *
  * One receipt is kept for each (node, dataset), the latest. What is signed is
  *
- *     "godwit receipt 2\0" || CBOR [node, dataset, vector, wall ms, counter, subscribed]
+ *     "godwit receipt 3\0" || CBOR [node, dataset, vector, marks, wall ms, counter, subscribed]
  *
  * `subscribed` says whether the node wants the dataset for itself: it is the same gossip, and as old.
+ *
+ * A number says which entry is meant only as long as a log has no branches. So `marks` says of each author of the vector how its last entry is signed: the first three bytes of the signature, which covers every entry
+ * before. A receipt counts for what stands here as far as that is the same log: where our entry under its number has another mark, as far as the log is known to have no branches; and where our copy is shorter, and the
+ * mark says nothing yet, as far as an earlier receipt of that node agreed (`knownToHold`), or, where a mistake costs nothing but time, as far as it says (`saidToHold`). So whoever was set back to a backup, or holds
+ * a branch that its author gave up, is not taken for a holder of what stands under the same numbers now, however long its receipt goes round.
  */
 
-const domain = utf8('godwit receipt 2\0');
+const domain = utf8('godwit receipt 3\0');
+
+/** Stands for the mark of an entry that is not here. */
+const noMark = new Uint8Array(entryMarkBytes);
 
 /** The tables of receipts. */
 export const receiptSchema: Schema = {
@@ -38,6 +48,10 @@ export const receiptSchema: Schema = {
      ) STRICT, WITHOUT ROWID;`,
     // What was signed before says nothing about subscriptions; every node says it anew.
     'DELETE FROM receipt; ALTER TABLE receipt ADD COLUMN subscribed INTEGER NOT NULL DEFAULT 1;',
+    // Nor does it say of which branch a log is.
+    `DELETE FROM receipt;
+     ALTER TABLE receipt ADD COLUMN marks BLOB NOT NULL DEFAULT x'';
+     ALTER TABLE receipt ADD COLUMN agreed BLOB NOT NULL DEFAULT x'8140';`,
   ],
 };
 
@@ -46,6 +60,8 @@ export interface HeldReceipt {
   readonly node: NodeId;
   readonly dataset: DatasetId;
   readonly vector: VersionVector;
+  /** Of each author in the vector, in its order: how the last entry is signed (`entryMarkBytes` each). */
+  readonly marks: Uint8Array;
   readonly instant: HybridInstant;
   /** The node wants the dataset for itself. */
   readonly subscribed: boolean;
@@ -56,6 +72,9 @@ interface ReceiptRow {
   node: Uint8Array;
   dataset: Uint8Array;
   vector: Uint8Array;
+  marks: Uint8Array;
+  /** What of it, and of those before it, was seen to be of the logs that are here. */
+  agreed: Uint8Array;
   wall_ms: number;
   counter: number;
   subscribed: number;
@@ -66,15 +85,17 @@ interface ReceiptRow {
 export class ReceiptBook {
   readonly #catalog: Catalog;
   readonly #crypto: Crypto;
+  readonly #logs: LogStore;
 
   constructor(catalog: Catalog, crypto: Crypto) {
     this.#catalog = catalog;
     this.#crypto = crypto;
+    this.#logs = new LogStore(catalog, crypto);
     catalog.migrate(receiptSchema);
   }
 
   /**
-   * Signs and keeps our own receipt; `undefined` when it would say no more than that our own log has grown. Its instant is the given one, or just behind the last receipt's if that is later: others only take
+   * Signs and keeps our own receipt for entries that are here; `undefined` when it would say no more than that our own log has grown. Its instant is the given one, or just behind the last receipt's if that is later: others only take
    * what is newer, and a wall clock that was set back must not silence a node.
    */
   issue(
@@ -86,18 +107,22 @@ export class ReceiptBook {
     instant: HybridInstant,
   ): HeldReceipt | undefined {
     const last = this.of(node, dataset);
+    const marks = concatBytes(
+      ...[...vector.entries()].map(([author, length]) => this.#logs.standing(dataset, author, length).mark ?? noMark),
+    );
     const saidOfSubscription = last?.subscribed ?? true;
-    if (saidOfSubscription === subscribed && withOwnLog(last?.vector, node, vector).compare(vector) === 'equal') return undefined;
+    if (saidOfSubscription === subscribed && saysAsMuch(last, { node, vector, marks })) return undefined;
     const isLater = last === undefined || compareInstants(instant, last.instant) > 0;
     const unsigned = {
       node,
       dataset,
       vector,
+      marks,
       subscribed,
       instant: isLater ? instant : { wallMs: last.instant.wallMs, counter: last.instant.counter + 1 },
     };
     const receipt = { ...unsigned, signature: this.#crypto.ed25519Sign(secretKey, signedBytes(unsigned)) };
-    this.#store(receipt);
+    this.#store(receipt, vector);
     return receipt;
   }
 
@@ -109,16 +134,20 @@ export class ReceiptBook {
     readonly node: NodeId;
     readonly dataset: DatasetId;
     readonly vector: VersionVector;
+    readonly marks: Uint8Array;
     readonly wallMs: number;
     readonly counter: number;
     readonly subscribed: boolean;
     readonly signature: Uint8Array;
   }): Outcome<'stored' | 'known'> {
     if (!isCount(claim.wallMs) || !isCount(claim.counter)) return failure('RECEIPT_MALFORMED', 'peer', 'a receipt has no usable instant');
+    if (claim.marks.length !== claim.vector.size * entryMarkBytes)
+      return failure('RECEIPT_MALFORMED', 'peer', 'a receipt does not say of which branch each log is');
     const receipt: HeldReceipt = {
       node: claim.node,
       dataset: claim.dataset,
       vector: claim.vector,
+      marks: claim.marks,
       instant: { wallMs: claim.wallMs, counter: claim.counter },
       subscribed: claim.subscribed,
       signature: claim.signature,
@@ -131,18 +160,96 @@ export class ReceiptBook {
     if (last === undefined && this.#countOf(receipt.node) >= limits.datasetsPerTeamMax) {
       return failure('RECEIPTS_FULL', 'local', `${receipt.node} has receipts for ${limits.datasetsPerTeamMax} datasets already`);
     }
-    this.#store(receipt);
+    this.#store(receipt, this.#agreed(receipt, this.#rowOf(receipt.node, receipt.dataset)));
     return success('stored');
+  }
+
+  /**
+   * Entries of an author's log, of those that stand here, that a node is known to hold with their contents. Nothing is counted that may be of another branch: this is what copies are given up by, and what is called
+   * delivered.
+   */
+  knownToHold(node: NodeId, dataset: DatasetId, author: NodeId): number {
+    const row = this.#rowOf(node, dataset);
+    return row === undefined ? 0 : this.#known(receiptFromRow(row), author, vectorFrom(row.agreed).lengthOf(author));
+  }
+
+  /** Whether a node says that it holds an entry, unless it is seen to mean another branch. Where our copy of a log is shorter than its receipt it is taken at its word: good for what may wait, and not for giving up a copy. */
+  saysToHold(node: NodeId, dataset: DatasetId, { author, sequence }: Dot): boolean {
+    const row = this.#rowOf(node, dataset);
+    return row !== undefined && this.#said(receiptFromRow(row), author, vectorFrom(row.agreed).lengthOf(author)) >= sequence;
+  }
+
+  /** The same of all logs: how much a node says to hold of each. */
+  saidToHold(node: NodeId, dataset: DatasetId): VersionVector {
+    const row = this.#rowOf(node, dataset);
+    if (row === undefined) return VersionVector.empty;
+    const receipt = receiptFromRow(row);
+    const agreed = vectorFrom(row.agreed);
+    return VersionVector.of(
+      [...receipt.vector.entries()].map(([author]) => [author, this.#said(receipt, author, agreed.lengthOf(author))]),
+    );
+  }
+
+  /** What is known to be held by the receipt of a node, given how much of a log an earlier one was seen to agree with. */
+  #known(receipt: HeldReceipt, author: NodeId, agreed: number): number {
+    const { length, here, isSame, departure } = this.#compared(receipt, author);
+    if (here) return isSame ? length : Math.min(length, departure ?? 0);
+    // Of what it wrote itself it may have been set back, and have written anew since.
+    return author === receipt.node ? 0 : Math.min(length, agreed);
+  }
+
+  #said(receipt: HeldReceipt, author: NodeId, agreed: number): number {
+    const { length, here, isSame, departure } = this.#compared(receipt, author);
+    if (here ? isSame : departure === undefined) return length;
+    return Math.min(length, here ? (departure ?? 0) : Math.max(departure as number, agreed));
+  }
+
+  /** A receipt beside our copy of a log: whether the entry that it ends with is here, and is the same, and behind which entry the log is known to have branches. */
+  #compared({ dataset, vector, marks }: HeldReceipt, author: NodeId) {
+    const length = vector.lengthOf(author);
+    const { mark, departure } = this.#logs.standing(dataset, author, length);
+    const at = [...vector.entries()].findIndex(([node]) => node === author) * entryMarkBytes;
+    return {
+      length,
+      here: mark !== undefined,
+      isSame: mark !== undefined && equalBytes(mark, marks.subarray(at, at + entryMarkBytes)),
+      departure,
+    };
+  }
+
+  /** How much of each log a new receipt, and the one that it replaces, are seen to agree with. */
+  #agreed(receipt: HeldReceipt, last: ReceiptRow | undefined): VersionVector {
+    const before = last && { receipt: receiptFromRow(last), agreed: vectorFrom(last.agreed) };
+    return VersionVector.of(
+      [...receipt.vector.entries()].map(([author]): [NodeId, number] => {
+        const earlier = before === undefined ? 0 : this.#known(before.receipt, author, before.agreed.lengthOf(author));
+        return [author, this.#known(receipt, author, earlier)];
+      }),
+    );
   }
 
   /** The latest receipt of one node for one dataset. */
   of(node: NodeId, dataset: DatasetId): HeldReceipt | undefined {
-    const row = this.#catalog.get<ReceiptRow>(
+    const row = this.#rowOf(node, dataset);
+    return row && receiptFromRow(row);
+  }
+
+  #rowOf(node: NodeId, dataset: DatasetId): ReceiptRow | undefined {
+    return this.#catalog.get<ReceiptRow>(
       'SELECT * FROM receipt WHERE node = ? AND dataset = ?',
       identifierToBytes(node),
       identifierToBytes(dataset),
     );
-    return row && receiptFromRow(row);
+  }
+
+  /** A log of a dataset is another behind an entry: nobody is known any more to hold what stands there now by an earlier receipt. */
+  retract(dataset: DatasetId, author: NodeId, after: number): void {
+    for (const row of this.#catalog.all<ReceiptRow>('SELECT * FROM receipt WHERE dataset = ?', identifierToBytes(dataset))) {
+      const agreed = vectorFrom(row.agreed);
+      if (agreed.lengthOf(author) <= after) continue;
+      const left = VersionVector.of([...agreed.entries()].map(([node, length]) => [node, node === author ? after : length]));
+      this.#catalog.run('UPDATE receipt SET agreed = ? WHERE node = ? AND dataset = ?', encodeCbor(left.toCbor()), row.node, row.dataset);
+    }
   }
 
   /** All receipts, in a fixed order; of one dataset or of all. */
@@ -165,12 +272,14 @@ export class ReceiptBook {
     return this.#catalog.get<{ n: number }>('SELECT count(*) AS n FROM receipt WHERE node = ?', identifierToBytes(node))?.n ?? 0;
   }
 
-  #store(receipt: HeldReceipt): void {
+  #store(receipt: HeldReceipt, agreed: VersionVector): void {
     this.#catalog.run(
-      'INSERT OR REPLACE INTO receipt (node, dataset, vector, wall_ms, counter, subscribed, signature) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO receipt (node, dataset, vector, marks, agreed, wall_ms, counter, subscribed, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       identifierToBytes(receipt.node),
       identifierToBytes(receipt.dataset),
       encodeCbor(receipt.vector.toCbor()),
+      receipt.marks,
+      encodeCbor(agreed.toCbor()),
       receipt.instant.wallMs,
       receipt.instant.counter,
       receipt.subscribed ? 1 : 0,
@@ -179,9 +288,13 @@ export class ReceiptBook {
   }
 }
 
-/** What was last said, as if it had been said of the node's own log as it is now; but not of one of which less is held. */
-function withOwnLog(last: VersionVector = VersionVector.empty, node: NodeId, vector: VersionVector): VersionVector {
-  return last.advance(node, vector.lengthOf(node));
+/** True when what was last said says as much, but for our own log, as long as no less of that is held. */
+function saysAsMuch(last: HeldReceipt | undefined, { node, vector, marks }: Pick<HeldReceipt, 'node' | 'vector' | 'marks'>): boolean {
+  const before = last?.vector ?? VersionVector.empty;
+  if (before.advance(node, vector.lengthOf(node)).compare(vector) !== 'equal') return false;
+  const ofOthers = (said: VersionVector, each: Uint8Array): Uint8Array[] =>
+    [...said.entries()].flatMap(([author], at) => (author === node ? [] : [each.subarray(at * entryMarkBytes, (at + 1) * entryMarkBytes)]));
+  return equalBytes(concatBytes(...ofOthers(before, last?.marks ?? noMark)), concatBytes(...ofOthers(vector, marks)));
 }
 
 function isCount(value: number): boolean {
@@ -189,23 +302,29 @@ function isCount(value: number): boolean {
 }
 
 function signedBytes(receipt: Omit<HeldReceipt, 'signature'>): Uint8Array {
-  const { node, dataset, vector, instant, subscribed } = receipt;
+  const { node, dataset, vector, marks, instant, subscribed } = receipt;
+  const { wallMs, counter } = instant;
   return concatBytes(
     domain,
-    encodeCbor([identifierToBytes(node), identifierToBytes(dataset), vector.toCbor(), instant.wallMs, instant.counter, subscribed]),
+    encodeCbor([identifierToBytes(node), identifierToBytes(dataset), vector.toCbor(), marks, wallMs, counter, subscribed]),
   );
 }
 
 function receiptFromRow(row: ReceiptRow): HeldReceipt {
-  const decoded = decodeCbor(row.vector);
-  const vector = decoded.ok ? VersionVector.fromCbor(decoded.value) : decoded;
   return {
     node: identifier<NodeId>(row.node),
     dataset: identifier<DatasetId>(row.dataset),
-    // A vector that was encoded here decodes; were the row damaged, an empty vector claims nothing.
-    vector: vector.ok ? vector.value : VersionVector.of([]),
+    vector: vectorFrom(row.vector),
+    marks: row.marks,
     instant: { wallMs: row.wall_ms, counter: row.counter },
     subscribed: row.subscribed === 1,
     signature: row.signature,
   };
+}
+
+/** A vector that was encoded here decodes; were the row damaged, an empty vector claims nothing. */
+function vectorFrom(bytes: Uint8Array): VersionVector {
+  const decoded = decodeCbor(bytes);
+  const vector = decoded.ok ? VersionVector.fromCbor(decoded.value) : decoded;
+  return vector.ok ? vector.value : VersionVector.empty;
 }

@@ -105,7 +105,7 @@ function neededLogs(nodes: readonly NodeId[], { logs, membership, receipts, inte
   for (const { dataset, priority } of sharedDatasets(membership)) {
     const isTeamLog = dataset === membership.logDataset;
     const takers = nodes.filter((node) => isTeamLog || interests.subscribes(node, dataset));
-    const heldByNode = new Map(takers.map((node) => [node, receipts.of(node, dataset)?.vector]));
+    const heldByNode = new Map(takers.map((node) => [node, receipts.saidToHold(node, dataset)]));
     // Coordinators' entries of the team's log go first: they say who the other authors are.
     const rank = (author: NodeId): number => (isTeamLog && membership.member(author)?.role === 'coordinator' ? 0 : 1);
     for (const [author, length] of [...logs.lengths(dataset)].sort(([a], [b]) => rank(a) - rank(b))) {

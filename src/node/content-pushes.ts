@@ -41,7 +41,7 @@ export function worthPushing(
   const [dot] = change.superseded;
   if (dot === undefined) return brought.content.sizeBytes <= pushedWholeBytesMax ? { ...brought.content, bases: [] } : undefined;
   const base = baseOf(index, dataset, change.path, dot);
-  const peerHolds = receipts.of(peer, dataset)?.vector.contains(dot) ?? false;
+  const peerHolds = receipts.saysToHold(peer, dataset, dot);
   return base !== undefined && peerHolds ? { ...brought.content, bases: [base] } : undefined;
 }
 

@@ -28,7 +28,7 @@ export interface DeliveryParts {
 export function deliveriesOf(dataset: DatasetId, { self, logs, membership, receipts, interests }: DeliveryParts): Delivery[] {
   const total = logs.length(dataset, self);
   const others = membership.members().filter((member) => member.node !== self && interests.subscribes(member.node, dataset));
-  const heldBy = (node: NodeId) => Math.min(total, receipts.of(node, dataset)?.vector.lengthOf(self) ?? 0);
+  const heldBy = (node: NodeId) => Math.min(total, receipts.knownToHold(node, dataset, self));
   // Relays and carriers, too: what they promise is custody.
   const custodians = membership.members().filter(({ node }) => node !== self && heldBy(node) === total);
   return others.map(({ node, name }) => {

@@ -281,7 +281,7 @@ export class DeliveryService {
   }
 
   #holds(node: NodeId, dataset: DatasetId, dot: Dot): boolean {
-    return this.#stores.receipts.of(node, dataset)?.vector.contains(dot) ?? false;
+    return this.#stores.receipts.knownToHold(node, dataset, dot.author) >= dot.sequence;
   }
 
   #whereabouts(

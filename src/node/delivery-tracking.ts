@@ -7,7 +7,7 @@ import type { EntryHeader } from '../datasets/entry-body.ts';
 import type { FileIndex } from '../datasets/file-index.ts';
 import type { LogStore } from '../datasets/log.ts';
 import type { Dot } from '../datasets/log-entry.ts';
-import type { HeldReceipt } from '../datasets/receipts.ts';
+import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import type { ContactWindow, ContactWindows } from '../forwarding/contact-windows.ts';
 import { type DeliveryChange, type DeliveryQueue, orderRowsMax, type QueuedDelivery } from '../forwarding/delivery-queue.ts';
 import { decodeOrder, type Order } from '../forwarding/orders.ts';
@@ -33,6 +33,7 @@ export interface DeliveryTrackingParts {
   readonly index: FileIndex;
   readonly membership: Membership;
   readonly interests: Interests;
+  readonly receipts: ReceiptBook;
 }
 
 /** How urgent a content is. */
@@ -141,10 +142,15 @@ export class DeliveryTracking {
 
   /** Nodes have signed what they hold; this node is among them. */
   receipts(receipts: readonly HeldReceipt[], now: Moment): void {
-    const { queue, logs, self } = this.#parts;
-    for (const { node, dataset, vector } of receipts) {
+    const { queue, logs, receipts: book, self } = this.#parts;
+    for (const { node, dataset } of receipts) {
       if (node !== self) this.#queuedDatasets.delete(dataset);
-      this.#note(queue.held(node, dataset, vector.entries(), (author) => logs.length(dataset, author), now.wallMs));
+      // What is said of this node's own log must be so of the entries that it has now: it may have been set back.
+      const lengths = [...book.saidToHold(node, dataset).entries()].map(([author, length]): [NodeId, number] => [
+        author,
+        author === self ? book.knownToHold(node, dataset, self) : length,
+      ]);
+      this.#note(queue.held(node, dataset, lengths, (author) => logs.length(dataset, author), now.wallMs));
     }
   }
 

@@ -517,11 +517,12 @@ export class Encounter {
 
 /** A receipt in the form in which it travels. */
 export function toWire(receipt: HeldReceipt): Receipt {
-  const { node, dataset, vector, instant, subscribed, signature } = receipt;
+  const { node, dataset, vector, marks, instant, subscribed, signature } = receipt;
   return {
     node: shortName(node),
     dataset: shortName(dataset),
     vector: vector.toShortCbor(),
+    marks,
     wallMs: instant.wallMs,
     counter: instant.counter,
     subscribed,

@@ -1,4 +1,5 @@
 import { equalBytes } from '../core/bytes.ts';
+import type { CborValue } from '../core/cbor.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { Moment } from '../core/time.ts';
 import { decodeEntryBody, type EntryBody, encodeEntryBody } from '../datasets/entry-body.ts';
@@ -8,6 +9,7 @@ import type { HybridInstant } from '../datasets/hybrid-clock.ts';
 import type { LogStore } from '../datasets/log.ts';
 import type { LogBranch } from '../datasets/log-branches.ts';
 import type { Dot, LogEntry } from '../datasets/log-entry.ts';
+import type { ReceiptBook } from '../datasets/receipts.ts';
 import { decodeTagOperation, encodeTagOperation, type TagBook, type TagOperation } from '../datasets/tags.ts';
 import { renameDots } from '../datasets/tree-row.ts';
 import { workingTreeSchema } from '../datasets/tree-schema.ts';
@@ -38,6 +40,7 @@ export interface ForkResolutionParts {
   readonly index: FileIndex;
   readonly tags: TagBook;
   readonly wants: WantList;
+  readonly receipts: ReceiptBook;
 }
 
 /** What follows from mending. */
@@ -94,6 +97,12 @@ export class ForkResolution {
       if (branch !== undefined) this.#follow(dataset, author, branch, now);
     }
     this.#dropCovered(dataset, author);
+  }
+
+  /** An author says that its log had a branch. True or not: what others signed of that log counts for less from now on, until they sign it anew. */
+  stated(dataset: DatasetId, author: NodeId, payload: CborValue): void {
+    const statement = decodeForkStatement(payload);
+    if (statement.ok) this.#parts.logs.noteDeparture(dataset, author, statement.value.after);
   }
 
   /** The author: takes a branch that it does not know for its log; what it gave up is the branch of that number then. False when there is none such. */
@@ -166,6 +175,7 @@ export class ForkResolution {
       paths.add(path);
     }
     tags.retract(dataset, author, branch.after);
+    this.#parts.receipts.retract(dataset, author, branch.after);
     logs.adopt(dataset, author, branch, author === identity.node);
     for (const entry of logs.read(dataset, author, branch.after + 1, branch.length, Infinity)) {
       const body = decodeEntryBody(entry.body, author);

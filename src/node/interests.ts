@@ -112,7 +112,10 @@ export class Interests {
 
   /** Whether somebody waits for an entry, and for what it brought: this node itself, or, as far as receipts say, another subscriber. */
   owed(dataset: DatasetId, dot: Dot): boolean {
-    return this.subscribed(dataset) || this.#others(dataset).some((node) => node !== dot.author && !this.#holds(node, dataset, dot));
+    return (
+      this.subscribed(dataset) ||
+      this.#others(dataset).some((node) => node !== dot.author && !this.#receipts.saysToHold(node, dataset, dot))
+    );
   }
 
   /**
@@ -120,7 +123,7 @@ export class Interests {
    */
   keeps(dataset: DatasetId, dot: Dot): boolean {
     if (dot.author === this.#self || this.owed(dataset, dot)) return true;
-    return !this.#others(dataset).some((node) => this.#holds(node, dataset, dot));
+    return !this.#others(dataset).some((node) => this.#receipts.knownToHold(node, dataset, dot.author) >= dot.sequence);
   }
 
   /** Whether what is for a node is handed to this neighbour at present. */
@@ -136,10 +139,6 @@ export class Interests {
       const hop = this.#routes.nextHop(node);
       return hop === undefined ? carries : hop !== from;
     });
-  }
-
-  #holds(node: NodeId, dataset: DatasetId, dot: Dot): boolean {
-    return this.#receipts.of(node, dataset)?.vector.contains(dot) ?? false;
   }
 
   /** Other members that subscribe. */

@@ -137,11 +137,17 @@ export class LogKeeping {
   #logChanged(dataset: DatasetId, paths: ReadonlySet<string>): void {
     const { membership, deliveries } = this.#parts;
     if (dataset === membership.logDataset) membership.rebuild();
+    this.#ownLogChanged(dataset);
     for (const path of paths) this.#pathChanged(dataset, path);
     this.#wantHeads(dataset);
     this.#receiptDue.add(dataset);
     deliveries.written(dataset, this.#now);
     this.#listener.logsGrew();
+  }
+
+  /** This node has other entries of its own than before, or those back that it had lost: receipts count for them that did not before. */
+  #ownLogChanged(dataset: DatasetId): void {
+    this.#parts.deliveries.receipts(this.#parts.receipts.all(dataset), this.#now);
   }
 
   #take(dataset: DatasetId, entries: readonly LogEntry[], from: NodeId, now: Moment): void {
@@ -156,6 +162,7 @@ export class LogKeeping {
       // It speaks of a branch that may be known here; to the author it says nothing new.
       if (body.value.kind === 'fork') this.#forks.heard(dataset, entry.author, now);
     }
+    if (entries.some(({ author }) => author === this.#parts.identity.node)) this.#ownLogChanged(dataset);
     this.#receiptDue.add(dataset);
     this.#listener.logsGrew();
     this.#listener.report({ type: 'entries', dataset, count: entries.length, from });
@@ -284,7 +291,9 @@ export class LogKeeping {
       const order = deliveries.apply(dataset, entry, body, body.payload);
       if (order.ok) this.#ordered(dataset, entry, order.value);
       else this.#listener.report({ type: 'fault', peer: entry.author, fault: order.fault });
-    } else if (body.kind !== 'fork') {
+    } else if (body.kind === 'fork') {
+      this.#forks.stated(dataset, entry.author, body.payload);
+    } else {
       applyEntry(dataset, entry, body);
     }
   }

@@ -99,7 +99,7 @@ export class QuoteService {
     if (link === undefined)
       throw new GodwitError('LINK_UNKNOWN', 'No link to this member was ever measured; say which link to quote for.', { retryable: true });
     const receipt = peer === undefined ? undefined : receipts.of(peer, dataset);
-    const held = receipt?.vector ?? VersionVector.of([]);
+    const held = receipt === undefined ? VersionVector.empty : receipts.saidToHold(receipt.node, dataset);
     const missing = this.#missing(dataset, held);
     const measured = await this.#measure(dataset, [...missing.contents.values()], held, link, priority);
     const wanted = peer === undefined ? { contents: 0, bytes: 0 } : wants.outstanding(dataset);

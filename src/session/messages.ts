@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { fromHex, toHex } from '../core/bytes.ts';
+import { concatBytes, fromHex, toHex } from '../core/bytes.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
 import {
   type Hash,
@@ -25,7 +25,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *                        resume = [plan id (16), [first group held, count, …], partial?]; partial = [group, offset, prefix hash (8)]
  *      5 lacks      [5, [number, …]]                                                  asked for, not here yet: kept in mind and answered later
  *      6 withdraws  [6, [number, …]]                                                  no longer wanted
- *      7 receipts   [7, [[node (8), dataset (8), held vector, wall ms, counter, signature (64), false?], …]]     false: not subscribed
+ *      7 receipts   [7, [[node (8), dataset (8) || wall ms (6, big-endian), held vector, counter, signature (64) || marks (3 for each author of the vector), false?], …]]     false: not subscribed
  *      8 join       [8, node (32), name, binding signature (64), session signature (64)]
  *      9 welcome    [9, founding statement, team secret (32), [member (32), …]]
  *     10 refused    [10, code, sentence]
@@ -78,6 +78,8 @@ export interface Receipt {
   readonly dataset: ShortName;
   /** A version vector in its short CBOR form: entries up to these numbers, contents included, are durable there. */
   readonly vector: CborValue;
+  /** Of each author in the vector, in its order: how the last entry is signed. */
+  readonly marks: Uint8Array;
   readonly wallMs: number;
   readonly counter: number;
   /** The node wants the dataset for itself. */
@@ -119,6 +121,11 @@ export type Message =
   | { readonly type: 'addresses'; readonly members: readonly { readonly node: ShortName; readonly addresses: readonly string[] }[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
+/** Bytes of parts that share a string of bytes with another: a header a part is 1 % of a receipt. */
+const wallMsBytes = 6;
+const signatureBytes = 64;
+const entryMarkBytes = 3;
+
 const uint = v.pipe(v.number(), v.integer(), v.minValue(0));
 const bytes = (length: number) =>
   v.pipe(
@@ -136,7 +143,7 @@ const nameOrMe = v.union([name, bytes(0)]);
 const list = <T extends v.GenericSchema>(item: T, max: number) => v.pipe(v.array(item), v.maxLength(max));
 const vector = v.custom<CborValue>((value) => Array.isArray(value));
 const digest = bytes(16);
-const signature = bytes(64);
+const signature = bytes(signatureBytes);
 
 const partialShape = v.strictTuple([uint, uint, bytes(8)]);
 const heldShape = v.pipe(
@@ -172,11 +179,18 @@ const branchShape = v.strictTuple([v.literal(18), ...entriesFields]);
 const wantsShape = v.strictTuple([v.literal(4), list(wantShape, limits.wantsPerSessionMax)]);
 const lacksShape = v.strictTuple([v.literal(5), numbersShape]);
 const withdrawsShape = v.strictTuple([v.literal(6), numbersShape]);
-const receiptFields = [nameOrMe, name, vector, uint, uint, signature] as const;
-const receiptsShape = v.strictTuple([
-  v.literal(7),
-  list(v.union([v.strictTuple([...receiptFields]), v.strictTuple([...receiptFields, v.literal(false)])]), limits.receiptsPerMessageMax),
-]);
+const receiptFields = [
+  nameOrMe,
+  bytes(shortNameBytes + wallMsBytes),
+  vector,
+  uint,
+  v.pipe(
+    bytesUpTo(signatureBytes + limits.authorsPerDatasetMax * entryMarkBytes),
+    v.check((value) => value.length >= signatureBytes),
+  ),
+] as const;
+const receiptShape = v.union([v.strictTuple([...receiptFields]), v.strictTuple([...receiptFields, v.literal(false)])]);
+const receiptsShape = v.strictTuple([v.literal(7), list(receiptShape, limits.receiptsPerMessageMax)]);
 const joinShape = v.strictTuple([v.literal(8), id, v.pipe(v.string(), v.maxLength(256)), signature, signature]);
 const welcomeShape = v.strictTuple([v.literal(9), bytesUpTo(4096), bytes(32), id]);
 const progressShape = v.strictTuple([v.literal(11), uint, uint]);
@@ -244,8 +258,27 @@ function toCbor(message: Message): CborValue {
   }
 }
 
-function receiptToCbor({ node, dataset, vector: held, wallMs, counter, subscribed, signature: sealed }: Receipt): CborValue {
-  return [fromHex(node), fromHex(dataset), held, wallMs, counter, sealed, ...(subscribed ? [] : [false])];
+function receiptToCbor({ node, dataset, vector: held, marks, wallMs, counter, subscribed, signature: sealed }: Receipt): CborValue {
+  const instant = new Uint8Array(wallMsBytes);
+  const view = new DataView(instant.buffer);
+  view.setUint16(0, Math.floor(wallMs / 2 ** 32));
+  view.setUint32(2, wallMs % 2 ** 32);
+  return [fromHex(node), concatBytes(fromHex(dataset), instant), held, counter, concatBytes(sealed, marks), ...(subscribed ? [] : [false])];
+}
+
+function receiptFrom(fields: v.InferOutput<typeof receiptShape>): Receipt {
+  const [node, of, held, counter, sealed] = fields;
+  const view = new DataView(of.buffer, of.byteOffset + shortNameBytes, wallMsBytes);
+  return {
+    node: named(node),
+    dataset: named(of.subarray(0, shortNameBytes)),
+    vector: held,
+    marks: sealed.slice(signatureBytes),
+    wallMs: view.getUint16(0) * 2 ** 32 + view.getUint32(2),
+    counter,
+    subscribed: fields[5] !== false,
+    signature: sealed.slice(0, signatureBytes),
+  };
 }
 
 function wantToCbor(want: Want): CborValue {
@@ -310,18 +343,7 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   4: reader(wantsShape, ([, wants]) => ({ type: 'wants', wants: wants.map(wantFrom) })),
   5: reader(lacksShape, ([, numbers]) => ({ type: 'lacks', numbers })),
   6: reader(withdrawsShape, ([, numbers]) => ({ type: 'withdraws', numbers })),
-  7: reader(receiptsShape, ([, receipts]) => ({
-    type: 'receipts',
-    receipts: receipts.map(([node, dataset, held, wallMs, counter, sealed, subscribed = true]) => ({
-      node: named(node),
-      dataset: named(dataset),
-      vector: held,
-      wallMs,
-      counter,
-      subscribed,
-      signature: sealed,
-    })),
-  })),
+  7: reader(receiptsShape, ([, receipts]) => ({ type: 'receipts', receipts: receipts.map(receiptFrom) })),
   8: reader(joinShape, ([, node, name, binding, proof]) => ({ type: 'join', node: identifier<NodeId>(node), name, binding, proof })),
   9: reader(welcomeShape, ([, founding, secret, member]) => ({ type: 'welcome', founding, secret, member: identifier<NodeId>(member) })),
   10: reader(refusedShape, ([, code, message]) => ({ type: 'refused', code, message })),

@@ -27,7 +27,7 @@ const upTo = (length: number, own = 0) =>
 /** A receipt as it travels. */
 function claim(length: number, wallMs: number, counter = 0) {
   const receipt = newBook().book.issue(node, pair.secretKey, dataset, upTo(length), true, { wallMs, counter })!;
-  return { node, dataset, vector: receipt.vector, wallMs, counter, subscribed: true, signature: receipt.signature };
+  return { node, dataset, vector: receipt.vector, marks: receipt.marks, wallMs, counter, subscribed: true, signature: receipt.signature };
 }
 
 describe('our own receipts', () => {
@@ -95,6 +95,7 @@ describe('a receipt from a peer', () => {
     ['another node', (honest: ReturnType<typeof claim>) => ({ ...honest, node: identifier<NodeId>(new Uint8Array(32).fill(9)) })],
     ['another time', (honest: ReturnType<typeof claim>) => ({ ...honest, wallMs: 201 })],
     ['another subscription', (honest: ReturnType<typeof claim>) => ({ ...honest, subscribed: false })],
+    ['another branch', (honest: ReturnType<typeof claim>) => ({ ...honest, marks: new Uint8Array(3).fill(1) })],
     ['another counter', (honest: ReturnType<typeof claim>) => ({ ...honest, counter: 1 })],
   ])('is refused with %s than was signed', (_, forge) => {
     const { book } = newBook();
@@ -105,6 +106,7 @@ describe('a receipt from a peer', () => {
   it.each([
     ['a time that no integer column holds', { wallMs: 1e300 }],
     ['a negative counter', { counter: -1 }],
+    ['a log of which no branch is said', { marks: new Uint8Array(0) }],
   ])('is malformed with %s', (_, change) => {
     const refused = newBook().book.accept({ ...claim(5, 200), ...change });
     expect(refused).toMatchObject({ ok: false, fault: { code: 'RECEIPT_MALFORMED', blame: 'peer' } });

@@ -7,6 +7,7 @@ import { FileIndex } from '../../../src/datasets/file-index.ts';
 import { branchName, encodeForkStatement } from '../../../src/datasets/fork-statement.ts';
 import { LogStore } from '../../../src/datasets/log.ts';
 import type { LogEntry } from '../../../src/datasets/log-entry.ts';
+import { ReceiptBook } from '../../../src/datasets/receipts.ts';
 import { encodeTagOperation, TagBook } from '../../../src/datasets/tags.ts';
 import { VersionVector } from '../../../src/datasets/version-vector.ts';
 import { encodeOrder } from '../../../src/forwarding/orders.ts';
@@ -27,7 +28,15 @@ function keeper(): { readonly identity: Identity; readonly logs: LogStore; reado
   const catalog = openSqliteCatalog(':memory:');
   const identity = openIdentity(catalog, crypto, { bytes: (length) => new Uint8Array(length).fill(9) });
   const logs = new LogStore(catalog, crypto);
-  const parts = { identity, catalog, logs, index: new FileIndex(catalog), tags: new TagBook(catalog), wants: new WantList(catalog) };
+  const parts = {
+    identity,
+    catalog,
+    logs,
+    index: new FileIndex(catalog),
+    tags: new TagBook(catalog),
+    wants: new WantList(catalog),
+    receipts: new ReceiptBook(catalog, crypto),
+  };
   const nothing = (): void => undefined;
   return {
     identity,

@@ -42,10 +42,26 @@ const examples: Message[] = [
   },
   { type: 'lacks', numbers: [1, 2, 3] },
   { type: 'withdraws', numbers: [0] },
-  { type: 'receipts', receipts: [{ node: author, dataset, vector: [], wallMs: 1, counter: 0, subscribed: true, signature: bytes(64, 3) }] },
   {
     type: 'receipts',
-    receipts: [{ node: author, dataset, vector: [], wallMs: 1, counter: 0, subscribed: false, signature: bytes(64, 3) }],
+    receipts: [
+      {
+        node: author,
+        dataset,
+        vector: [],
+        marks: bytes(6, 4),
+        wallMs: 1_785_000_000_000,
+        counter: 0,
+        subscribed: true,
+        signature: bytes(64, 3),
+      },
+    ],
+  },
+  {
+    type: 'receipts',
+    receipts: [
+      { node: author, dataset, vector: [], marks: bytes(0, 0), wallMs: 1, counter: 0, subscribed: false, signature: bytes(64, 3) },
+    ],
   },
   { type: 'join', node, name: 'ridge', binding: bytes(64, 1), proof: bytes(64, 2) },
   { type: 'welcome', founding: bytes(100, 1), secret: bytes(32, 2), member: node },
