@@ -139,14 +139,16 @@ async function openDataset(directory: string, root: string): Promise<{ scan: () 
   let published = 0;
   const scan = async () => {
     const before = published;
-    for await (const { changes, recorded } of tree.scan(Date.now() as WallMs, { settleMs: 0 }, [])) {
+    for await (const batches of tree.scan(Date.now() as WallMs, { settleMs: 0 }, [])) {
       catalog.transaction(() => {
-        const body: EntryBody = { instant: { wallMs: Date.now(), counter: published }, clockQuality: 'ntp', kind: 'files', changes };
-        const entry = logs.append(dataset, self, secretKey, encodeEntryBody(body, self));
-        index.apply(dataset, entry, body, changes, Date.now());
-        recorded(entry);
+        for (const { changes, recorded } of batches) {
+          const body: EntryBody = { instant: { wallMs: Date.now(), counter: published }, clockQuality: 'ntp', kind: 'files', changes };
+          const entry = logs.append(dataset, self, secretKey, encodeEntryBody(body, self));
+          index.apply(dataset, entry, body, changes, Date.now());
+          recorded(entry);
+          published += changes.length;
+        }
       });
-      published += changes.length;
     }
     return published - before;
   };

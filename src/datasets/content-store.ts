@@ -141,15 +141,18 @@ export class ContentStore {
    * @throws GodwitError `DISK_FULL` or `STORAGE_FAILED` from the chunk store; nothing is named then, and the caller may try again.
    */
   async put(records: readonly PackRecord[], named?: () => void): Promise<void> {
-    // A record that went bad would stand in the way of the good one; reading forgets it.
-    for (const { hash } of records) if (this.#homes.isPacked(hash)) await this.#homes.readOrForget(hash);
     if (named === undefined) this.unnamed.remember(records);
     await this.unnamed.store(records, () => this.#store(records, named));
   }
 
   async #store(records: readonly PackRecord[], named?: () => void): Promise<void> {
     const freshByHash = new Map<string, PackRecord>();
-    for (const record of records) if (!this.#homes.isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
+    for (const record of records) {
+      // A record that went bad would stand in the way of the good one; reading forgets it.
+      const wasPacked = this.#homes.isPacked(record.hash);
+      if (wasPacked) await this.#homes.readOrForget(record.hash);
+      if (!wasPacked || !this.#homes.isPacked(record.hash)) freshByHash.set(toHex(record.hash), record);
+    }
     const fresh = [...freshByHash.values()];
     const places = fresh.length === 0 ? [] : await this.#chunks.append(fresh);
     if (fresh.length === 0 && named === undefined) return;

@@ -42,12 +42,12 @@ export class ScanMerge {
     return seen;
   }
 
-  /** Paths that the walk did not meet, in no particular order. Called when it is over. */
-  *unmet(): Generator<string, void, void> {
-    yield* this.#passed.keys();
+  /** What the walk did not meet, in no particular order. Called when it is over. */
+  *unmet(): Generator<RecordedFile, void, void> {
+    for (const [path, seen] of this.#passed) yield { path, seen };
     for (let file = this.#peek(); file !== undefined; file = this.#peek()) {
       this.#next++;
-      yield file.path;
+      yield file;
     }
   }
 

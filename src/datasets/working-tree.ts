@@ -11,6 +11,7 @@ import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
 import { inLanes, unlessFault } from './lanes.ts';
 import type { Dot } from './log-entry.ts';
 import type { ChunkRef, ContentRef } from './manifest.ts';
+import { batchesOf, changeBytesLimit, type ScanBatch } from './scan-batches.ts';
 import { type RecordedFile, ScanMerge } from './scan-merge.ts';
 import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenColumns, type TreeRow } from './tree-row.ts';
 import { workingTreeSchema } from './tree-schema.ts';
@@ -46,13 +47,6 @@ export interface ScanOptions {
   readonly attributes?: (path: string) => Attributes | undefined;
 }
 
-/** Some changes found on disk, as many as fit into one log entry. */
-export interface ScanBatch {
-  readonly changes: readonly FileChange[];
-  /** Must be called with the dot of the log entry that carries the changes, in the same transaction. */
-  recorded(dot: Dot): void;
-}
-
 /** A path that was left out of a scan or could not be written, and why. */
 export interface TreeProblem {
   readonly path: string;
@@ -70,8 +64,6 @@ const groupBytesMax = 8 * 1024 * 1024;
 const groupFilesMax = 4096;
 /** Files that are read at a time. More gains nothing: the threads that do it are few. */
 const readersMax = 8;
-/** What all changes of an entry may take, by their upper bound; the rest is for what stands before them. */
-const changeBytesLimit = limits.logEntryBytesMax - 1024;
 
 interface Found {
   readonly change: FileChange;
@@ -133,11 +125,12 @@ export class WorkingTree {
   }
 
   /**
-   * Reads what changed on disk since it was last in step, in batches; each must be recorded before the next is taken. `problems` collects what was left out.
+   * Reads what changed on disk since it was last in step, in batches, some at a time. Those that come together must be recorded before the next are taken, best in one transaction: its end waits for the disk. `problems` collects
+   * what was left out.
    *
    * @throws GodwitError `TREE_EMPTIED`, or what the tree throws when it cannot be read at all.
    */
-  async *scan(wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<ScanBatch, void, void> {
+  async *scan(wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<readonly ScanBatch[], void, void> {
     const walk: Walk = {
       merge: new ScanMerge((path) => this.#rowsAfter(path)),
       unreadable: new Set(),
@@ -288,11 +281,12 @@ export class WorkingTree {
     for await (const page of this.#tree.survey()) {
       for (const sighting of page) {
         // What is as the catalog has it is usable, and nothing more needs to be known of it.
-        if (walk.merge.meet(sighting.path) === sighting.seen && options.rehash !== true) {
+        const recorded = walk.merge.meet(sighting.path);
+        if (recorded === sighting.seen && options.rehash !== true) {
           walk.isEmpty = false;
           continue;
         }
-        const candidate = this.#candidate(sighting, walk, wallMs, options, problems);
+        const candidate = this.#candidate(sighting, recorded !== undefined, walk, wallMs, options, problems);
         if (candidate === undefined) continue;
         const { sizeBytes } = candidate.stat;
         if (group.length === groupFilesMax || (group.length > 0 && groupBytes + sizeBytes > groupBytesMax)) {
@@ -308,7 +302,14 @@ export class WorkingTree {
   }
 
   /** A sighting as a file to read, or `undefined` with the reason among the problems. */
-  #candidate(sighting: Sighting, walk: Walk, wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): Candidate | undefined {
+  #candidate(
+    sighting: Sighting,
+    isRecorded: boolean,
+    walk: Walk,
+    wallMs: WallMs,
+    options: ScanOptions,
+    problems: TreeProblem[],
+  ): Candidate | undefined {
     const stat = fromSighting(sighting);
     if (stat.kind === 'unusable' || !isDatasetPath(stat.path)) {
       problems.push(unusable(stat));
@@ -317,7 +318,7 @@ export class WorkingTree {
     }
     walk.isEmpty = false;
     const quiet = this.#settled(stat, wallMs, walk, options);
-    if (quiet !== 'no') return { sighting, stat, row: this.#row(stat.path), changing: quiet === 'never' };
+    if (quiet !== 'no') return { sighting, stat, row: isRecorded ? this.#row(stat.path) : undefined, changing: quiet === 'never' };
     problems.push({
       path: stat.path,
       code: 'FILE_UNSETTLED',
@@ -458,7 +459,8 @@ export class WorkingTree {
   /** What is not on disk any more, in the order of paths. A file or directory that cannot be read is not gone, and nothing below it is. */
   *#gone({ merge, unreadable, isEmpty }: Walk, options: ScanOptions): Generator<Found, void, void> {
     const gone: { path: string; dots: Dot[] }[] = [];
-    for (const path of [...merge.unmet()].sort()) {
+    const unmet = [...merge.unmet()].filter(({ seen }) => !seen.startsWith('removal'));
+    for (const path of unmet.map((file) => file.path).sort()) {
       const row = isAtOrBelow(path, unreadable) ? undefined : this.#row(path);
       if (row === undefined) continue;
       const dots = parseDots(row.dots);
@@ -509,7 +511,7 @@ export class WorkingTree {
   #rowsAfter(path: string): RecordedFile[] {
     return this.#catalog.all<RecordedFile>(
       `SELECT path, ${seenColumns} AS seen
-       FROM tree_file WHERE dataset = ? AND path > ? AND kind <> 'removal' ORDER BY path LIMIT ?`,
+       FROM tree_file WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?`,
       this.#key,
       path,
       rowsPerPage,
@@ -544,26 +546,6 @@ export class WorkingTree {
 function isAsRecorded(stat: FileStat | undefined, row: TreeRow | undefined): boolean {
   if (row === undefined || row.kind === 'removal') return stat === undefined;
   return stat !== undefined && sameStat(stat, row);
-}
-
-/** Puts changes together, as many as fit into one log entry. */
-async function* batchesOf(
-  changes: AsyncIterable<Found> | Iterable<Found>,
-  batchOf: (found: readonly Found[]) => ScanBatch,
-): AsyncGenerator<ScanBatch, void, void> {
-  let found: Found[] = [];
-  let foundBytes = 0;
-  for await (const each of changes) {
-    const bytes = changeBytesMax(each.change);
-    if (found.length === limits.changesPerRevisionMax || foundBytes + bytes > changeBytesLimit) {
-      yield batchOf(found);
-      found = [];
-      foundBytes = 0;
-    }
-    found.push(each);
-    foundBytes += bytes;
-  }
-  if (found.length > 0) yield batchOf(found);
 }
 
 function isAtOrBelow(path: string, tops: ReadonlySet<string>): boolean {

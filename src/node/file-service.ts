@@ -121,17 +121,19 @@ export class FileService {
     return chores.exclusive(`scan ${dataset}`, async () => {
       const published: string[] = [];
       const problems: TreeProblem[] = [];
-      for await (const batch of tree.scan(platform.clock.now().wallMs, options, problems)) {
+      for await (const batches of tree.scan(platform.clock.now().wallMs, options, problems)) {
         driver.command((engine, now) =>
           engine.atomically(now, () => {
-            engine.appendChanges(dataset, batch.changes, header(), now, (dot) => batch.recorded(dot));
-            for (const change of batch.changes) {
-              if (change.kind === 'file') engine.contentAvailable(change.content.root);
-              this.#noteBase(tree.id, change);
+            for (const batch of batches) {
+              engine.appendChanges(dataset, batch.changes, header(), now, (dot) => batch.recorded(dot));
+              for (const change of batch.changes) {
+                if (change.kind === 'file') engine.contentAvailable(change.content.root);
+                this.#noteBase(tree.id, change);
+              }
             }
           }),
         );
-        published.push(...batch.changes.map((change) => change.path));
+        for (const { changes } of batches) published.push(...changes.map(({ path }) => path));
       }
       this.#keepBasesLater(dataset);
       return { published, problems };

@@ -100,9 +100,11 @@ export class DatasetNode {
   async scan(options: ScanOptions = {}): Promise<{ published: FileChange[]; problems: TreeProblem[] }> {
     const published: FileChange[] = [];
     const problems: TreeProblem[] = [];
-    for await (const batch of this.tree.scan(this.#clock.tick(), { settleMs: 0, ...options }, problems)) {
-      this.publish(batch.changes, (dot) => batch.recorded(dot));
-      published.push(...batch.changes);
+    for await (const batches of this.tree.scan(this.#clock.tick(), { settleMs: 0, ...options }, problems)) {
+      for (const batch of batches) {
+        this.publish(batch.changes, (dot) => batch.recorded(dot));
+        published.push(...batch.changes);
+      }
     }
     this.wantLost();
     return { published, problems };

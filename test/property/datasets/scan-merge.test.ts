@@ -38,7 +38,9 @@ it('finds every recorded file and misses none, in the order of a walk and in any
       for (const each of isWalk ? walkOrder(onDisk) : onDisk) {
         expect(merge.meet(each)).toBe(recorded.includes(each) ? `seen ${each}` : undefined);
       }
-      expect([...merge.unmet()].sort()).toEqual(recorded.filter((each) => !onDisk.includes(each)).sort());
+      const unmet = [...merge.unmet()];
+      expect(unmet.map((file) => file.path).sort()).toEqual(recorded.filter((each) => !onDisk.includes(each)).sort());
+      expect(unmet.every((file) => file.seen === `seen ${file.path}`)).toBe(true);
     }),
     { seed: 3, numRuns: 500 },
   );

@@ -234,9 +234,11 @@ describe('metadata', () => {
 describe('a scan that finds much', () => {
   const batchSizes = async () => {
     const sizes: number[] = [];
-    for await (const batch of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) {
-      node.publish(batch.changes, (dot) => batch.recorded(dot));
-      sizes.push(batch.changes.length);
+    for await (const batches of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) {
+      for (const batch of batches) {
+        node.publish(batch.changes, (dot) => batch.recorded(dot));
+        sizes.push(batch.changes.length);
+      }
     }
     return sizes;
   };
@@ -287,7 +289,8 @@ describe('names that no dataset path may have', () => {
 describe('a scan without a consumer that records', () => {
   it('finds the same again', async () => {
     put('a', 'one');
-    for await (const batch of node.tree.scan(clock.nowMs as WallMs, { settleMs: 0 }, [])) expect(paths(batch.changes)).toEqual(['a']);
+    for await (const batches of node.tree.scan(clock.nowMs as WallMs, { settleMs: 0 }, []))
+      expect(batches.map(({ changes }) => paths(changes))).toEqual([['a']]);
     expect(paths((await node.scan()).published)).toEqual(['a']);
   });
 });
@@ -303,9 +306,11 @@ describe('what a scan costs', () => {
       return append(records);
     };
     const roots: boolean[] = [];
-    for await (const batch of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) {
-      for (const change of batch.changes) roots.push(change.kind === 'file' && node.contents.holds(change.content.root));
-      node.publish(batch.changes, (dot) => batch.recorded(dot));
+    for await (const batches of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) {
+      for (const batch of batches) {
+        for (const change of batch.changes) roots.push(change.kind === 'file' && node.contents.holds(change.content.root));
+        node.publish(batch.changes, (dot) => batch.recorded(dot));
+      }
     }
     expect(appended).toEqual([600]);
     expect(roots).toEqual(Array(600).fill(true));
@@ -343,7 +348,7 @@ describe('what a scan costs', () => {
       asked.push(sql);
       return all<Row>(sql, ...parameters);
     };
-    for await (const batch of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) expect(batch.changes).toEqual([]);
+    for await (const batches of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) expect(batches).toEqual([]);
     expect(asked.length).toBeLessThan(8);
     expect(asked.filter((sql) => !sql.startsWith('SELECT'))).toEqual([]);
   });
