@@ -5,8 +5,9 @@ import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
 import { type LinkQuality, rateOf, unreachable } from './link-metric.ts';
 import { Neighbours } from './neighbours.ts';
+import type { Route } from './route.ts';
 import { itemBytesMax, RouteReader, RouteWriter } from './route-wire.ts';
-import { type Route, RouteTable } from './routing.ts';
+import { RouteTable } from './routing.ts';
 import { snapshotOf, Topology, type TopologyEvent, type TopologySnapshot } from './topology.ts';
 
 /**
@@ -38,6 +39,8 @@ export type MeshOutput =
   | { readonly type: 'send'; readonly neighbour: ShortName; readonly bytes: Uint8Array }
   /** Make a neighbour answer something. */
   | { readonly type: 'probe'; readonly neighbour: ShortName }
+  /** A neighbour does not answer any more, or is heard again. Its session may not have noticed. */
+  | { readonly type: 'lost' | 'found'; readonly neighbour: ShortName }
   /** This node's own sequence number, which must be remembered before anything is sent. */
   | { readonly type: 'seqno'; readonly seqno: number }
   | { readonly type: 'news'; readonly event: TopologyEvent };
@@ -191,8 +194,11 @@ export class Mesh {
 
   #drainNeighbours(now: MonotonicMs): void {
     for (let output = this.#neighbours.poll(); output !== undefined; output = this.#neighbours.poll()) {
-      if (output.type === 'cost') this.#routes.setCost(output.neighbour, output.cost, now);
-      else this.#outputs.push(output);
+      if (output.type !== 'cost') this.#outputs.push(output);
+      else {
+        this.#routes.setCost(output.neighbour, output.cost, now);
+        if (output.cost === unreachable) this.#outputs.push({ type: 'lost', neighbour: output.neighbour });
+      }
     }
   }
 

@@ -36,7 +36,9 @@ export type NeighbourOutput =
   /** Make the neighbour answer something. */
   | { readonly type: 'probe'; readonly neighbour: ShortName }
   /** The cost of its link, as routes count it, is another; infinite: it is lost. */
-  | { readonly type: 'cost'; readonly neighbour: ShortName; readonly cost: number };
+  | { readonly type: 'cost'; readonly neighbour: ShortName; readonly cost: number }
+  /** A neighbour that was given up is heard again, even if it has yet to prove that it stays. */
+  | { readonly type: 'found'; readonly neighbour: ShortName };
 
 /** Time a probed link gets for each link in use. */
 const periodMsPerLink = 680;
@@ -57,6 +59,11 @@ const probesMax = 9;
 const mistakeRatio = 0.005;
 /** A neighbour heard so recently is not suspected. */
 const freshMs = 150;
+/** Whoever is heard so often in a second is in the middle of something, and asked when nothing more comes for that long, until so long afterwards. */
+const busyHearings = 8;
+const busyWindowMs = 1000;
+const busyPeriodMs = 700;
+const busyMemoryMs = 2000;
 /** A node is told no more often than this that others may have lost it. */
 const doubtMs = 1000;
 /** How long a loss is held against a neighbour, and how long it has to stay for the second one. */
@@ -77,6 +84,10 @@ interface Entry {
   inUse: boolean;
   probes: number;
   probedAt: MonotonicMs;
+  /** Hearings since then, and until when they count as the middle of something. */
+  hearings: number;
+  hearingsSince: MonotonicMs;
+  busyUntil: MonotonicMs;
   /** 1, more or less. */
   jitter: number;
 }
@@ -110,6 +121,9 @@ export class Neighbours {
       inUse: false,
       probes: 0,
       probedAt: now,
+      hearings: 0,
+      hearingsSince: now,
+      busyUntil: now,
       jitter: 1,
     };
     this.#entries.set(name, entry);
@@ -129,8 +143,10 @@ export class Neighbours {
     const entry = this.#entries.get(name);
     if (entry === undefined || at <= entry.heardAt) return;
     entry.heardAt = at;
+    countHearing(entry, at);
     if (entry.probes > 0 && at >= entry.probedAt) entry.probes = 0;
     if (entry.state !== 'lost') return;
+    this.#outputs.push({ type: 'found', neighbour: name });
     entry.state = 'settling';
     entry.settledAt = later(now, settleMs(entry.lossesAt.length));
     if (entry.settledAt <= now) this.#trust(entry);
@@ -222,8 +238,10 @@ export class Neighbours {
     if (entry.state === 'settling') return entry.settledAt;
     if (entry.state === 'lost') return undefined;
     if (entry.probes > 0) return later(entry.probedAt, answerMsMin + answerRoundTrips * rttOf(entry.quality));
-    if (!entry.inUse || rateOf(entry.quality) < periodicRateMin) return undefined;
-    return later(entry.heardAt, this.#periodMs(entry));
+    if (rateOf(entry.quality) < periodicRateMin) return undefined;
+    const askAt = later(entry.heardAt, busyPeriodMs);
+    if (askAt <= entry.busyUntil && this.#entries.size > 1) return askAt;
+    return entry.inUse ? later(entry.heardAt, this.#periodMs(entry)) : undefined;
   }
 
   #periodMs(entry: Entry): number {
@@ -278,6 +296,15 @@ export class Neighbours {
     }
     return this.#lossesOf.get(name) ?? [];
   }
+}
+
+function countHearing(entry: Entry, at: MonotonicMs): void {
+  if (at > later(entry.hearingsSince, busyWindowMs)) {
+    entry.hearings = 0;
+    entry.hearingsSince = at;
+  }
+  entry.hearings++;
+  if (entry.hearings >= busyHearings) entry.busyUntil = later(at, busyMemoryMs);
 }
 
 function settleMs(losses: number): number {

@@ -45,12 +45,14 @@ export interface Destination {
   feasible: Advertisement | undefined;
   nextHop: Neighbour | undefined;
   metric: number;
+  /** What the next hop said last. */
+  seqno: number | undefined;
   kept: boolean;
   /** Since when there has been a better next hop. */
   betterSince: MonotonicMs | undefined;
   /** The sequence number that is asked for, and when it is asked for again. */
   asking: { readonly seqno: number; to: Neighbour; repeats: number; at: MonotonicMs | undefined } | undefined;
-  readonly askers: Map<ShortName, { readonly seqno: number; readonly until: MonotonicMs }>;
+  readonly askers: Map<ShortName, { readonly seqno: number; readonly hops: number; readonly until: MonotonicMs }>;
   passedOn: { readonly seqno: number; readonly at: MonotonicMs } | undefined;
 }
 

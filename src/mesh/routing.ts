@@ -2,8 +2,10 @@ import type { ShortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
 import { roundMetric, unreachable } from './link-metric.ts';
+import { type Route, routeTo } from './route.ts';
 import { type Advertisement, better, type Candidate, type Destination, isFeasible, type Neighbour } from './route-entries.ts';
 import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
+import { SeqnoRenewal } from './seqno-renewal.ts';
 
 /**
  * Routes to every node of the team, by Babel's algorithm (RFC 8966) over sessions.
@@ -26,23 +28,6 @@ import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
  * known by signed receipts alone.
  */
 
-/** The route in use to a destination. */
-export interface Route {
-  readonly destination: ShortName;
-  readonly nextHop: ShortName;
-  /** Expected milliseconds for 16 KiB, and what else costs count. */
-  readonly metric: number;
-  readonly seqno: number;
-  /** What its next hop advertised, and what the link there costs: the sum is the metric. */
-  readonly advertised: number;
-  readonly linkCost: number;
-  readonly feasibleDistance: Advertisement | undefined;
-  /** Why it is this one. */
-  readonly reason: 'only' | 'best' | 'kept';
-  /** The others that were to choose from, best first, feasible or not. */
-  readonly alternatives: readonly { readonly nextHop: ShortName; readonly metric: number; readonly feasible: boolean }[];
-}
-
 /** A change of a route. `nextHop` is absent when there is none any more. */
 export interface RouteChange {
   readonly destination: ShortName;
@@ -55,13 +40,19 @@ const switchRatio = 0.8;
 /** And when it has been better for this long. */
 const switchMs = 5000;
 /** A metric is said again when it differs by this share. */
-const newsRatio = 1 / 16;
+const newsRatio = 1 / 8;
 /** The cost of a link is for its other end to know, and said again when it is this many times more or less. */
 const costNewsRatio = 4;
 /** Differences wait so long for others. */
 const coalesceMs = 40;
+/** What was found may have a long way to go. */
+const foundMs = 10;
+/** A new sequence number that changes no metric. */
+const seqnoMs = 300;
 /** And so long where a way is only somewhat better or worse than was said. */
-const dampMs = 2000;
+const dampMs = 4000;
+/** Sequence numbers are said only to those who ask where 16 KiB take longer than this (10 kbit/s). */
+const quietCost = 13_000;
 /** More than somewhat. */
 const muchRatio = 1.5;
 /** When a request for a sequence number is repeated, after the one before. */
@@ -82,6 +73,7 @@ export class RouteTable {
   readonly #destinations = new Map<ShortName, Destination>();
   readonly #changes: RouteChange[] = [];
   readonly #waiting = new Set<Destination>();
+  readonly #renewal = new SeqnoRenewal();
   #demand: ReadonlySet<ShortName> = new Set();
   /** As long as nothing changed that it follows from. */
   #hopsInUse: ReadonlySet<ShortName> | undefined;
@@ -178,9 +170,12 @@ export class RouteTable {
 
   /** The time has come. */
   wake(now: MonotonicMs): void {
+    if ((this.#renewal.dueAt ?? Infinity) <= now) this.#raise(this.#seqno + 1, now);
     for (const destination of [...this.#waiting]) {
-      if (destination.asking?.at !== undefined && destination.asking.at <= now) this.#askAgain(destination, now);
-      this.#select(destination, now);
+      const { asking, betterSince } = destination;
+      const asks = asking?.at !== undefined && asking.at <= now;
+      if (asks) this.#askAgain(destination, now);
+      if (asks || (betterSince !== undefined && later(betterSince, switchMs) <= now)) this.#select(destination, now);
     }
   }
 
@@ -193,7 +188,8 @@ export class RouteTable {
 
   /** When `wake` is due. */
   nextDeadline(): Deadline | undefined {
-    let next: Deadline | undefined;
+    const { dueAt } = this.#renewal;
+    let next: Deadline | undefined = dueAt === undefined ? undefined : { at: dueAt, reason: 'new sequence number' };
     for (const { asking, betterSince } of this.#waiting) {
       if (asking?.at !== undefined) next = earliest(next, { at: asking.at, reason: 'ask for a sequence number' });
       if (betterSince !== undefined) next = earliest(next, { at: later(betterSince, switchMs), reason: 'better route' });
@@ -264,27 +260,7 @@ export class RouteTable {
 
   /** All routes, and why each was chosen. */
   routes(): Route[] {
-    const routes: Route[] = [];
-    for (const destination of this.#destinations.values()) {
-      const { name, nextHop, metric, feasible, kept } = destination;
-      const entry = nextHop?.entries.get(name);
-      if (nextHop === undefined || entry === undefined) continue;
-      const alternatives = this.#candidates(destination).filter((each) => each.neighbour !== nextHop);
-      routes.push({
-        destination: name,
-        nextHop: nextHop.name,
-        metric,
-        seqno: entry.said.seqno,
-        advertised: entry.said.metric,
-        linkCost: nextHop.cost,
-        feasibleDistance: feasible,
-        reason: alternatives.some((each) => each.feasible) ? (kept ? 'kept' : 'best') : 'only',
-        alternatives: alternatives
-          .map((each) => ({ nextHop: each.neighbour.name, metric: each.metric, feasible: each.feasible }))
-          .sort((a, b) => a.metric - b.metric),
-      });
-    }
-    return routes;
+    return [...this.#destinations.values()].flatMap((destination) => routeTo(destination, this.#candidates(destination)) ?? []);
   }
 
   /** What a neighbour says that the link costs in its direction, if it has said so. */
@@ -304,6 +280,7 @@ export class RouteTable {
       feasible: undefined,
       nextHop: undefined,
       metric: unreachable,
+      seqno: undefined,
       kept: false,
       betterSince: undefined,
       asking: undefined,
@@ -328,6 +305,7 @@ export class RouteTable {
     if (name !== neighbour.name && destination !== undefined && !this.#believable(destination, seqno)) return false;
     const said = { seqno, metric };
     const metricBefore = before?.held?.metric ?? before?.said.metric ?? unreachable;
+    const saidBefore = before?.said.metric ?? unreachable;
     const entry = before ?? { said, held: undefined };
     if (before === undefined) neighbour.entries.set(name, entry);
     if (destination === undefined) {
@@ -336,15 +314,22 @@ export class RouteTable {
     }
     const keeps =
       destination.nextHop === neighbour && metric !== unreachable && name !== neighbour.name && !isFeasible(said, destination.feasible);
-    if (keeps) entry.held = said;
-    else {
-      entry.said = said;
-      entry.held = undefined;
-    }
+    entry.held = keeps ? said : undefined;
+    if (!keeps) entry.said = said;
+    // Whoever has a way by now may know more than those who were asked.
+    const { asking } = destination;
+    if (asking?.at !== undefined && destination.nextHop === undefined && saidBefore === unreachable)
+      this.#sendRequest(neighbour, name, asking.seqno, requestHopsMax, now);
     // What became of an unanswered request may be another matter now.
     if (metric !== unreachable && destination.asking?.at === undefined) destination.asking = undefined;
-    this.#select(destination, now);
+    if (!this.#isIdle(destination, neighbour, Math.min(saidBefore, metric))) this.#select(destination, now);
     return name !== neighbour.name && metric > metricBefore;
+  }
+
+  /** Whether it changes nothing what a neighbour says: nobody waits for the destination, and the neighbour neither is nor was nearly as good as the next hop. Most of what is said is like that. */
+  #isIdle({ name, nextHop, metric, asking, askers }: Destination, neighbour: Neighbour, saidMin: number): boolean {
+    if (nextHop === undefined || nextHop === neighbour || neighbour.name === name || asking !== undefined || askers.size > 0) return false;
+    return nextHop.entries.get(name)?.held === undefined && neighbour.cost + Math.max(1, saidMin) >= metric;
   }
 
   /** Nobody can know a number far beyond those that others know, least of all beyond what the destination itself says to us. */
@@ -383,6 +368,7 @@ export class RouteTable {
       if (best === undefined || each.metric < best.metric) best = each;
     }
     let chosen = best;
+    const before = destination.nextHop;
     destination.kept = false;
     if (best !== undefined && present !== undefined && best !== present) {
       if (best.metric < present.metric) destination.betterSince ??= now;
@@ -397,16 +383,20 @@ export class RouteTable {
     this.#install(destination, chosen?.neighbour, chosen?.metric ?? unreachable, now);
     this.#starve(destination, candidates, now);
     this.#answer(destination, now);
+    if (destination.nextHop !== before) this.#passOnAgain(destination, now);
     if (destination.asking?.at !== undefined || destination.betterSince !== undefined) this.#waiting.add(destination);
     else this.#waiting.delete(destination);
   }
 
   #install(destination: Destination, nextHop: Neighbour | undefined, metric: number, now: MonotonicMs): void {
     const { nextHop: before, name } = destination;
-    if (before === nextHop && destination.metric === metric) return;
+    const seqno = nextHop?.entries.get(name)?.said.seqno;
+    if (before === nextHop && destination.metric === metric && destination.seqno === seqno) return;
+    destination.seqno = seqno;
     this.#hopsInUse = undefined;
     destination.nextHop = nextHop;
     destination.metric = metric;
+    if (nextHop === undefined) this.#renewal.lost(now);
     if (before !== nextHop) {
       const left = before?.entries.get(name);
       if (left?.held !== undefined) {
@@ -430,15 +420,16 @@ export class RouteTable {
   #patienceMs(neighbour: Neighbour, name: ShortName): number {
     const told = neighbour.told.get(name)?.metric ?? unreachable;
     const metric = this.#destinations.get(name)?.metric ?? unreachable;
-    if (told === unreachable || metric === unreachable) return coalesceMs;
+    if (told === unreachable || metric === unreachable) return foundMs;
+    if (this.#destinations.get(name)?.seqno !== neighbour.told.get(name)?.seqno) return seqnoMs;
     return Math.max(metric / told, told / metric) >= muchRatio ? coalesceMs : dampMs;
   }
 
   // Sequence numbers.
 
   #raise(seqno: number, now: MonotonicMs): void {
-    this.#seqno = seqno;
-    // Neighbours hear of it when they ask, or now if somebody has been misled.
+    this.#seqno = Math.min(seqno, seqnoMax - 1);
+    this.#renewal.renewed(now);
     for (const neighbour of this.#neighbours.values()) this.#oweTo(neighbour, this.#self, now);
   }
 
@@ -513,13 +504,23 @@ export class RouteTable {
       this.#oweTo(from, name, now);
       return;
     }
-    destination.askers.set(from.name, { seqno, until: later(now, requestMemoryMs) });
+    destination.askers.set(from.name, { seqno, hops, until: later(now, requestMemoryMs) });
     const { passedOn } = destination;
     if (hops <= 1 || (passedOn !== undefined && passedOn.seqno >= seqno && now < later(passedOn.at, requestQuietMs))) return;
     const to = nextHop !== undefined && nextHop !== from ? nextHop : this.#bestBeside(destination, from);
     if (to === undefined) return;
     destination.passedOn = { seqno, at: now };
     this.#sendRequest(to, name, seqno, hops - 1, now);
+  }
+
+  /** There is a way again, or another: requests that may have gone nowhere take it. */
+  #passOnAgain(destination: Destination, now: MonotonicMs): void {
+    const { askers, nextHop, name } = destination;
+    for (const [asker, { seqno, hops }] of askers) {
+      if (nextHop === undefined || asker === nextHop.name || hops <= 1) continue;
+      destination.passedOn = { seqno, at: now };
+      this.#sendRequest(nextHop, name, seqno, hops - 1, now);
+    }
   }
 
   #bestBeside(destination: Destination, from: Neighbour): Neighbour | undefined {
@@ -592,6 +593,7 @@ export class RouteTable {
     if (nextHop === undefined || nextHop === neighbour || seqno === undefined)
       return hasTold ? { seqno: told.seqno, metric: unreachable } : undefined;
     const now = { seqno, metric };
-    return owed || !hasTold || Math.abs(metric - told.metric) > told.metric * newsRatio ? now : undefined;
+    const isFresher = seqno > (told?.seqno ?? -1) && neighbour.cost < quietCost;
+    return owed || !hasTold || isFresher || Math.abs(metric - told.metric) > told.metric * newsRatio ? now : undefined;
   }
 }

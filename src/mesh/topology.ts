@@ -1,7 +1,8 @@
 import type { ShortName } from '../core/identifiers.ts';
 import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
 import type { Neighbour } from './neighbours.ts';
-import type { Route, RouteChange } from './routing.ts';
+import type { Route } from './route.ts';
+import type { RouteChange } from './routing.ts';
 
 /**
  * What an owner hears of the network's shape, made of changes of routes.
@@ -84,6 +85,7 @@ export class Topology {
 
   /** The time has come. */
   wake(now: MonotonicMs): void {
+    const eventsBefore = this.#events.length;
     for (const node of this.#missing) {
       const known = this.#nodes.get(node);
       if (known?.missingSince === undefined || later(known.missingSince, lossMs) > now) continue;
@@ -92,6 +94,7 @@ export class Topology {
       this.#missing.delete(node);
       this.#events.push({ type: 'node-lost', node });
     }
+    if (this.#events.length === eventsBefore) return;
     const lost = [...this.#nodes]
       .filter(([, { lostAt }]) => lostAt !== undefined && later(lostAt, partitionMs) > now)
       .map(([node]) => node);

@@ -149,7 +149,8 @@ export class Engine {
       },
       now,
     );
-    this.mesh = new MeshRouting({ ...parts, self: identity.node, random: random.fork(), endpoint: this.#endpoint, report });
+    const heard = (session: SessionId, isHeard: boolean): void => this.#replication.handleHeard(session, isHeard);
+    this.mesh = new MeshRouting({ ...parts, self: identity.node, random: random.fork(), endpoint: this.#endpoint, heard, report });
     parts.interests.follow(this.mesh);
     this.circuits = new CircuitKeeping(
       {
@@ -509,7 +510,7 @@ export class Engine {
     if (peer === undefined) return;
     this.#again = true;
     if (change === 'suspended') {
-      this.#replication.handleSuspended(session);
+      this.#replication.handleHeard(session, false);
       this.#parts.deliveries.sessionEnded(peer, this.#now);
       if (!this.#peers.isCarried(session)) {
         this.mesh.silent(peer, this.#now);
@@ -518,7 +519,7 @@ export class Engine {
       this.#peers.handleSuspended(peer, this.#now);
       this.circuits.silent(session, peer, this.#now);
     } else {
-      this.#replication.handleResumed(session);
+      this.#replication.handleHeard(session, true);
       this.#parts.deliveries.sessionBegan(peer, this.#now);
       this.#peers.handleResumed(peer, this.#now);
       this.circuits.heard(session, this.#now);

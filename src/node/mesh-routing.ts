@@ -56,6 +56,8 @@ export interface MeshRoutingParts {
   readonly interests: Interests;
   readonly random: Random;
   readonly endpoint: Pick<SessionEndpoint, 'close' | 'estimate' | 'heardAt' | 'ping' | 'sendMessage'>;
+  /** A neighbour does not answer any more, though its session may not have noticed, or is heard again. */
+  readonly heard: (session: SessionId, isHeard: boolean) => void;
   readonly report: (event: NodeEvent) => void;
 }
 
@@ -266,6 +268,7 @@ export class MeshRouting {
         const session = this.#talks.get(output.neighbour)?.session;
         if (session === undefined) continue;
         if (output.type === 'probe') endpoint.ping(session, now);
+        else if (output.type !== 'send') this.#parts.heard(session, output.type === 'found');
         else if (!endpoint.sendMessage(session, 'critical', encodeMessage({ type: 'routes', bytes: output.bytes }), now))
           // Without this message the next ones mean nothing.
           endpoint.close(session, 'message queue full', now);

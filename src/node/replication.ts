@@ -161,20 +161,16 @@ export class Replication {
     if (this.#talkBySession.delete(session)) this.askEverybody();
   }
 
-  /** The peer is not heard any more: what was coming from there may be had from somebody else. */
-  handleSuspended(session: SessionId): void {
+  /** The peer is not heard any more, so that what was coming from there may be had from somebody else; or it is heard again. */
+  handleHeard(session: SessionId, isHeard: boolean): void {
     const talk = this.#talkBySession.get(session);
-    if (talk === undefined) return;
-    talk.receiver.journal();
-    talk.silent = true;
-    this.askEverybody();
-  }
-
-  handleResumed(session: SessionId): void {
-    const talk = this.#talkBySession.get(session);
-    if (talk === undefined) return;
-    talk.silent = false;
-    talk.askAgain = true;
+    if (talk === undefined || talk.silent === !isHeard) return;
+    talk.silent = !isHeard;
+    if (isHeard) talk.askAgain = true;
+    else {
+      talk.receiver.journal();
+      this.askEverybody();
+    }
   }
 
   /** Saves how far transfers have come, where that is due. */

@@ -309,7 +309,7 @@ export class MeshNetwork {
       else if (output.type === 'news') {
         this.news.push({ node, event: output.event });
         if (output.event.type === 'route-changed') this.#checkLoop(node, output.event.node);
-      } else {
+      } else if (output.type === 'send' || output.type === 'probe') {
         const link = this.#links.get(this.#key(node, numberOf(output.neighbour)));
         const session = link?.session;
         if (link === undefined || session === undefined) continue;
