@@ -5,13 +5,14 @@ import type { FileStat } from '../ports/file-tree.ts';
 import type { FileState } from './entry-body.ts';
 import type { FileRevision } from './file-index.ts';
 import type { Dot } from './log-entry.ts';
+import type { RecordedFile, RecordedFiles } from './scan-merge.ts';
 
 /**
  * What the catalog remembers of a path in a working directory, and how that is held against the disk and against revisions.
  */
 
 /** Columns of `tree_file` that make the text by which a survey tells a file or link on disk. */
-export const seenColumns = `kind || ' ' || size_bytes || ' ' || mtime_ns || ' ' || ctime_ns || ' ' || inode || ' ' || mode || coalesce(' ' || target, '')`;
+const seenColumns = `kind || ' ' || size_bytes || ' ' || mtime_ns || ' ' || ctime_ns || ' ' || inode || ' ' || mode || coalesce(' ' || target, '')`;
 
 /** What stood at a path when it was last in step. */
 export interface TreeRow {
@@ -26,6 +27,31 @@ export interface TreeRow {
   depth: number | null;
   target: string | null;
   dots: string;
+}
+
+/** Rows of the catalog that a scan holds at a time. */
+const rowsPerPage = 1024;
+
+/** The files of a working directory as they were when they were last in step, and the paths that were removed, with a text that begins with `removal`. */
+export function recordedFiles(catalog: Catalog, dataset: Uint8Array): RecordedFiles {
+  return {
+    pageAfter: (path) =>
+      catalog.all<RecordedFile>(
+        `SELECT path, ${seenColumns} AS seen FROM tree_file WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?`,
+        dataset,
+        path,
+        rowsPerPage,
+      ),
+    textBetween: (after, last, filesMax) =>
+      catalog.get<{ text: string | null }>(
+        `SELECT group_concat(path || char(0) || ${seenColumns}, char(0)) AS text
+         FROM (SELECT * FROM tree_file WHERE dataset = ? AND path > ? AND path <= ? AND kind <> 'removal' ORDER BY path LIMIT ?)`,
+        dataset,
+        after,
+        last,
+        filesMax,
+      )?.text ?? '',
+  };
 }
 
 /** True when a file on disk is what writing this head would have made of it, as far as the coarsest file system tells: FAT keeps times in steps of two seconds. */

@@ -4,7 +4,7 @@ import { limits } from '../core/limits.ts';
 import type { WallMs } from '../core/time.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { FileStat, FileTree, MayReplace, Sighting, UnusableEntry } from '../ports/file-tree.ts';
-import { fromSighting } from '../ports/sighting.ts';
+import { fromSighting, sightingsOf } from '../ports/sighting.ts';
 import type { ContentStore, TakenFile } from './content-store.ts';
 import { type Attributes, areAttributes, changeBytesMax, type FileChange, type FileState, isDatasetPath } from './entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from './file-index.ts';
@@ -12,8 +12,8 @@ import { inLanes, unlessFault } from './lanes.ts';
 import type { Dot } from './log-entry.ts';
 import type { ChunkRef, ContentRef } from './manifest.ts';
 import { batchesOf, changeBytesLimit, type ScanBatch } from './scan-batches.ts';
-import { type RecordedFile, ScanMerge } from './scan-merge.ts';
-import { dotOf, looksLike, parseDots, rowOf, sameAsRow, sameDot, sameStat, seenColumns, type TreeRow } from './tree-row.ts';
+import { ScanMerge } from './scan-merge.ts';
+import { dotOf, looksLike, parseDots, recordedFiles, rowOf, sameAsRow, sameDot, sameStat, type TreeRow } from './tree-row.ts';
 import { workingTreeSchema } from './tree-schema.ts';
 
 /**
@@ -57,8 +57,6 @@ export interface TreeProblem {
 /** What became of a path that was to be brought up to date on disk. */
 export type MaterialiseOutcome = 'written' | 'unchanged' | 'modified-on-disk' | 'incomplete';
 
-/** Rows of the catalog that a scan holds at a time. */
-const rowsPerPage = 1024;
 /** What is read before it is stored, in bytes and in files; a single large file goes alone. */
 const groupBytesMax = 8 * 1024 * 1024;
 const groupFilesMax = 4096;
@@ -132,7 +130,7 @@ export class WorkingTree {
    */
   async *scan(wallMs: WallMs, options: ScanOptions, problems: TreeProblem[]): AsyncGenerator<readonly ScanBatch[], void, void> {
     const walk: Walk = {
-      merge: new ScanMerge((path) => this.#rowsAfter(path)),
+      merge: new ScanMerge(recordedFiles(this.#catalog, this.#key)),
       unreadable: new Set(),
       unsettled: new Set(),
       isEmpty: true,
@@ -279,8 +277,12 @@ export class WorkingTree {
     let group: Candidate[] = [];
     let groupBytes = 0;
     for await (const page of this.#tree.survey()) {
-      for (const sighting of page) {
-        // What is as the catalog has it is usable, and nothing more needs to be known of it.
+      // What is as the catalog has it is usable, and nothing more needs to be known of it.
+      if (options.rehash !== true && walk.merge.meetAll(page)) {
+        walk.isEmpty = false;
+        continue;
+      }
+      for (const sighting of sightingsOf(page)) {
         const recorded = walk.merge.meet(sighting.path);
         if (recorded === sighting.seen && options.rehash !== true) {
           walk.isEmpty = false;
@@ -506,16 +508,6 @@ export class WorkingTree {
         }
       },
     };
-  }
-
-  #rowsAfter(path: string): RecordedFile[] {
-    return this.#catalog.all<RecordedFile>(
-      `SELECT path, ${seenColumns} AS seen
-       FROM tree_file WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?`,
-      this.#key,
-      path,
-      rowsPerPage,
-    );
   }
 
   #row(path: string): TreeRow | undefined {

@@ -61,8 +61,8 @@ export interface FileAttributes {
 export interface FileTree {
   /** Every file and link, depth first in code-unit order of names. Directories are implied by paths. */
   walk(): AsyncIterable<FileStat | UnusableEntry>;
-  /** The same as `walk`, for many files: sightings by the page, in the same order. */
-  survey(): AsyncIterable<readonly Sighting[]>;
+  /** The same as `walk`, for many files: sightings by the page, as `pageText` writes them, in the same order. */
+  survey(): AsyncIterable<string>;
   /**
    * The bytes of small files, each of them exactly as it was sighted, and `undefined` for every one that is not any more or cannot be read: opening it tells why. All of them are in memory at once.
    */

@@ -9,6 +9,8 @@ import type { FileKind, FileStat, Sighting, UnusableEntry } from './file-tree.ts
  *     kind size mtime ctime inode mode            for a file (times in nanoseconds since 1970 UTC, sizes in bytes, all decimal), and
  *     kind size mtime ctime inode mode target     for a link, or
  *     unusable code message                       for what cannot be published.
+ *
+ * A page of a survey is a text as well: paths and these texts in turn, with a NUL between any two, as no path and no target of a link holds one. Thousands of files that are as they were are one comparison then.
  */
 
 const ofFile = /^(file|symlink) (\d+) (-?\d+) (-?\d+) (\d+) (\d+)(?: (.*))?$/s;
@@ -22,6 +24,37 @@ export function seenText({ kind, sizeBytes, mtimeNs, ctimeNs, inode, mode, targe
 /** The text of what cannot be published. */
 export function unusableText(code: string, message: string): string {
   return `unusable ${code} ${message}`;
+}
+
+/** Sightings as a page, which has at least one. */
+export function pageText(sightings: readonly Sighting[]): string {
+  return sightings.map(({ path, seen }) => `${path}\0${seen}`).join('\0');
+}
+
+/** The sightings of a page, in their order. */
+export function sightingsOf(page: string): Sighting[] {
+  const texts = page.split('\0');
+  const sightings: Sighting[] = [];
+  for (let at = 0; at < texts.length; at += 2) sightings.push({ path: texts[at] as string, seen: texts[at + 1] as string });
+  return sightings;
+}
+
+/** How many sightings a page has. */
+export function sightingsIn(page: string): number {
+  let separators = 0;
+  for (let at = page.indexOf('\0'); at !== -1; at = page.indexOf('\0', at + 1)) separators++;
+  return (separators + 1) / 2;
+}
+
+/** The path of the first sighting of a page. */
+export function firstPathOf(page: string): string {
+  return page.slice(0, page.indexOf('\0'));
+}
+
+/** The path of the last sighting of a page. */
+export function lastPathOf(page: string): string {
+  const end = page.lastIndexOf('\0');
+  return page.slice(page.lastIndexOf('\0', end - 1) + 1, end);
 }
 
 /** What a walk tells, as a sighting. */

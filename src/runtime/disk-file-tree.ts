@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
 import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, Sighting, UnusableEntry } from '../ports/file-tree.ts';
-import { fromSighting } from '../ports/sighting.ts';
+import { fromSighting, pageText, sightingsOf } from '../ports/sighting.ts';
 import { sightedBytes } from './disk-survey.ts';
 import { checkRoot, fileStat, lookAt } from './disk-walk.ts';
 import { type DiskWork, workInline } from './disk-work.ts';
@@ -174,23 +174,19 @@ class DiskFileTree implements FileTree {
   }
 
   async *walk(): AsyncGenerator<FileStat | UnusableEntry, void, void> {
-    for await (const page of this.survey()) for (const sighting of page) yield fromSighting(sighting);
+    for await (const page of this.survey()) for (const sighting of sightingsOf(page)) yield fromSighting(sighting);
   }
 
-  async *survey(): AsyncGenerator<readonly Sighting[], void, void> {
+  async *survey(): AsyncGenerator<string, void, void> {
     const isCleaning = !this.#hasCleaned;
     this.#hasCleaned = true;
     await checkRoot(this.#root, this.#device);
     try {
       for await (const page of this.#work.list(this.#root)) {
-        const sightings: Sighting[] = [];
-        for (let at = 0; at < page.length; at += 2) {
-          const path = page[at] as string;
-          if (path.endsWith(temporarySuffix) && temporaryName.test(basename(path))) {
-            if (isCleaning) await this.#removeAbandoned(path);
-          } else sightings.push({ path, seen: page[at + 1] as string });
-        }
-        yield sightings;
+        // Hardly any page holds such a name, and then it need not be taken apart.
+        const [own, others] = page.includes(`${temporarySuffix}\0`) ? apart(page) : [[], page];
+        if (isCleaning) for (const { path } of own) await this.#removeAbandoned(path);
+        if (others !== '') yield others;
       }
     } catch (error) {
       throw storageError(error, `read the directory ${this.#root}`);
@@ -503,6 +499,13 @@ function refuseOnWindows(path: string): void {
     const problem = windowsNameProblem(name);
     if (problem !== undefined) throw new GodwitError('NAME_NOT_STORABLE', `Windows cannot store ${JSON.stringify(path)}: ${problem}`);
   }
+}
+
+/** The tree's own temporary files in a page of a survey, and the page without them. */
+function apart(page: string): [readonly Sighting[], string] {
+  const isOwn = ({ path }: Sighting) => temporaryName.test(basename(path));
+  const sightings = sightingsOf(page);
+  return [sightings.filter(isOwn), pageText(sightings.filter((sighting) => !isOwn(sighting)))];
 }
 
 /** Whether the file at this path answers to its name in the other case too; `undefined` when the name has no letters. */

@@ -63,36 +63,47 @@ export interface Lane {
 }
 
 /**
- * Every file and link below `root`, depth first in code-unit order of names, in pages of `path, text, path, text…`.
+ * Every file and link below `root`, depth first in code-unit order of names, in pages of runs. A run is what stands in one directory between two of its subdirectories, `path NUL text NUL path NUL text…`: nothing
+ * that another lane tells belongs within one.
  *
  * @param lane when others list the rest; a directory that cannot be read is told by every lane, as each misses something of it
  * @throws the operating system's error when the root cannot be listed
  */
-export function* listDisk(root: string, lane: Lane = { index: 0, of: 1 }): Generator<string[], void, void> {
+export function* listDisk(root: string, lane: Lane = { index: 0, of: 1 }): Generator<readonly string[], void, void> {
   const stack: Level[] = [readLevel(root, '', lane)];
-  let page: string[] = [];
+  let runs: string[] = [];
+  let run: string[] = [];
+  let names = 0;
+  const endRun = () => {
+    if (run.length > 0) runs.push(run.join('\0'));
+    run = [];
+  };
   for (let level = stack.at(-1); level !== undefined; level = stack.at(-1)) {
     const entry = level.entries[level.next++];
     if (entry === undefined) {
       stack.pop();
+      endRun();
       continue;
     }
     const path = level.prefix + entry.name;
+    let seen: string | undefined;
     if (entry.isText && entry.dirent.isDirectory()) {
+      endRun();
       try {
         stack.push(readLevel(root, path, lane));
       } catch (error) {
-        if (systemCode(error) !== 'ENOENT') page.push(path, unreadable(error));
+        if (systemCode(error) !== 'ENOENT') seen = unreadable(error);
       }
-    } else {
-      const seen = sight(path, level.absolutePrefix + entry.name, entry);
-      if (seen !== undefined) page.push(path, seen);
-    }
-    if (page.length < 2 * pageNames) continue;
-    yield page;
-    page = [];
+    } else seen = sight(path, level.absolutePrefix + entry.name, entry);
+    if (seen === undefined) continue;
+    run.push(`${path}\0${seen}`);
+    if (++names < pageNames) continue;
+    endRun();
+    yield runs;
+    runs = [];
+    names = 0;
   }
-  if (page.length > 0) yield page;
+  if (runs.length > 0) yield runs;
 }
 
 function readLevel(root: string, path: string, lane: Lane): Level {

@@ -10,8 +10,8 @@ import { encodeRecord } from './pack-record.ts';
  * Whoever does it, the results are the same.
  */
 export interface DiskWork {
-  /** Pages of a directory tree as `listDisk` makes them. Rejects with the operating system's error when the root cannot be listed. */
-  list(root: string): AsyncIterable<readonly string[]>;
+  /** Pages of a directory tree, as a survey tells them. Rejects with the operating system's error when the root cannot be listed. */
+  list(root: string): AsyncIterable<string>;
   /** Small files, as `readWholeFiles` reads them. */
   readWhole(root: string, files: readonly Sighting[]): Promise<WholeFiles>;
   /** Records as they stand in a pack, in their order. */
@@ -50,8 +50,8 @@ export function encodeRecords(records: readonly PackRecord[]): EncodedRecords {
 /** The work done by this thread, with room for everything else between its portions. */
 export const workInline: DiskWork = {
   async *list(root) {
-    for (const page of listDisk(root)) {
-      yield page;
+    for (const runs of listDisk(root)) {
+      yield runs.join('\0');
       await setImmediate();
     }
   },

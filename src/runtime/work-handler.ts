@@ -6,6 +6,7 @@ import type { Sighting } from '../ports/file-tree.ts';
 import type { CutSegment } from '../ports/segment-cutter.ts';
 import { type Lane, listDisk, readWholeFiles, type WholeFiles } from './disk-survey.ts';
 import { type EncodedRecords, encodeRecords, type JoinedRecords } from './disk-work.ts';
+import { betweenRuns } from './merged-listing.ts';
 import { nodeCrypto } from './node-crypto.ts';
 
 /**
@@ -27,7 +28,7 @@ export interface ListingPart {
 
 /** Requests by name: what goes in, and what comes out. */
 export interface WorkRequests {
-  /** The next page of a listing, its items joined by NUL; `undefined` behind the last. The first request with a number begins the listing. */
+  /** The next page of a listing, its runs joined by two NULs; `undefined` behind the last. The first request with a number begins the listing. */
   readonly list: { readonly input: ListingPart; readonly output: string | undefined };
   /** Ends a listing before its end. */
   readonly endList: { readonly input: { readonly listing: number }; readonly output: undefined };
@@ -48,7 +49,7 @@ export type WorkAnswer =
 
 /** Answers requests, one after the other. */
 export class WorkHandler {
-  readonly #listings = new Map<number, Generator<string[], void, void>>();
+  readonly #listings = new Map<number, Generator<readonly string[], void, void>>();
 
   handle(request: WorkRequest): WorkAnswer {
     try {
@@ -78,7 +79,7 @@ export class WorkHandler {
     const pages = this.#listings.get(listing) ?? listDisk(root, lane);
     this.#listings.set(listing, pages);
     const page = pages.next();
-    if (page.done !== true) return page.value.join('\0');
+    if (page.done !== true) return page.value.join(betweenRuns);
     this.#listings.delete(listing);
     return undefined;
   }

@@ -125,13 +125,13 @@ export class WorkerPool implements DiskWork, SegmentCutter {
   }
 
   /** On two threads where there are two processors, as the node's own has little to do meanwhile. */
-  list(root: string): AsyncGenerator<readonly string[], void, void> {
+  list(root: string): AsyncGenerator<string, void, void> {
     const lanes = Math.min(listingLanesMax, Math.max(this.#threadsMax, availableParallelism()));
     const parts = Array.from({ length: lanes }, (_, index) => this.#listLane(root, { index, of: lanes }));
     return mergeListings(parts);
   }
 
-  async *#listLane(root: string, lane: Lane): AsyncGenerator<readonly string[], void, void> {
+  async *#listLane(root: string, lane: Lane): AsyncGenerator<string, void, void> {
     const thread = this.#idlest(lane.of);
     const listing = this.#nextListing++;
     const ask = () => {
@@ -150,7 +150,7 @@ export class WorkerPool implements DiskWork, SegmentCutter {
           return;
         }
         while (pages.length < pagesAhead) pages.push(ask());
-        yield page.split('\0');
+        yield page;
       }
     } finally {
       if (!isOver) await thread.ask('endList', { listing }).catch(() => {});

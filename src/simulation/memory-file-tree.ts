@@ -3,7 +3,7 @@ import { concatBytes, utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
 import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, Sighting } from '../ports/file-tree.ts';
-import { seenText, toSighting } from '../ports/sighting.ts';
+import { pageText, seenText, toSighting } from '../ports/sighting.ts';
 import type { DiskFaults } from './disk-faults.ts';
 
 /**
@@ -32,6 +32,8 @@ export interface MemoryFileTreeOptions {
   readonly faults: DiskFaults;
 }
 
+/** Sightings in a page of a survey. */
+const pageSightings = 512;
 /** The disk tree's limits of what a file's time can be. */
 const mtimeNsMax = 2n ** 63n - 1n;
 const forever = new Promise<never>(() => {});
@@ -82,8 +84,15 @@ export class MemoryFileTree implements FileTree {
     }
   }
 
-  async *survey(): AsyncGenerator<readonly Sighting[], void, void> {
-    for await (const entry of this.walk()) yield [toSighting(entry)];
+  async *survey(): AsyncGenerator<string, void, void> {
+    let page: Sighting[] = [];
+    for await (const entry of this.walk()) {
+      page.push(toSighting(entry));
+      if (page.length < pageSightings) continue;
+      yield pageText(page);
+      page = [];
+    }
+    if (page.length > 0) yield pageText(page);
   }
 
   async readWhole(files: readonly Sighting[]): Promise<readonly (Uint8Array | undefined)[]> {

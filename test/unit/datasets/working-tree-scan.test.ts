@@ -349,7 +349,7 @@ describe('what a scan costs', () => {
       return all<Row>(sql, ...parameters);
     };
     for await (const batches of node.tree.scan(clock.tick(), { settleMs: 0 }, [])) expect(batches).toEqual([]);
-    expect(asked.length).toBeLessThan(8);
+    expect(asked.length).toBeLessThan(12);
     expect(asked.filter((sql) => !sql.startsWith('SELECT'))).toEqual([]);
   });
 });

@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeListings } from '../../../src/runtime/merged-listing.ts';
+import { pageText, sightingsOf } from '../../../src/ports/sighting.ts';
+import { betweenRuns, mergeListings } from '../../../src/runtime/merged-listing.ts';
 
-/** What a lane lists, in pages of so many names; notes when it ends. */
-async function* lane(paths: readonly string[], namesInPage: number, onEnd: () => void): AsyncGenerator<readonly string[], void, void> {
+/** What a lane lists, in pages of so many names, of runs of one or of all of them; notes when it ends. */
+async function* lane(paths: readonly string[], namesInPage: number, onEnd: () => void): AsyncGenerator<string, void, void> {
   try {
-    for (let at = 0; at < paths.length; at += namesInPage)
-      yield paths.slice(at, at + namesInPage).flatMap((path) => [path, `seen ${path}`]);
+    for (let at = 0; at < paths.length; at += namesInPage) {
+      const runs = paths.slice(at, at + namesInPage).map((path) => ({ path, seen: `seen ${path}` }));
+      // Some runs that end within a directory, and some that are all of a page.
+      yield namesInPage % 2 === 0 ? pageText(runs) : runs.map((each) => pageText([each])).join(betweenRuns);
+    }
   } finally {
     onEnd();
   }
@@ -37,9 +41,11 @@ describe('listings of several lanes', () => {
             const own = told.filter(([, owner]) => owner % 3 === index || (owner === 6 && index === 1)).map(([each]) => each);
             return [...new Set(own)].sort(inWalk);
           });
-          const merged = (await Array.fromAsync(mergeListings(lists.map((list) => lane(list, namesInPage, () => {}))))).flat();
+          const merged = (await Array.fromAsync(mergeListings(lists.map((list) => lane(list, namesInPage, () => {}))))).flatMap(
+            sightingsOf,
+          );
           const expected = [...new Set(told.map(([each]) => each))].sort(inWalk);
-          expect(merged).toEqual(expected.flatMap((each) => [each, `seen ${each}`]));
+          expect(merged).toEqual(expected.map((each) => ({ path: each, seen: `seen ${each}` })));
         },
       ),
     );
@@ -47,9 +53,11 @@ describe('listings of several lanes', () => {
 
   it('end with whoever stops early', async () => {
     const ended: number[] = [];
-    const lanes = [lane(['a', 'c', 'e'], 1, () => ended.push(0)), lane(['b', 'd'], 1, () => ended.push(1))];
+    // Names so long that some make a page.
+    const long = (name: string) => name.repeat(100_000);
+    const lanes = [lane([long('a'), long('c'), long('e')], 1, () => ended.push(0)), lane([long('b'), long('d')], 1, () => ended.push(1))];
     for await (const page of mergeListings(lanes)) {
-      expect(page).toEqual(['a', 'seen a']);
+      expect(sightingsOf(page).map(({ path }) => path)).toEqual([long('a')]);
       break;
     }
     expect(ended.sort()).toEqual([0, 1]);
@@ -57,8 +65,8 @@ describe('listings of several lanes', () => {
 
   it('fail with any of them, which ends the others', async () => {
     const ended: number[] = [];
-    async function* failing(): AsyncGenerator<readonly string[], void, void> {
-      yield ['a', ''];
+    async function* failing(): AsyncGenerator<string, void, void> {
+      yield 'a\0seen a';
       throw new Error('unplugged');
     }
     await expect(Array.fromAsync(mergeListings([failing(), lane(['b'], 1, () => ended.push(1))]))).rejects.toThrow('unplugged');

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Hash } from '../../../src/core/identifiers.ts';
 import { seededRandom } from '../../../src/core/random.ts';
+import { sightingsOf } from '../../../src/ports/sighting.ts';
 import { readWholeFiles } from '../../../src/runtime/disk-survey.ts';
-import { workInline } from '../../../src/runtime/disk-work.ts';
+import { type DiskWork, workInline } from '../../../src/runtime/disk-work.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { cutSegment, WorkHandler } from '../../../src/runtime/work-handler.ts';
 import { defaultWorkers, WorkerPool } from '../../../src/runtime/worker-pool.ts';
@@ -22,15 +23,15 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
+const sighted = async (work: DiskWork) => (await Array.fromAsync(work.list(directory))).flatMap(sightingsOf);
 const record = (bytes: Uint8Array) => ({ hash: nodeCrypto.sha256(bytes) as Hash, bytes });
 
 describe('threads', () => {
   it('list, read and encode what this thread would, byte for byte', async () => {
     for (let file = 0; file < 40; file++) await writeFile(join(directory, `${file}`), 'x'.repeat(file));
-    const pages = async (list: AsyncIterable<readonly string[]>) => (await Array.fromAsync(list)).flat();
-    const listed = await pages(pool.list(directory));
-    expect(listed).toEqual(await pages(workInline.list(directory)));
-    const files = listed.flatMap((path, at) => (at % 2 === 0 ? [{ path, seen: listed[at + 1] as string }] : []));
+    const files = await sighted(pool);
+    expect(files).toHaveLength(40);
+    expect(files).toEqual(await sighted(workInline));
     expect(await pool.readWhole(directory, files)).toEqual(await workInline.readWhole(directory, files));
     const random = seededRandom(1);
     const records = [record(new Uint8Array(0)), record(new Uint8Array(5000)), record(random.bytes(5000))];
@@ -45,9 +46,9 @@ describe('threads', () => {
     }
     await writeFile(join(directory, 'data.csv'), 'x');
     await writeFile(join(directory, 'deep.txt'), 'x');
-    const listed = (await Array.fromAsync(pool.list(directory))).flat();
-    expect(listed.length).toBe(2 * (7 * 300 + 2));
-    expect(listed).toEqual((await Array.fromAsync(workInline.list(directory))).flat());
+    const listed = await sighted(pool);
+    expect(listed.length).toBe(7 * 300 + 2);
+    expect(listed).toEqual(await sighted(workInline));
   });
 
   it('say once of a directory that it cannot be read', async () => {
@@ -55,10 +56,10 @@ describe('threads', () => {
     await writeFile(join(directory, 'a', 'x'), '');
     await mkdir(join(directory, 'b'));
     await chmod(join(directory, 'b'), 0);
-    const listed = (await Array.fromAsync(pool.list(directory))).flat();
+    const listed = await sighted(pool);
     await chmod(join(directory, 'b'), 0o700);
-    if (process.getuid?.() !== 0) expect(listed).toContainEqual(expect.stringContaining('unusable UNREADABLE'));
-    expect(listed.filter((_, at) => at % 2 === 0)).toEqual(process.getuid?.() === 0 ? ['a/x'] : ['a/x', 'b']);
+    if (process.getuid?.() !== 0) expect(listed[1]?.seen).toContain('unusable UNREADABLE');
+    expect(listed.map(({ path }) => path)).toEqual(process.getuid?.() === 0 ? ['a/x'] : ['a/x', 'b']);
   });
 
   it('cut large files into the chunks that this thread would, in the memory they were given', async () => {
@@ -128,8 +129,8 @@ describe('what a thread is asked', () => {
 describe('reading whole files', () => {
   it('never leads through a link, even one that is made meanwhile', async () => {
     await writeFile(join(directory, 'secret'), 'x');
-    const [page = []] = await Array.fromAsync(workInline.list(directory));
-    const seen = page[1] as string;
+    const [sighting] = await sighted(workInline);
+    const seen = sighting?.seen as string;
     await symlink(directory, join(directory, 'way'));
     await symlink('secret', join(directory, 'link'));
     const sightings = ['secret', 'way/secret', 'link', 'missing/secret', 'secret'].map((path) => ({ path, seen }));
