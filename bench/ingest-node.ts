@@ -1,7 +1,7 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { keepYoungObjectsYoung } from '../src/agent/heap-flags.ts';
+import { keepHeapSmall } from '../src/agent/heap-flags.ts';
 import { openNode } from '../src/index.ts';
 import { toa5Text } from '../src/simulation/logger-files.ts';
 
@@ -32,13 +32,13 @@ if (work === 'write') {
   mkdirSync(card, { recursive: true });
   await writeFile(join(card, 'met.dat'), rows);
 } else if (work === 'idle') {
-  keepYoungObjectsYoung();
+  keepHeapSmall();
   const node = await openNode({ directory: join(directory, 'idle') });
   node.createTeam('bench');
   await node.close();
   console.log(JSON.stringify({ residentBytes: process.resourceUsage().maxRSS * 1024 }));
 } else {
-  keepYoungObjectsYoung();
+  keepHeapSmall();
   const node = await openNode({ directory: join(directory, 'node') });
   node.createTeam('bench');
   const dataset = node.createDataset({ name: 'met', kind: 'series' });

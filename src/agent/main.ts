@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { GodwitError } from '../core/errors.ts';
 import { openNode } from '../open-node.ts';
 import { runAgent } from './agent.ts';
-import { keepYoungObjectsYoung } from './heap-flags.ts';
+import { keepHeapSmall } from './heap-flags.ts';
 
 const usage = 'usage: godwit DIRECTORY [--name NAME] [--stdin-bound]';
 
@@ -17,7 +17,7 @@ async function main(): Promise<number> {
     process.stderr.write(`${usage}\n`);
     return 2;
   }
-  keepYoungObjectsYoung();
+  keepHeapSmall();
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
   const node = await openNode({ directory, ...(values.name === undefined ? {} : { name: values.name }) });

@@ -28,10 +28,17 @@ export function decodeText(bytes: Uint8Array): string {
   return utf8Text(bytes) ?? windows1252Text(bytes);
 }
 
-/** Bytes of a cell that is looked up among the cells before it: readings are short, and come again and again. */
-const knownTextBytesMax = 12;
-/** Places for known texts, a power of two. */
-const knownTexts = 4096;
+/** Bytes of a cell of digits, points, hyphens and slashes that is looked up among the cells before it: readings are short, and come again and again. */
+const knownTextBytesMax = 7;
+/** Places for known texts, a power of two, and the bits that name one. */
+const knownTextBits = 12;
+/** The first of the thirteen characters from `-` to `9`: four bits each tell them apart, so that a key of 32 bits is as good as the text. */
+const keyedFrom = 0x2d;
+const keyedCharacters = 13;
+/** What spreads the keys over the places (Knuth's multiplicative hash). */
+const keySpread = 0x9e3779b1;
+/** Bytes that are made a text of their own, one by one, sooner than cut out of the text of the whole line. */
+const shortTextBytesMax = 12;
 
 /** Text of a few ASCII bytes. */
 function shortText(bytes: Uint8Array, from: number, to: number): string {
@@ -42,12 +49,6 @@ function shortText(bytes: Uint8Array, from: number, to: number): string {
   }
   for (; at < to; at++) text += String.fromCharCode(bytes[at] as number);
   return text;
-}
-
-function isText(text: string, bytes: Uint8Array, from: number, to: number): boolean {
-  if (text.length !== to - from) return false;
-  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) !== bytes[from + index]) return false;
-  return true;
 }
 
 function windows1252Text(bytes: Uint8Array): string {
@@ -73,13 +74,12 @@ export class CsvRow {
   /** Borders of a cell's content, without quotation marks and outer spaces. */
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
-  /** A hash of the content of a cell without quotation marks, 0 for others. */
-  private readonly hashes: number[] = [];
   /** Whether the cell holds doubled quotation marks. */
   private readonly doubled: boolean[] = [];
   private ascii = true;
-  /** Short texts by a hash of their bytes; the last one has the place. One text for all cells that are alike takes less memory than one each. */
-  private readonly known: string[] = [];
+  /** Short texts of numbers by their keys; the last one has the place. One text for all cells that are alike takes less memory than one each. */
+  private readonly knownTexts: string[] = [];
+  private readonly knownKeys = new Int32Array(1 << knownTextBits);
   private line: string | undefined;
   private utf8: boolean | undefined;
 
@@ -108,7 +108,6 @@ export class CsvRow {
       this.begins[count] = at;
       while (at < to && bytes[at] === space) at++;
       let doubled = false;
-      let hash = 0;
       if (at < to && bytes[at] === quote) {
         this.starts[count] = ++at;
         for (; at < to; at++) {
@@ -142,14 +141,12 @@ export class CsvRow {
             else controls++;
           }
           seen |= byte;
-          hash = (Math.imul(hash, 31) + byte) | 0;
         }
         let end = at;
         while (end > (this.starts[count] as number) && bytes[end - 1] === space) end--;
         this.ends[count] = end;
       }
       this.doubled[count] = doubled;
-      this.hashes[count] = hash;
       count++;
       if (at >= to) break;
       at++;
@@ -185,9 +182,11 @@ export class CsvRow {
     const start = this.starts[index] as number;
     const end = this.ends[index] as number;
     if (start >= end) return '';
+    const known = end - start <= knownTextBytesMax ? this.knownText(start, end) : undefined;
+    if (known !== undefined) return known;
     let text: string;
-    if (this.ascii && end - start <= knownTextBytesMax && this.hashes[index] !== 0) {
-      text = this.knownText(start, end, this.hashes[index] as number);
+    if (this.ascii && end - start <= shortTextBytesMax) {
+      text = shortText(this.bytes, start, end);
     } else if (this.ascii) {
       this.line ??= decodeText(this.bytes.subarray(this.from, this.to));
       text = this.line.slice(start - this.from, end - this.from);
@@ -199,15 +198,22 @@ export class CsvRow {
     return this.doubled[index] ? text.replaceAll('""', '"') : text;
   }
 
-  private knownText(start: number, end: number, hash: number): string {
-    const { bytes, known } = this;
-    if (known.length === 0) for (let place = 0; place < knownTexts; place++) known.push('');
-    const place = (hash ^ (hash >>> 12)) & (knownTexts - 1);
-    const text = known[place] as string;
-    if (isText(text, bytes, start, end)) return text;
-    const made = shortText(bytes, start, end);
-    known[place] = made;
-    return made;
+  /** The text of at most `knownTextBytesMax` bytes, where all of them are characters that have a key. */
+  private knownText(start: number, end: number): string | undefined {
+    const { bytes } = this;
+    let key = 1;
+    for (let at = start; at < end; at++) {
+      const code = (bytes[at] as number) - keyedFrom;
+      if (code < 0 || code >= keyedCharacters) return undefined;
+      key = (key << 4) | code;
+    }
+    const place = Math.imul(key, keySpread) >>> (32 - knownTextBits);
+    if (this.knownKeys[place] === key) return this.knownTexts[place];
+    if (this.knownTexts.length === 0) for (let each = 0; each < this.knownKeys.length; each++) this.knownTexts.push('');
+    this.knownKeys[place] = key;
+    const text = shortText(bytes, start, end);
+    this.knownTexts[place] = text;
+    return text;
   }
 
   /** A cell's content, `null` when it is empty. */

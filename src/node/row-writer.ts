@@ -6,6 +6,7 @@ import type { RecordFormat, TableDefinition } from '../formats/record-stream.ts'
 import type { IngestCounts, IngestLedger } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent, ObservationStore, RowSource } from '../observations/observation-store.ts';
 import { QualityChecks, worseFlags } from '../observations/quality-checks.ts';
+import { RowNumbers } from '../observations/row-numbers.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
 import { type Derivation, encodeTableRevision, type TableRevision, tableRevision } from '../observations/table-revision.ts';
 import type { Compressor } from '../ports/compressor.ts';
@@ -119,6 +120,8 @@ export class RowWriter {
   readonly #countedAs: string | undefined;
   readonly #reason: string | undefined;
   readonly #checksByTable = new Map<Hash, QualityChecks>();
+  /** What is stored at the moment, taken apart. */
+  readonly #numbers = new RowNumbers();
   readonly tally = new Tally();
 
   /** @param reason of deriving again; the rows go into a revision of their own */
@@ -153,10 +156,13 @@ export class RowWriter {
     const dataset = this.#dataset;
     if (!observations.isDefinedBy(dataset, host.self, revision)) host.append(dataset, 'table', encodeTableRevision(revision));
     const fresh = this.#fresh(revision, rows);
-    const flagged = this.#flagged(revision, fresh);
+    const { rows: flagged, numbersFrom } = this.#flagged(revision, fresh);
+    const fieldCount = revision.fields.length;
     for (let from = 0; from < flagged.length || (from === 0 && events.length > 0); from += rowsPerSegment) {
-      const batch = { table: revision.id, rows: flagged.slice(from, from + rowsPerSegment), events: from === 0 ? events : [], source };
-      host.append(dataset, 'segment', observations.encode(batch, revision.fields.length));
+      const some = flagged.slice(from, from + rowsPerSegment);
+      const batch = { table: revision.id, rows: some, events: from === 0 ? events : [], source };
+      const numbersIn = (field: number) => this.#numbers.column(field, numbersFrom + from, some.length);
+      host.append(dataset, 'segment', observations.encode(batch, fieldCount, numbersIn));
     }
     this.#count({ read: rows.length, stored: fresh.length, duplicate: rows.length - fresh.length, quarantined: 0 }, events.length);
   }
@@ -180,10 +186,13 @@ export class RowWriter {
     return this.#parts.observations.unstored(this.#dataset, revision.id, isRising ? rows : onceEach(rows));
   }
 
-  /** The rows with their flags, and before them the last stored row where only now is known how it stands beside its neighbours. */
-  #flagged(revision: TableRevision, rows: readonly SegmentRow[]): readonly SegmentRow[] {
+  /** The rows with their flags, before them the last stored row where only now is known how it stands beside its neighbours, and which row of the numbers is the first of them. */
+  #flagged(revision: TableRevision, rows: readonly SegmentRow[]): { readonly rows: readonly SegmentRow[]; readonly numbersFrom: number } {
     const { quality } = this.#profile;
-    if (quality === undefined || rows.length === 0) return rows;
+    if (quality === undefined || rows.length === 0) {
+      this.#numbers.read(rows, revision.fields.length);
+      return { rows, numbersFrom: 0 };
+    }
     let checks = this.#checksByTable.get(revision.id);
     if (checks === undefined) {
       checks = new QualityChecks(revision.fields, quality);
@@ -193,7 +202,9 @@ export class RowWriter {
     const ordered = isOrdered ? rows : rows.toSorted((a, b) => a.timeUs - b.timeUs);
     const [first] = ordered as [SegmentRow];
     const before = this.#parts.observations.rowsBefore(this.#dataset, revision.id, first.timeUs, checks.contextRows);
-    const flags = checks.check([...before, ...ordered]);
+    const checked = [...before, ...ordered];
+    this.#numbers.read(checked, revision.fields.length);
+    const flags = checks.check(checked, this.#numbers);
     const last = before.at(-1);
     const flagged: SegmentRow[] = [];
     if (last?.flags !== undefined) {
@@ -203,7 +214,7 @@ export class RowWriter {
     const flagsOf = (row: SegmentRow, checked: Uint8Array): Uint8Array =>
       row.flags === undefined ? checked : worseFlags(row.flags, checked);
     for (const [index, row] of ordered.entries()) flagged.push(withFlags(row, flagsOf(row, flags[before.length + index] as Uint8Array)));
-    return flagged;
+    return { rows: flagged, numbersFrom: checked.length - flagged.length };
   }
 }
 

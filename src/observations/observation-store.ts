@@ -9,6 +9,7 @@ import type { Crypto } from '../ports/crypto.ts';
 import { type RowExtent, RowStore, rowTables, type StoredRow } from './row-store.ts';
 import type { SegmentRow } from './segment-batch.ts';
 import { encodeSegment } from './segment-codec.ts';
+import type { NumbersIn } from './segment-writer.ts';
 import { compareDefinitions, comparePositions, decodeTableRevision, encodeTableRevision, type TableRevision } from './table-revision.ts';
 
 /**
@@ -113,9 +114,9 @@ const segmentShape = v.strictTuple([
 const gapShape = v.strictTuple([hash, integer, integer, text]);
 
 /** Log payload of a batch. */
-export function encodeRowBatch(batch: RowBatch, fieldCount: number, compressor: Compressor): CborValue {
+export function encodeRowBatch(batch: RowBatch, fieldCount: number, compressor: Compressor, numbersIn?: NumbersIn): CborValue {
   const { name, root, offset, lengthBytes } = batch.source;
-  const segment = encodeSegment({ rows: batch.rows, fieldCount }, compressor);
+  const segment = encodeSegment({ rows: batch.rows, fieldCount }, compressor, undefined, numbersIn);
   return [
     batch.table,
     segment,
@@ -161,9 +162,9 @@ export class ObservationStore {
     return kind === 'segment' ? this.#applySegment(dataset, payload) : this.#applyGap(dataset, payload);
   }
 
-  /** Log payload of a batch that is about to be applied here. */
-  encode(batch: RowBatch, fieldCount: number): CborValue {
-    const payload = encodeRowBatch(batch, fieldCount, this.#compressor);
+  /** Log payload of a batch that is about to be applied here. `numbersIn` has its cells taken apart, where that was done. */
+  encode(batch: RowBatch, fieldCount: number, numbersIn?: NumbersIn): CborValue {
+    const payload = encodeRowBatch(batch, fieldCount, this.#compressor, numbersIn);
     this.#rows.remember((payload as CborValue[])[1] as Uint8Array, batch.rows);
     return payload;
   }

@@ -1,5 +1,7 @@
 import type { Cell, FieldDefinition } from '../formats/record-stream.ts';
 import { cellNumber } from '../formats/series-table.ts';
+import type { RowNumbers } from './row-numbers.ts';
+import { type ColumnNumbers, columnNumbers, digitsLimit, notNumber, readNumber } from './segment-number-style.ts';
 
 /**
  * Quality flags: what checks say of each value, beside it and never instead of it.
@@ -66,13 +68,7 @@ function severity(flag: number): number {
 
 /** Rows before a batch that its checks look back at, at most. */
 const contextRowsMax = 512;
-/** Characters of a decimal, without its sign, that is surely exact as an integer. */
-const plainCharactersMax = 15;
-const powersOfTen = Array.from({ length: plainCharactersMax }, (_, exponent) => 10 ** exponent);
-const minus = 0x2d;
-const point = 0x2e;
-const zero = 0x30;
-const nine = 0x39;
+const powersOfTen = Array.from({ length: digitsLimit + 1 }, (_, exponent) => 10 ** exponent);
 
 /** The checks of one table. */
 export class QualityChecks {
@@ -81,7 +77,11 @@ export class QualityChecks {
   readonly #isNumber: readonly boolean[];
   readonly #rulesByField: readonly (readonly QualityRule[])[];
   readonly #missing: ReadonlySet<string>;
+  /** The digits of those that are plain numbers: a value with others need not be compared as text. */
+  readonly #missingIntegers: ReadonlySet<number>;
   readonly #gapUs: number;
+  /** The values of one column. */
+  #values = new Float64Array(0);
 
   constructor(fields: readonly FieldDefinition[], { rules = [], missing = [], gapUs = Number.POSITIVE_INFINITY }: QualityProfile) {
     this.#isNumber = fields.map(({ kind }) => kind === 'number');
@@ -89,6 +89,7 @@ export class QualityChecks {
       kind === 'number' ? rules.filter((rule) => rule.fields.includes(name) || rule.fields.includes('*')) : [],
     );
     this.#missing = new Set(missing);
+    this.#missingIntegers = new Set(missing.flatMap(plainInteger));
     this.#gapUs = gapUs;
     const counts = rules.flatMap(({ flatLine }) => (flatLine === undefined ? [] : [Math.max(flatLine.suspectCount, flatLine.failCount)]));
     this.contextRows = Math.min(contextRowsMax, Math.max(2, ...counts));
@@ -98,40 +99,49 @@ export class QualityChecks {
    * One array of flags a row, one flag a field. Rows may share an array.
    *
    * @param rows in order of time; the first of them may be rows that were checked before, for the others' sake
+   * @param numbers of just these rows, as `RowNumbers.read` noted them
    */
-  check(rows: readonly CheckedRow[]): Uint8Array[] {
+  check(rows: readonly CheckedRow[], numbers: RowNumbers): Uint8Array[] {
     const width = this.#isNumber.length;
     const all = new Uint8Array(rows.length * width);
-    const values = this.#read(rows, all);
+    if (this.#values.length < rows.length) this.#values = new Float64Array(rows.length);
     const secondsBefore = this.#secondsBefore(rows);
-    for (let field = 0; field < width; field++)
-      for (const rule of this.#rulesByField[field] as readonly QualityRule[]) this.#hold(rule, field, values, secondsBefore, all);
+    for (let field = 0; field < width; field++) {
+      this.#read(rows, field, numbers.column(field, 0, rows.length), all);
+      for (const rule of this.#rulesByField[field] as readonly QualityRule[]) this.#hold(rule, field, secondsBefore, all);
+    }
     return flagsByRow(all, rows.length, width);
   }
 
-  /** The numbers of all cells, row by row, NaN where there is none, and the flags that need no threshold. */
-  #read(rows: readonly CheckedRow[], all: Uint8Array): Float64Array {
+  /** Takes the values of a column, NaN where there is none, and sets the flags that need no threshold. */
+  #read(rows: readonly CheckedRow[], field: number, { integers, digits }: ColumnNumbers, all: Uint8Array): void {
     const width = this.#isNumber.length;
-    const values = new Float64Array(rows.length * width);
-    for (let row = 0, at = 0; row < rows.length; row++) {
-      const { cells } = rows[row] as CheckedRow;
-      for (let field = 0; field < width; field++, at++) {
-        const cell = cells[field] ?? null;
-        let flag: number = qualityFlag.notEvaluated;
-        let value = Number.NaN;
-        if (cell === null || cell === '' || (this.#missing.size > 0 && this.#missing.has(cell.trim()))) flag = qualityFlag.missing;
-        else if (this.#isNumber[field] === true) {
-          const read = numberIn(cell);
-          if (read === undefined || Math.abs(read) === Number.POSITIVE_INFINITY) {
-            if ((this.#rulesByField[field] as readonly QualityRule[]).length > 0) flag = qualityFlag.fail;
-          } else if (Number.isNaN(read)) flag = qualityFlag.missing;
-          else value = read;
-        }
-        values[at] = value;
-        all[at] = flag;
+    const values = this.#values;
+    const isNumber = this.#isNumber[field] === true;
+    const isRuled = (this.#rulesByField[field] as readonly QualityRule[]).length > 0;
+    const integersMissing = this.#missingIntegers;
+    for (let row = 0, at = field; row < rows.length; row++, at += width) {
+      const decimals = digits[row] as number;
+      const integer = integers[row] as number;
+      if (decimals !== notNumber && isNumber && !(integersMissing.size > 0 && integersMissing.has(integer))) {
+        values[row] = decimals === 0 ? integer : integer / (powersOfTen[decimals] as number);
+        all[at] = qualityFlag.notEvaluated;
+        continue;
       }
+      const cell = rows[row]?.cells[field] ?? null;
+      let flag: number = qualityFlag.notEvaluated;
+      let value = Number.NaN;
+      if (cell === null || cell === '' || (this.#missing.size > 0 && this.#missing.has(cell.trim()))) flag = qualityFlag.missing;
+      else if (isNumber) {
+        const read = cellNumber(cell);
+        if (read === undefined || Math.abs(read) === Number.POSITIVE_INFINITY) {
+          if (isRuled) flag = qualityFlag.fail;
+        } else if (Number.isNaN(read)) flag = qualityFlag.missing;
+        else value = read;
+      }
+      values[row] = value;
+      all[at] = flag;
     }
-    return values;
   }
 
   /** How far each row is behind the one above it, in seconds; NaN where they are no neighbours. */
@@ -144,8 +154,9 @@ export class QualityChecks {
     return seconds;
   }
 
-  #hold(rule: QualityRule, field: number, values: Float64Array, secondsBefore: Float64Array, all: Uint8Array): void {
+  #hold(rule: QualityRule, field: number, secondsBefore: Float64Array, all: Uint8Array): void {
     const { sensorRange, expectedRange, spike, changePerSecond, flatLine } = rule;
+    const values = this.#values;
     const width = this.#isNumber.length;
     const mark = (at: number, flag: number): void => {
       if (all[at] !== flag) all[at] = worseFlag(all[at] as number, flag);
@@ -155,7 +166,7 @@ export class QualityChecks {
     let lowest = 0;
     let highest = 0;
     for (let row = 0, at = field; row < secondsBefore.length; row++, at += width) {
-      const value = values[at] as number;
+      const value = values[row] as number;
       if (Number.isNaN(value)) {
         sameCount = 0;
         continue;
@@ -163,12 +174,12 @@ export class QualityChecks {
       const seconds = secondsBefore[row] as number;
       const follows = !Number.isNaN(seconds);
       if (sensorRange !== undefined || expectedRange !== undefined) mark(at, rangeFlag(value, sensorRange, expectedRange));
-      const previous = follows ? (values[at - width] as number) : Number.NaN;
+      const previous = follows ? (values[row - 1] as number) : Number.NaN;
       if (changePerSecond !== undefined && !Number.isNaN(previous)) {
         mark(at, Math.abs(value - previous) > changePerSecond * seconds ? qualityFlag.suspect : qualityFlag.pass);
       }
       if (spike !== undefined && !Number.isNaN(previous) && (secondsBefore[row + 1] ?? Number.NaN) > 0) {
-        const next = values[at + width] as number;
+        const next = values[row + 1] as number;
         if (!Number.isNaN(next)) {
           const distance = Math.abs(value - (previous + next) / 2);
           mark(at, distance > spike.fail ? qualityFlag.fail : distance > spike.suspect ? qualityFlag.suspect : qualityFlag.pass);
@@ -212,25 +223,11 @@ function rangeFlag(value: number, sensor: QualityRule['sensorRange'], expected: 
   return qualityFlag.pass;
 }
 
-/** As `cellNumber`, quicker for plain decimals: digits that are exact as an integer, divided by an exact power of ten, are the nearest number to the text. */
-function numberIn(cell: string): number | undefined {
-  const { length } = cell;
-  const isNegative = cell.charCodeAt(0) === minus;
-  const start = isNegative ? 1 : 0;
-  if (length > start && length - start <= plainCharactersMax) {
-    let integer = 0;
-    let pointAt = length;
-    let at = start;
-    for (; at < length; at++) {
-      const code = cell.charCodeAt(at);
-      if (code >= zero && code <= nine) integer = integer * 10 + code - zero;
-      else if (code === point && pointAt === length && at > start) pointAt = at;
-      else break;
-    }
-    if (at === length && pointAt < length - 1) integer /= powersOfTen[length - 1 - pointAt] as number;
-    if (at === length) return isNegative ? -integer : integer;
-  }
-  return cellNumber(cell);
+/** The digits of a text that is a plain number, with the sign. */
+function plainInteger(text: string): number[] {
+  const one = columnNumbers(1);
+  readNumber(text, one, 0);
+  return one.digits[0] === notNumber ? [] : [one.integers[0] as number];
 }
 
 /** Two rows of a table that lie further apart than its interval. */

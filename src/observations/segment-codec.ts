@@ -5,7 +5,7 @@ import type { Compressor } from '../ports/compressor.ts';
 import { type SegmentBatch, segmentLimits } from './segment-batch.ts';
 import { RangeDecoder } from './segment-range-coder.ts';
 import { SegmentDefect, SegmentReader } from './segment-reader.ts';
-import { SegmentWriter } from './segment-writer.ts';
+import { type NumbersIn, SegmentWriter } from './segment-writer.ts';
 
 /**
  * Segments: how observation rows of one table travel and rest.
@@ -51,13 +51,13 @@ function lengthBytes(length: number): Uint8Array {
 }
 
 /**
- * Encodes a batch. `level` is the zstd level for strings that are not numbers, 1 to 19.
+ * Encodes a batch. `level` is the zstd level for strings that are not numbers, 1 to 19; `numbersIn` spares taking the cells apart again where that was done.
  *
  * The same batch gives the same bytes, for one version of the compressor. Stops the program when the batch breaks what `SegmentRow` and `segmentLimits` say: batches are made by this
  * node, from rows that were checked on the way in.
  */
-export function encodeSegment(batch: SegmentBatch, compressor: Compressor, level = 19): Uint8Array {
-  const { coded, texts } = new SegmentWriter(batch).encode();
+export function encodeSegment(batch: SegmentBatch, compressor: Compressor, level = 19, numbersIn?: NumbersIn): Uint8Array {
+  const { coded, texts } = new SegmentWriter(batch, numbersIn).encode();
   const plain = utf8(texts);
   invariant(plain.length <= segmentLimits.textBytesMax, 'a segment has no more text than it may');
   if (plain.length === 0) return concatBytes(head(formNone), coded);

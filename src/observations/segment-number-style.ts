@@ -32,7 +32,7 @@ const zero = 0x30;
 export interface ColumnNumbers {
   /** The digits as an integer, with the sign. */
   readonly integers: Float64Array;
-  /** Digits behind the point, or 255 for a cell that is no plain number. */
+  /** Digits behind the point, or `notNumber` for a cell that is no plain number. */
   readonly digits: Uint8Array;
   /** Bits `…TrailingZero`, `…LeadingZero`, `…BarePoint`. */
   readonly traits: Uint8Array;
@@ -40,7 +40,8 @@ export interface ColumnNumbers {
   readonly significant: Uint8Array;
 }
 
-const notNumber = 255;
+/** In `ColumnNumbers.digits`: the cell is no plain number. */
+export const notNumber = 255;
 /** The last of the digits behind the point is a zero. */
 const hasTrailingZero = 1;
 /** The value is below one and has a zero before its point. */
@@ -48,61 +49,48 @@ const hasLeadingZero = 2;
 /** Nothing stands before the point. */
 const hasBarePoint = 4;
 
-/** Room for a column of so many rows; one after the other may use it. */
+/** Room for a column of so many rows. */
 export function columnNumbers(rowCount: number): ColumnNumbers {
   const bytes = (): Uint8Array => new Uint8Array(rowCount);
   return { integers: new Float64Array(rowCount), digits: bytes(), traits: bytes(), significant: bytes() };
 }
 
-/** Takes the cells of one column apart, of rows that have `field` among their cells. */
-export function readNumbers(
-  rows: readonly { readonly cells: readonly (string | null)[] }[],
-  field: number,
-  { integers, digits, traits, significant }: ColumnNumbers,
-): void {
-  digits.fill(notNumber);
-  for (let row = 0; row < rows.length; row++) {
-    const text = rows[row]?.cells[field] ?? null;
-    if (text === null) continue;
-    const length = text.length;
-    const negative = text.charCodeAt(0) === minus;
-    const start = negative ? 1 : 0;
-    if (length - start > digitsLimit + 1 || length === start) continue;
-    let integer = 0;
-    let pointAt = -1;
-    let first = -1;
-    let last = -1;
-    let count = 0;
-    let at = start;
-    for (; at < length; at++) {
-      const code = text.charCodeAt(at);
-      if (code === point && pointAt < 0) {
-        pointAt = at;
-        continue;
-      }
-      const digit = code - zero;
-      if (digit < 0 || digit > 9) break;
+/** Takes a cell apart and notes at a place of a column what it is made of. */
+export function readNumber(text: string, { integers, digits, traits, significant }: ColumnNumbers, row: number): void {
+  digits[row] = notNumber;
+  const length = text.length;
+  const negative = text.charCodeAt(0) === minus;
+  const start = negative ? 1 : 0;
+  if (length - start > digitsLimit + 1 || length === start) return;
+  let integer = 0;
+  let pointAt = -1;
+  let first = -1;
+  let last = -1;
+  let count = 0;
+  for (let at = start; at < length; at++) {
+    const digit = text.charCodeAt(at) - zero;
+    if (digit >= 0 && digit <= 9) {
       integer = integer * 10 + digit;
       count++;
       if (digit !== 0) {
         if (first < 0) first = count;
         last = count;
       }
-    }
-    const whole = pointAt < 0 ? length - start : pointAt - start;
-    const decimals = count - whole;
-    const leadingZero = whole > 0 && text.charCodeAt(start) === zero;
-    // Not of digits alone; no digits behind a point; zeros in front; more digits than are exact; a negative zero.
-    if (at < length || (pointAt >= 0 && decimals === 0) || (leadingZero && whole > 1) || count > digitsLimit || (negative && integer === 0))
-      continue;
-    integers[row] = negative ? -integer : integer;
-    digits[row] = decimals;
-    significant[row] = first < 0 ? 0 : last - first + 1;
-    traits[row] =
-      (decimals > 0 && text.charCodeAt(length - 1) === zero ? hasTrailingZero : 0) |
-      (decimals > 0 && leadingZero ? hasLeadingZero : 0) |
-      (whole === 0 ? hasBarePoint : 0);
+    } else if (digit === point - zero && pointAt < 0) pointAt = at;
+    else return;
   }
+  const whole = pointAt < 0 ? length - start : pointAt - start;
+  const decimals = count - whole;
+  const leadingZero = whole > 0 && text.charCodeAt(start) === zero;
+  // No digits behind a point; zeros in front; more digits than are exact; a negative zero.
+  if ((pointAt >= 0 && decimals === 0) || (leadingZero && whole > 1) || count > digitsLimit || (negative && integer === 0)) return;
+  integers[row] = negative ? -integer : integer;
+  digits[row] = decimals;
+  significant[row] = first < 0 ? 0 : last - first + 1;
+  traits[row] =
+    (decimals > 0 && last !== count ? hasTrailingZero : 0) |
+    (decimals > 0 && leadingZero ? hasLeadingZero : 0) |
+    (whole === 0 ? hasBarePoint : 0);
 }
 
 /** Rough price in bits of a cell that must go as text, and of one more decimal in a cell that need not. */

@@ -33,24 +33,26 @@ export class BitModels {
 /** Probability of a 1 for the coder, in 1/4096, never certain. */
 function chanceOf(state: number): number {
   const chance = state >> (usesBits + 4);
-  return chance === 0 ? 1 : chance;
+  return chance + ((chance - 1) >>> 31);
 }
 
 /** The state of a model that has learnt that the bit was `bit`. */
 function learnt(state: number, bit: number): number {
   const uses = state & usesMask;
   const probability = state >> usesBits;
-  const error = (bit === 0 ? 0 : 0xffff) - probability;
+  const error = (0xffff & -bit) - probability;
   const moved = probability + ((error * (steps[uses] as number)) >> 16);
-  return (moved << usesBits) | (uses < learningUsesMax ? uses + 1 : uses);
+  return (moved << usesBits) + uses + ((uses - learningUsesMax) >>> 31);
 }
 
 /** Writes bits. Call `finish` once, at the end. */
 export class RangeEncoder {
   #bytes = new Uint8Array(256);
   #length = 0;
+  /** `low` without its carry, and `range`: 32 bits each, in numbers with a sign, as those are the ones that a processor and its compiler are quick with. */
   #low = 0;
-  #range = 0xffffffff;
+  #range = -1;
+  #carry = 0;
   /** The last byte produced and the run of 0xff behind it wait here, because a carry may still change them. `-1`: none yet. */
   #held = -1;
   #heldOnes = 0;
@@ -59,19 +61,21 @@ export class RangeEncoder {
   encodeBit(models: BitModels, index: number, bit: number): void {
     const { states } = models;
     const state = states[index] as number;
-    const bound = (this.#range >>> 12) * chanceOf(state);
-    const range = bit !== 0 ? bound : this.#range - bound;
-    if (bit === 0) this.#low += bound;
+    // What a measured quantity comes to is a matter of chance, and a processor that guesses wrong loses more time than all of this takes: so nothing branches on the bit.
+    const ones = -bit;
+    const range = this.#range;
+    const bound = Math.imul(range >>> 12, chanceOf(state));
     states[index] = learnt(state, bit);
-    this.#range = range;
-    if (range < rangeMin) this.#normalise();
+    this.#raise(bound & ~ones);
+    this.#range = (bound & ones) | ((range - bound) & ~ones);
+    if (this.#range >>> 24 === 0) this.#normalise();
   }
 
   /** Codes the low `count` bits of `value` as they are, at most 16, highest first. */
   encodeRaw(value: number, count: number): void {
-    this.#range >>>= count;
-    this.#low += value * this.#range;
-    this.#normalise();
+    this.#range = (this.#range >>> count) | 0;
+    this.#raise(Math.imul(value, this.#range));
+    if (this.#range >>> 24 === 0) this.#normalise();
   }
 
   /** The coded bytes. Trailing zero bytes are left out; the decoder reads zeros behind the end. */
@@ -79,9 +83,10 @@ export class RangeEncoder {
     // Any number in [low, low + range) will do: the one with the most zero bits at its end saves bytes.
     for (let bits = 24; bits >= 0; bits -= 8) {
       const unit = 2 ** bits;
-      const rounded = Math.ceil(this.#low / unit) * unit;
-      if (rounded < this.#low + this.#range) {
-        this.#low = rounded;
+      const low = this.#low >>> 0;
+      const rounded = Math.ceil(low / unit) * unit;
+      if (rounded < low + (this.#range >>> 0)) {
+        this.#raise((rounded - low) | 0);
         break;
       }
     }
@@ -91,24 +96,35 @@ export class RangeEncoder {
     return this.#bytes.slice(0, end);
   }
 
+  /** Adds 32 bits to `low`. */
+  #raise(by: number): void {
+    const before = this.#low;
+    const low = (before + by) | 0;
+    // What the highest bits carry over.
+    this.#carry |= ((before & by) | ((before | by) & ~low)) >>> 31;
+    this.#low = low;
+  }
+
   #normalise(): void {
-    while (this.#range < rangeMin) {
-      this.#range = (this.#range << 8) >>> 0;
+    do {
+      this.#range <<= 8;
       this.#shift();
-    }
+    } while (this.#range >>> 24 === 0);
   }
 
   /** Moves the top byte of `low` out, settling a carry first. */
   #shift(): void {
-    const carry = this.#low >= 0x100000000 ? 1 : 0;
-    if (carry === 1 || this.#low < 0xff000000) {
+    const carry = this.#carry;
+    const top = this.#low >>> 24;
+    if (carry === 1 || top !== 0xff) {
       if (this.#held >= 0) this.#write(this.#held + carry);
       for (; this.#heldOnes > 0; this.#heldOnes--) this.#write(0xff + carry);
-      this.#held = (this.#low >>> 24) & 0xff;
+      this.#held = top;
+      this.#carry = 0;
     } else {
       this.#heldOnes++;
     }
-    this.#low = (this.#low & 0xffffff) * 256;
+    this.#low <<= 8;
   }
 
   #write(byte: number): void {

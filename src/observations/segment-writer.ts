@@ -1,6 +1,7 @@
 import { invariant } from '../core/assert.ts';
 import { utf8 } from '../core/bytes.ts';
 import { limits } from '../core/limits.ts';
+import { RowNumbers } from './row-numbers.ts';
 import { type SegmentBatch, type SegmentRow, segmentLimits } from './segment-batch.ts';
 import { IntegerModels } from './segment-integers.ts';
 import {
@@ -17,7 +18,7 @@ import {
   SharedModels,
   timeUnitsUs,
 } from './segment-layout.ts';
-import { type ColumnNumbers, chooseStyle, columnNumbers, digitsLimit, readNumbers, stepOf } from './segment-number-style.ts';
+import { type ColumnNumbers, chooseStyle, digitsLimit, stepOf } from './segment-number-style.ts';
 import { BitModels, RangeEncoder } from './segment-range-coder.ts';
 
 /**
@@ -41,6 +42,15 @@ interface Series {
   readonly present: Uint8Array | undefined;
 }
 
+/** The cells of a field of a batch, taken apart. */
+export type NumbersIn = (field: number) => ColumnNumbers;
+
+function numbersOf(rows: readonly SegmentRow[], fieldCount: number): NumbersIn {
+  const numbers = new RowNumbers();
+  numbers.read(rows, fieldCount);
+  return (field) => numbers.column(field, 0, rows.length);
+}
+
 /** Writes one segment. */
 export class SegmentWriter {
   readonly #rows: readonly SegmentRow[];
@@ -48,12 +58,12 @@ export class SegmentWriter {
   readonly #encoder = new RangeEncoder();
   readonly #shared = new SharedModels();
   readonly #texts: string[] = [];
-  /** The cells of the column that is being written. */
-  readonly #numbers: ColumnNumbers;
+  readonly #numbersIn: NumbersIn;
   /** The number columns so far, for reference. */
   readonly #numberColumns: Float64Array[] = [];
 
-  constructor({ rows, fieldCount }: SegmentBatch) {
+  /** @param numbersIn gives the cells of a field taken apart, where that was done already */
+  constructor({ rows, fieldCount }: SegmentBatch, numbersIn?: NumbersIn) {
     invariant(rows.length <= segmentLimits.rowsMax && fieldCount <= limits.fieldsPerTableMax, 'a segment is within its limits');
     invariant(rows.length * fieldCount <= segmentLimits.cellsMax, 'a segment has no more cells than it may');
     invariant(
@@ -61,8 +71,8 @@ export class SegmentWriter {
       'every row of a segment has a cell and a flag for each field',
     );
     this.#rows = rows;
-    this.#numbers = columnNumbers(rows.length);
     this.#fieldCount = fieldCount;
+    this.#numbersIn = numbersIn ?? numbersOf(rows, fieldCount);
   }
 
   /** The coded stream, and the strings in it one behind the other. */
@@ -111,8 +121,7 @@ export class SegmentWriter {
   #writeField(field: number): void {
     const rows = this.#rows;
     const cell = (row: number) => (rows[row] as SegmentRow).cells[field] as string | null;
-    const numbers = this.#numbers;
-    readNumbers(rows, field, numbers);
+    const numbers = this.#numbersIn(field);
     const style = chooseStyle(numbers);
     const values = new Float64Array(rows.length);
     const present = new Uint8Array(rows.length);

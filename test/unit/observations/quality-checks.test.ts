@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FieldDefinition } from '../../../src/formats/record-stream.ts';
-import { QualityChecks, type QualityProfile, timeGaps, worseFlag } from '../../../src/observations/quality-checks.ts';
+import { type CheckedRow, QualityChecks, type QualityProfile, timeGaps, worseFlag } from '../../../src/observations/quality-checks.ts';
+import { RowNumbers } from '../../../src/observations/row-numbers.ts';
 
 const field = (name: string, kind: FieldDefinition['kind'] = 'number'): FieldDefinition => ({ name, unit: '', processing: '', kind });
 const minuteUs = 60_000_000;
@@ -9,7 +10,13 @@ const minuteUs = 60_000_000;
 /** Flags of one column of values a minute apart. */
 function flagsOf(profile: QualityProfile, values: readonly (string | null)[], timesUs?: readonly number[]): number[] {
   const rows = values.map((cell, index) => ({ timeUs: timesUs?.[index] ?? index * minuteUs, cells: [cell] }));
-  return new QualityChecks([field('T')], profile).check(rows).map(([flag]) => flag as number);
+  return checked([field('T')], profile, rows).map(([flag]) => flag as number);
+}
+
+function checked(fields: readonly FieldDefinition[], profile: QualityProfile, rows: readonly CheckedRow[]): Uint8Array[] {
+  const numbers = new RowNumbers();
+  numbers.read(rows, fields.length);
+  return new QualityChecks(fields, profile).check(rows, numbers);
 }
 
 const all = { fields: ['*'] };
@@ -54,14 +61,22 @@ describe('a value', () => {
   });
 });
 
+it('a declared sentinel is missing however many others share its digits, and only as it is written', () => {
+  const missing = ['-9999', ' 7', '1e3'];
+  expect(flagsOf({ missing, rules: [] }, ['-9999', '-99.99', '-9999.0', '9999', ' -9999 ', '7', '1e3', '1000'])).toEqual([
+    9, 2, 2, 2, 9, 2, 9, 2,
+  ]);
+});
+
 it('rules hold for the columns they name, and never for text', () => {
-  const checks = new QualityChecks([field('A'), field('B'), field('Note', 'text')], {
+  const fields = [field('A'), field('B'), field('Note', 'text')];
+  const profile = {
     rules: [
-      { fields: ['B'], sensorRange: [0, 1] },
+      { fields: ['B'], sensorRange: [0, 1] as const },
       { fields: ['*'], flatLine: { tolerance: 0, suspectCount: 2, failCount: 300 } },
     ],
-  });
-  const flags = checks.check([
+  };
+  const flags = checked(fields, profile, [
     { timeUs: 0, cells: ['5', '5', '5'] },
     { timeUs: 1, cells: ['5', '0', null] },
   ]);
@@ -69,7 +84,7 @@ it('rules hold for the columns they name, and never for text', () => {
     [2, 4, 2],
     [3, 1, 9],
   ]);
-  expect(checks.contextRows).toBe(300);
+  expect(new QualityChecks(fields, profile).contextRows).toBe(300);
 });
 
 it('of two flags the worse stands, in whatever order they are heard of', () => {
