@@ -68,6 +68,14 @@ export interface HeldReceipt {
   readonly signature: Uint8Array;
 }
 
+/** What is here of one node's receipts. */
+export interface ReceiptsOfNode {
+  readonly node: NodeId;
+  /** 32 bytes, which are the same only where the same receipts are. */
+  readonly hash: Uint8Array;
+  readonly newest: HybridInstant;
+}
+
 interface ReceiptRow {
   node: Uint8Array;
   dataset: Uint8Array;
@@ -95,8 +103,8 @@ export class ReceiptBook {
   }
 
   /**
-   * Signs and keeps our own receipt for entries that are here; `undefined` when it would say no more than that our own log has grown. Its instant is the given one, or just behind the last receipt's if that is later: others only take
-   * what is newer, and a wall clock that was set back must not silence a node.
+   * Signs and keeps our own receipt for entries that are here; `undefined` when it would say no more than that our own log has grown. Its instant is the given one, or just behind that of the last receipt for any dataset if
+   * that is later: others only take what is newer, and go by the newest; and a wall clock that was set back must not silence a node.
    */
   issue(
     node: NodeId,
@@ -112,14 +120,15 @@ export class ReceiptBook {
     );
     const saidOfSubscription = last?.subscribed ?? true;
     if (saidOfSubscription === subscribed && saysAsMuch(last, { node, vector, marks })) return undefined;
-    const isLater = last === undefined || compareInstants(instant, last.instant) > 0;
+    const newest = this.#newest(node);
+    const isLater = newest === undefined || compareInstants(instant, newest) > 0;
     const unsigned = {
       node,
       dataset,
       vector,
       marks,
       subscribed,
-      instant: isLater ? instant : { wallMs: last.instant.wallMs, counter: last.instant.counter + 1 },
+      instant: isLater ? instant : { wallMs: newest.wallMs, counter: newest.counter + 1 },
     };
     const receipt = { ...unsigned, signature: this.#crypto.ed25519Sign(secretKey, signedBytes(unsigned)) };
     this.#store(receipt, vector);
@@ -261,11 +270,60 @@ export class ReceiptBook {
     return rows.map(receiptFromRow);
   }
 
+  /** Of each node whose receipts are here: what stands for all of them, and how new they are. */
+  summary(): ReceiptsOfNode[] {
+    const nodes: ReceiptsOfNode[] = [];
+    let node: Uint8Array | undefined;
+    let hash = this.#crypto.createSha256();
+    let newest: HybridInstant = { wallMs: 0, counter: 0 };
+    const close = (): void => {
+      if (node !== undefined) nodes.push({ node: identifier<NodeId>(node), hash: hash.digest(), newest });
+    };
+    const rows = this.#catalog.all<Pick<ReceiptRow, 'node' | 'wall_ms' | 'counter' | 'signature'>>(
+      'SELECT node, wall_ms, counter, signature FROM receipt ORDER BY node, dataset',
+    );
+    for (const row of rows) {
+      if (node === undefined || !equalBytes(node, row.node)) {
+        close();
+        node = row.node;
+        hash = this.#crypto.createSha256();
+        newest = { wallMs: 0, counter: 0 };
+        hash.update(node);
+      }
+      hash.update(row.signature);
+      const instant = { wallMs: row.wall_ms, counter: row.counter };
+      if (compareInstants(instant, newest) > 0) newest = instant;
+    }
+    close();
+    return nodes;
+  }
+
+  /** Receipts of a node that are newer than an instant, or all of them, the oldest first: whoever is told them in this order lacks none that is older than what it has. */
+  newerOf(node: NodeId, than: HybridInstant = { wallMs: -1, counter: 0 }): HeldReceipt[] {
+    return this.#catalog
+      .all<ReceiptRow>(
+        'SELECT * FROM receipt WHERE node = ? AND (wall_ms > ? OR wall_ms = ? AND counter > ?) ORDER BY wall_ms, counter',
+        identifierToBytes(node),
+        than.wallMs,
+        than.wallMs,
+        than.counter,
+      )
+      .map(receiptFromRow);
+  }
+
   /** 4 bytes that are equal for equal books, and for others once in 2^32: then what is new is told at the next meeting. */
   digest(): Uint8Array {
     const hash = this.#crypto.createSha256();
     for (const row of this.#catalog.iterate<ReceiptRow>('SELECT * FROM receipt ORDER BY dataset, node')) hash.update(row.signature);
     return hash.digest().slice(0, 4);
+  }
+
+  #newest(node: NodeId): HybridInstant | undefined {
+    const row = this.#catalog.get<Pick<ReceiptRow, 'wall_ms' | 'counter'>>(
+      'SELECT wall_ms, counter FROM receipt WHERE node = ? ORDER BY wall_ms DESC, counter DESC LIMIT 1',
+      identifierToBytes(node),
+    );
+    return row && { wallMs: row.wall_ms, counter: row.counter };
   }
 
   #countOf(node: NodeId): number {

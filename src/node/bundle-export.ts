@@ -9,7 +9,7 @@ import { segmentBytesMax } from '../session/bundle-segment.ts';
 import { BundleNeeds, BundleStock, type NeededContent, type NeededLog, type NeedParts } from './bundle-needs.ts';
 import { type BundleShelf, SegmentWriter, type ShelvedSegment } from './bundle-shelf.ts';
 import type { ContentTasks, PreparedTransfer } from './content-tasks.ts';
-import { toWire } from './encounter.ts';
+import { toWire } from './receipt-exchange.ts';
 
 /**
  * Fills a medium with what the addressed nodes lack: the team's log, then by class the entries of datasets and the contents of files, the smaller contents first. What is urgent is durable on the medium before

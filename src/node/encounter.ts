@@ -1,6 +1,6 @@
 import { concatBytes, equalBytes } from '../core/bytes.ts';
 import type { CborValue } from '../core/cbor.ts';
-import { type DatasetId, identifierToBytes, type NodeId, type ShortName, shortName } from '../core/identifiers.ts';
+import { type DatasetId, type NodeId, type ShortName, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { Fault } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
@@ -10,16 +10,18 @@ import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { earlyMessages } from '../session/early-data.ts';
-import { headHashBytes, type Message, type Receipt } from '../session/messages.ts';
+import { fingerprintBytes, headHashBytes, type Message } from '../session/messages.ts';
+import { fingerprints, logsHash, sameness } from './encounter-summary.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
 import type { Membership } from './membership.ts';
+import { ReceiptExchange, type TakenReceipts } from './receipt-exchange.ts';
 import { ShortNames } from './short-names.ts';
 
 /**
  * What two members settle when they meet, before any bulk bytes: who has which log entries, and who is known to hold what.
  *
- * Both sides say one digest of the ends of all their logs. Equal digests end it. Otherwise both send their vectors, and each pushes the entries the other lacks: the team's log first, because it
+ * Both sides say one digest of the ends of all their logs. Equal digests end it. Otherwise both send their vectors, where there are many only those that differ (`encounter-summary.ts`), and each pushes the entries the other lacks: the team's log first, because it
  * says who may write what, then datasets by class. Entries that are written or arrive later are pushed as they come. Where the digests still differ when both are level, a log forked: hashes of the last entries
  * tell which, and earlier ones are asked for until the first that differs has come.
  *
@@ -75,11 +77,33 @@ export function sharedDatasets(membership: Membership): { readonly dataset: Data
   return [{ dataset: team, priority: 'critical' }, ...others.sort((a, b) => rank(a.priority) - rank(b.priority))];
 }
 
+/** What is said to find out what differs. */
+export type Comparison = Extract<
+  Message,
+  { readonly type: 'frontier' | 'vectors' | 'heads' | 'summary' | 'receipt-summary' | 'receipt-marks' }
+>;
+const comparisons: ReadonlySet<Message['type']> = new Set<Comparison['type']>([
+  'frontier',
+  'vectors',
+  'heads',
+  'summary',
+  'receipt-summary',
+  'receipt-marks',
+]);
+
+/** True for what `Encounter.handleComparison` takes. */
+export function isComparison(message: Message): message is Comparison {
+  return comparisons.has(message.type);
+}
+
+/** Vectors are said in full when they take no more than that beyond what stands for them: a round trip is worth some bytes. */
+const wholeVectorsSurplusBytesMax = 200;
 /** The conversation with one member over one session. */
 export class Encounter {
   readonly #stores: EncounterStores;
   readonly #peer: NodeId;
   readonly #names: ShortNames;
+  readonly #receipts: ReceiptExchange;
   readonly #ready: OutgoingMessage[] = [];
   /** What the peer has, as far as it said and we sent. Absent until the first comparison. */
   #peerVectorByDataset: Map<DatasetId, VersionVector> | undefined;
@@ -88,6 +112,10 @@ export class Encounter {
   /** Datasets that the peer knows we take. */
   #told = new Set<DatasetId>();
   #vectorsSent = false;
+  /** The peer knows by what stands for them which of our logs are as its own. It is to hear of the others once it has said anything of its own. */
+  #differencesDue = false;
+  /** What differs the peer will say next: whoever names a dataset then has it. */
+  #differencesAwaited = false;
   /** They were, within the handshake, in answer to a question that is still to come in here. */
   #saidEarly = false;
   /** Something about members or datasets that we did not know was refused: ask again once we know more. */
@@ -109,13 +137,20 @@ export class Encounter {
     this.#stores = stores;
     this.#peer = peer;
     this.#names = new ShortNames(stores.membership);
+    this.#receipts = new ReceiptExchange({
+      receipts: stores.receipts,
+      self: stores.identity.node,
+      peer,
+      names: this.#names,
+      say: (message) => this.#say('normal', message),
+    });
   }
 
   /** What is said to the peer before there is a session: the question that opens the conversation. Asked of an encounter that goes no further. */
   earlyQuestion(): Message[] {
     this.begin();
     // The digests will differ: what follows then is said at once, and the answer has room for as much.
-    if (this.#hasNews()) this.#sayVectors();
+    if (this.#hasNews()) this.#sayWhatIsHere();
     return this.#ready.map(({ message }) => message);
   }
 
@@ -137,19 +172,23 @@ export class Encounter {
     if (said.length === 0) this.begin();
     else this.#told = new Set(this.#taken());
     for (const message of said) {
-      if (message.type !== 'vectors') continue;
+      if (message.type !== 'vectors' && message.type !== 'summary') continue;
       this.#vectorsSent = true;
       this.#saidEarly = true;
+      this.#differencesDue = message.type === 'summary';
+      if (message.type === 'summary') continue;
       this.#told = new Set(message.vectors.flatMap(({ dataset }) => this.#names.dataset(dataset) ?? []));
       this.interestsChanged();
     }
   }
 
   /** The peer says what it has. Returns a fault when that is malformed. */
-  handleComparison(message: Extract<Message, { type: 'frontier' | 'vectors' | 'heads' }>): Fault | undefined {
+  handleComparison(message: Comparison): Fault | undefined {
     if (message.type === 'vectors') return this.#handleVectors(message);
     if (message.type === 'frontier') this.#handleFrontier(message);
-    else this.#handleHeads(message);
+    else if (message.type === 'heads') this.#handleHeads(message);
+    else if (message.type === 'summary') this.#handleSummary(message.fingerprints);
+    else this.#receipts.handle(message);
     return undefined;
   }
 
@@ -160,11 +199,29 @@ export class Encounter {
       this.#caughtUp = false;
     } else {
       this.#headsDiffer = true;
-      if (!this.#saidEarly) this.#sayVectors();
+      if (!this.#saidEarly) this.#sayWhatIsHere();
     }
     this.#saidEarly = false;
-    const digest = this.#stores.receipts.digest();
-    if (message.receipts.some((byte, index) => byte !== digest[index])) this.sendReceipts(this.#stores.receipts.all());
+    this.#receipts.compare(message.receipts);
+  }
+
+  /** Which of our logs the peer has the same of. It hears of the others. */
+  #handleSummary(said: Uint8Array): void {
+    if (!this.#vectorsSent) this.#sayWhatIsHere();
+    const isSame = sameness(said);
+    const differing = new Map<DatasetId, VersionVector>();
+    for (const [dataset, vector] of this.#ourVectors()) {
+      if (!isSame(this.#logsHash(dataset))) differing.set(dataset, vector);
+      else {
+        this.#peerVectorByDataset ??= new Map();
+        this.#peerVectorByDataset.set(dataset, vector);
+      }
+    }
+    this.#caughtUp = false;
+    this.#differencesDue = false;
+    this.#headsDiffer = true;
+    this.#differencesAwaited = true;
+    this.#sayVectors(differing);
   }
 
   /** A peer that says its vectors gets ours, once, and whatever it lacks. Returns a fault when they are malformed. */
@@ -174,7 +231,14 @@ export class Encounter {
       if (fault !== undefined) return fault;
     }
     this.#caughtUp = false;
-    if (!this.#vectorsSent) this.#sayVectors();
+    this.#differencesAwaited = false;
+    if (!this.#vectorsSent) this.#sayWhatIsHere();
+    if (!this.#differencesDue) return undefined;
+    // It says all it has, and knows by what stands for ours which are the same.
+    this.#differencesDue = false;
+    const known = this.#peerVectorByDataset;
+    const differing = [...this.#ourVectors()].filter(([dataset, vector]) => known?.get(dataset)?.compare(vector) !== 'equal');
+    this.#sayVectors(new Map(differing));
     return undefined;
   }
 
@@ -308,34 +372,15 @@ export class Encounter {
   }
 
   /** Takes receipts that the peer relays. Gives those that are new here, and what is wrong with the others. */
-  handleReceipts(message: Extract<Message, { type: 'receipts' }>): {
-    readonly fresh: readonly HeldReceipt[];
-    readonly faults: readonly Fault[];
-  } {
-    const { receipts } = this.#stores;
-    const fresh: HeldReceipt[] = [];
-    const faults: Fault[] = [];
-    for (const { node: nodeName, dataset: datasetName, vector, ...said } of message.receipts) {
-      const node = this.#node(nodeName);
-      const dataset = this.#names.dataset(datasetName);
-      const decoded = VersionVector.fromShortCbor(vector, (each) => this.#names.node(each));
-      if (!decoded.ok) faults.push({ ...decoded.fault, code: 'RECEIPT_MALFORMED' });
-      else if (node === undefined || dataset === undefined || decoded.value.unknown > 0) this.#refusedForMembership = true;
-      else {
-        const accepted = receipts.accept({ node, dataset, vector: decoded.value.vector, ...said });
-        if (!accepted.ok) faults.push(accepted.fault);
-        else if (accepted.value === 'stored') fresh.push(receipts.of(node, dataset) as HeldReceipt);
-      }
-    }
-    return { fresh, faults };
+  handleReceipts(message: Extract<Message, { type: 'receipts' }>): Pick<TakenReceipts, 'fresh' | 'faults'> {
+    const { refused, ...taken } = this.#receipts.take(message);
+    this.#refusedForMembership ||= refused;
+    return taken;
   }
 
   /** Tells the peer receipts. */
   sendReceipts(receipts: readonly HeldReceipt[]): void {
-    for (let from = 0; from < receipts.length; from += limits.receiptsPerMessageMax) {
-      const batch = receipts.slice(from, from + limits.receiptsPerMessageMax);
-      this.#say('normal', { type: 'receipts', receipts: batch.map((receipt) => ({ ...toWire(receipt), node: this.#name(receipt.node) })) });
-    }
+    this.#receipts.send(receipts);
   }
 
   /** The next message: what is waiting, then entries that the peer lacks, of the classes that may be pushed now. */
@@ -344,7 +389,7 @@ export class Encounter {
     if (ready !== undefined || this.#caughtUp || this.#peerVectorByDataset === undefined) return ready;
     let held = false;
     for (const { dataset, priority } of sharedDatasets(this.#stores.membership)) {
-      if (!mayPush(priority, dataset)) {
+      if (!mayPush(priority, dataset) || (this.#differencesAwaited && !this.#peerVectorByDataset.has(dataset))) {
         held = true;
         continue;
       }
@@ -442,10 +487,24 @@ export class Encounter {
     this.#ready.push({ priority, message });
   }
 
-  #sayVectors(): void {
+  /** Says what is here: all vectors, or, where that would be long, what stands for the logs of each dataset. */
+  #sayWhatIsHere(): void {
+    const ours = this.#ourVectors();
+    const wholeBytes = [...ours.values()].reduce((sum, { size }) => sum + 12 + 10 * size, 0);
+    if (wholeBytes <= ours.size * fingerprintBytes + wholeVectorsSurplusBytesMax) {
+      this.#sayVectors(ours);
+      return;
+    }
+    this.#vectorsSent = true;
+    this.#differencesDue = true;
+    this.#told = new Set(ours.keys());
+    this.#say('critical', { type: 'summary', fingerprints: fingerprints([...ours.keys()].map((dataset) => this.#logsHash(dataset))) });
+  }
+
+  #sayVectors(said: ReadonlyMap<DatasetId, VersionVector> = this.#ourVectors()): void {
     this.#vectorsSent = true;
     this.#told = new Set(this.#taken());
-    const vectors = [...this.#ourVectors()].map(([dataset, vector]) => ({ dataset: shortName(dataset), vector: vector.toShortCbor() }));
+    const vectors = [...said].map(([dataset, vector]) => ({ dataset: shortName(dataset), vector: vector.toShortCbor() }));
     this.#say('critical', { type: 'vectors', vectors });
   }
 
@@ -506,26 +565,11 @@ export class Encounter {
   }
 
   #digest(datasets: readonly DatasetId[]): Uint8Array {
-    const { crypto, logs } = this.#stores;
-    // A log's last hash says its author, its length and everything in it.
-    const parts = [...datasets]
-      .sort()
-      .map((dataset) => concatBytes(identifierToBytes(dataset), crypto.sha256(concatBytes(...logs.heads(dataset).values()))));
-    return crypto.sha256(concatBytes(...parts)).slice(0, 16);
+    const parts = [...datasets].sort().map((dataset) => this.#logsHash(dataset));
+    return this.#stores.crypto.sha256(concatBytes(...parts)).slice(0, 16);
   }
-}
 
-/** A receipt in the form in which it travels. */
-export function toWire(receipt: HeldReceipt): Receipt {
-  const { node, dataset, vector, marks, instant, subscribed, signature } = receipt;
-  return {
-    node: shortName(node),
-    dataset: shortName(dataset),
-    vector: vector.toShortCbor(),
-    marks,
-    wallMs: instant.wallMs,
-    counter: instant.counter,
-    subscribed,
-    signature,
-  };
+  #logsHash(dataset: DatasetId): Uint8Array {
+    return logsHash(this.#stores.crypto, dataset, this.#stores.logs.heads(dataset).values());
+  }
 }

@@ -21,7 +21,7 @@ import { ContentReceiver, passedOnBytesMin, type ReceiverTask } from './content-
 import { ContentSender, type SenderTask } from './content-sender.ts';
 import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
-import { type AcceptedEntries, Encounter, type OutgoingMessage } from './encounter.ts';
+import { type AcceptedEntries, Encounter, isComparison, type OutgoingMessage } from './encounter.ts';
 import { FetchPauses } from './fetch-pauses.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
@@ -261,14 +261,12 @@ export class Replication {
   handleMessage(session: SessionId, message: Message, now: Moment): void {
     const talk = this.#talkBySession.get(session);
     if (talk === undefined) return;
+    if (isComparison(message)) {
+      const fault = talk.encounter.handleComparison(message);
+      if (fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
+      return;
+    }
     switch (message.type) {
-      case 'frontier':
-      case 'vectors':
-      case 'heads': {
-        const fault = talk.encounter.handleComparison(message);
-        if (fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
-        break;
-      }
       case 'entries': {
         const accepted = talk.encounter.handleEntries(message);
         if (accepted.fault !== undefined) this.#parts.report({ type: 'fault', peer: talk.peer, fault: accepted.fault });

@@ -14,7 +14,7 @@ import { varintBytes, WireReader, WireWriter } from './wire-bytes.ts';
  */
 
 /** The messages that may be said early, as question or answer: both say what a node has. All others are refused. */
-export const earlyMessages: ReadonlySet<Message['type']> = new Set(['frontier', 'vectors']);
+export const earlyMessages: ReadonlySet<Message['type']> = new Set(['frontier', 'vectors', 'summary']);
 
 /** Bytes of early data at most: a handshake packet stays short, as it may be repeated over a slow link. */
 export const earlyBytesMax = 512;

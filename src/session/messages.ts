@@ -37,11 +37,20 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     18 branch      [18, dataset (8), author (8), first number, [body, signature (64), …]]     entries of a branch of a forked log, beside the speaker's copy, on their way to its author
  *     17 heads       [17, digest of all logs of common datasets (4), [[dataset (8), hashes of the last entries of its logs (4 each)], …]]
  *                        sent once behind differing digests, when both are level; with hashes, in the order of the authors' short names, only in answer to another digest
+ *     19 summary     [19, what stands for the logs of each dataset (4 each)]         in place of vectors, where there are many: answered by the vectors of those that differ
+ *     20 receipt-summary [20, what stands for the receipts of each node (4 each)]    sent after differing digests, answered by
+ *     21 receipt-marks   [21, how far the receipts go of each node of which they differ (18 each, `node/encounter-summary.ts`)]     and this by receipts
  *     16 circuit     [16, bytes]                                                     a cell of a circuit, in the form of mesh/circuit-wire.ts
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8), the author of entries and the node of a receipt by an empty one when it is the speaker itself; what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
  */
+
+/** Bytes that stand for the logs of a dataset, or for the receipts of a node. */
+export const fingerprintBytes = 4;
+
+/** Bytes that say how far the receipts of one node go: its name, the instant of the newest, and two that stand for them all. */
+export const receiptMarkBytes = shortNameBytes + 10;
 
 /** Bytes of a last entry's hash that are said. */
 export const headHashBytes = 4;
@@ -118,6 +127,9 @@ export type Message =
       readonly digest: Uint8Array;
       readonly heads: readonly { readonly dataset: ShortName; readonly hashes: Uint8Array }[];
     }
+  | { readonly type: 'summary'; readonly fingerprints: Uint8Array }
+  | { readonly type: 'receipt-summary'; readonly fingerprints: Uint8Array }
+  | { readonly type: 'receipt-marks'; readonly marks: Uint8Array }
   | { readonly type: 'addresses'; readonly members: readonly { readonly node: ShortName; readonly addresses: readonly string[] }[] }
   | { readonly type: 'refused'; readonly code: string; readonly message: string };
 
@@ -136,6 +148,11 @@ const bytesUpTo = (length: number) =>
   v.pipe(
     v.instance(Uint8Array),
     v.check((value) => value.length <= length),
+  );
+const repeated = (length: number, max: number) =>
+  v.pipe(
+    v.instance(Uint8Array),
+    v.check((value) => value.length % length === 0 && value.length <= length * max),
   );
 const id = bytes(identifierBytes);
 const name = bytes(shortNameBytes);
@@ -200,6 +217,9 @@ const baseBlocksShape = v.strictTuple([v.literal(13), uint, groupNumber, bytesUp
 const addressesShape = v.strictTuple([v.literal(15), list(v.strictTuple([name, list(v.pipe(v.string(), v.maxLength(300)), 4)]), 64)]);
 const routesShape = v.strictTuple([v.literal(14), bytesUpTo(limits.routesBytesMax)]);
 const circuitShape = v.strictTuple([v.literal(16), bytesUpTo(limits.circuitCellBytesMax + 64)]);
+const summaryShape = v.strictTuple([v.literal(19), repeated(fingerprintBytes, limits.datasetsPerTeamMax)]);
+const receiptSummaryShape = v.strictTuple([v.literal(20), repeated(fingerprintBytes, limits.membersPerTeamMax)]);
+const receiptMarksShape = v.strictTuple([v.literal(21), repeated(receiptMarkBytes, limits.membersPerTeamMax)]);
 const headsShape = v.strictTuple([
   v.literal(17),
   bytes(headHashBytes),
@@ -251,6 +271,12 @@ function toCbor(message: Message): CborValue {
       return [16, message.bytes];
     case 'heads':
       return [17, message.digest, message.heads.map(({ dataset, hashes }) => [fromHex(dataset), hashes])];
+    case 'summary':
+      return [19, message.fingerprints];
+    case 'receipt-summary':
+      return [20, message.fingerprints];
+    case 'receipt-marks':
+      return [21, message.marks];
     case 'addresses':
       return [15, message.members.map(({ node, addresses }) => [fromHex(node), [...addresses]])];
     case 'refused':
@@ -352,6 +378,9 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   13: reader(baseBlocksShape, ([, number, group, answer]) => ({ type: 'base-blocks', number, group, answer })),
   14: reader(routesShape, ([, encoded]) => ({ type: 'routes', bytes: encoded })),
   16: reader(circuitShape, ([, cell]) => ({ type: 'circuit', bytes: cell })),
+  19: reader(summaryShape, ([, fingerprints]) => ({ type: 'summary', fingerprints })),
+  20: reader(receiptSummaryShape, ([, fingerprints]) => ({ type: 'receipt-summary', fingerprints })),
+  21: reader(receiptMarksShape, ([, marks]) => ({ type: 'receipt-marks', marks })),
   17: reader(headsShape, ([, digest, heads]) => ({
     type: 'heads',
     digest,

@@ -42,6 +42,9 @@ const examples: Message[] = [
   },
   { type: 'lacks', numbers: [1, 2, 3] },
   { type: 'withdraws', numbers: [0] },
+  { type: 'summary', fingerprints: bytes(8, 5) },
+  { type: 'receipt-summary', fingerprints: bytes(4, 6) },
+  { type: 'receipt-marks', marks: bytes(36, 7) },
   {
     type: 'receipts',
     receipts: [
