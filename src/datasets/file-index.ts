@@ -4,9 +4,9 @@ import { limits } from '../core/limits.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Attributes, EntryHeader, FileChange, FileState, Position } from './entry-body.ts';
 import { compareInstants, type HybridInstant } from './hybrid-clock.ts';
-import type { Dot } from './log-entry.ts';
+import type { Dot, EntrySet } from './log-entry.ts';
 import type { ContentRef } from './manifest.ts';
-import type { LogRange, VersionVector } from './version-vector.ts';
+import type { LogRange } from './version-vector.ts';
 
 /**
  * The revision graph of every path: which revisions there are, which replaced which, and which stand (the heads).
@@ -226,14 +226,14 @@ export class FileIndex {
   }
 
   /** Revisions that stood at a path in a version of the dataset, the one shown first in front: those that the version covers and that nothing it covers replaced. */
-  headsAt(dataset: DatasetId, path: string, version: VersionVector): FileRevision[] {
+  headsAt(dataset: DatasetId, path: string, version: EntrySet): FileRevision[] {
     const covered = this.history(dataset, path).filter((revision) => version.contains(revision));
     const replaced = new Set(covered.flatMap(({ superseded }) => superseded.map(dotText)));
     return covered.filter((revision) => !replaced.has(dotText(revision)));
   }
 
   /** True when a revision stood at its path in a version of the dataset. Looks at its successors only, so it is cheap for a path of thousands of revisions. */
-  stoodIn(dataset: DatasetId, path: string, dot: Dot, version: VersionVector): boolean {
+  stoodIn(dataset: DatasetId, path: string, dot: Dot, version: EntrySet): boolean {
     if (!version.contains(dot)) return false;
     const successors = this.#catalog.all<{ by_author: Uint8Array; by_sequence: number }>(
       'SELECT by_author, by_sequence FROM file_superseded WHERE dataset = ? AND path = ? AND author = ? AND sequence = ?',

@@ -8,6 +8,11 @@ export interface Dot {
   readonly sequence: number;
 }
 
+/** Entries that belong to something, for example to a version of a dataset. */
+export interface EntrySet {
+  contains(dot: Dot): boolean;
+}
+
 /** An entry as it travels. */
 export interface SignedEntry {
   readonly body: Uint8Array;

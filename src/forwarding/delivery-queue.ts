@@ -232,6 +232,20 @@ export class DeliveryQueue {
     return this.move(open, 'failed', 'cancelled', nowMs);
   }
 
+  /** What an author's entries behind `after` ordered is forgotten: other entries stand under their numbers from now on, and order it anew. */
+  retract(author: NodeId, after: number, nowMs: number, dataset: DatasetId): DeliveryChange[] {
+    const where = 'dataset = ? AND order_author = ? AND order_sequence > ?';
+    const key = [short(dataset), short(author), after];
+    const changes: DeliveryChange[] = [];
+    for (;;) {
+      const page = this.#rows(`SELECT * FROM delivery INDEXED BY delivery_of_order WHERE ${where} AND state < 5 LIMIT ?`, ...key, pageRows);
+      if (page.length === 0) break;
+      changes.push(...this.move(page, 'failed', 'its order was written anew', nowMs));
+    }
+    this.#catalog.run(`DELETE FROM delivery WHERE ${where}`, ...key);
+    return changes;
+  }
+
   /**
    * A node has signed that it holds everything of a dataset up to these lengths of logs. Ends what was for it, and puts what was for others into its custody. `ownLength`: entries of this node's own log, which
    * is the end of a range without one.

@@ -113,6 +113,11 @@ export class DeliveryTracking {
       );
   }
 
+  /** Takes back what an author's entries behind one ordered: its log is to say something else there. */
+  retract(dataset: DatasetId, author: NodeId, after: number, now: Moment): void {
+    this.#note(this.#parts.queue.retract(author, after, now.wallMs, dataset));
+  }
+
   /** What an entry ordered. */
   itemsOf(dataset: DatasetId, { author, sequence }: Dot): QueuedDelivery[] {
     return this.#parts.queue.ofOrder(author, sequence, dataset);

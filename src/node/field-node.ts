@@ -10,7 +10,7 @@ import { LogStore } from '../datasets/log.ts';
 import type { Dot } from '../datasets/log-entry.ts';
 import { ReceiptBook } from '../datasets/receipts.ts';
 import { Retention } from '../datasets/retention.ts';
-import { TagBook } from '../datasets/tags.ts';
+import { entriesOf, TagBook } from '../datasets/tags.ts';
 import type { ScanOptions } from '../datasets/working-tree.ts';
 import type { ExportReport } from '../formats/series-table.ts';
 import { TransferJournal } from '../forwarding/transfer-journal.ts';
@@ -180,7 +180,7 @@ export class FieldNode {
     const retention = new Retention(catalog, this.#index, (root) => this.#contents.holds(root), journal, {
       reason: (root) => (this.#ledger.isRaw(root) ? 'raw' : this.#search.isInUse(root) ? 'in-use' : undefined),
       keepsHead: (dataset, dot) => this.#interests.keeps(dataset, dot),
-      isTagged: (dataset, path, dot) => this.#tags.tags(dataset).some(({ version }) => this.#index.stoodIn(dataset, path, dot, version)),
+      isTagged: (dataset, path, dot) => this.#tags.tags(dataset).some((tag) => this.#index.stoodIn(dataset, path, dot, entriesOf(tag))),
     });
     this.#upkeep = new Upkeep({
       ...shared,

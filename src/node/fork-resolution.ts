@@ -8,18 +8,17 @@ import { branchName, decodeForkStatement, encodeForkStatement, type ForkStatemen
 import type { HybridInstant } from '../datasets/hybrid-clock.ts';
 import type { LogStore } from '../datasets/log.ts';
 import type { LogBranch } from '../datasets/log-branches.ts';
-import type { Dot, LogEntry } from '../datasets/log-entry.ts';
+import type { LogEntry } from '../datasets/log-entry.ts';
 import type { ReceiptBook } from '../datasets/receipts.ts';
-import { decodeTagOperation, encodeTagOperation, type TagBook, type TagOperation } from '../datasets/tags.ts';
+import type { TagBook } from '../datasets/tags.ts';
 import { renameDots } from '../datasets/tree-row.ts';
 import { workingTreeSchema } from '../datasets/tree-schema.ts';
-import { VersionVector } from '../datasets/version-vector.ts';
-import { decodeOrder, encodeOrder, type Order } from '../forwarding/orders.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { BranchedEntries } from './encounter.ts';
 import type { Identity } from './identity.ts';
 import type { NodeEvent } from './node-event.ts';
+import { renamedBody } from './renamed-entries.ts';
 
 /**
  * Mends logs that forked, so that everything that was signed on any branch is visible everywhere, in one log.
@@ -51,6 +50,8 @@ export interface ForkListener {
   instant(now: Moment): HybridInstant;
   /** Other things stand at these paths than before, perhaps, and the log is another. */
   changed(dataset: DatasetId, paths: ReadonlySet<string>): void;
+  /** What an author's entries behind one said is not said any more. */
+  retract(dataset: DatasetId, author: NodeId, after: number): void;
   report(event: NodeEvent): void;
 }
 
@@ -128,7 +129,7 @@ export class ForkResolution {
       const as = logs.length(dataset, author) + 1;
       for (const [index, { sequence }] of open.entries()) renamed.set(sequence, as + index);
       for (const entry of open) {
-        this.#append(dataset, renamedBody(entry, renamed));
+        this.#append(dataset, renamedBody(entry, { after: branch.after, placeBySequence: renamed }));
         logs.noteRewritten(branch, entry.sequence, renamed.get(entry.sequence) as number);
       }
       const payload = encodeForkStatement({ after: branch.after, branch: branchName(first), from, to, as });
@@ -175,6 +176,7 @@ export class ForkResolution {
       paths.add(path);
     }
     tags.retract(dataset, author, branch.after);
+    this.#listener.retract(dataset, author, branch.after);
     this.#parts.receipts.retract(dataset, author, branch.after);
     logs.adopt(dataset, author, branch, author === identity.node);
     for (const entry of logs.read(dataset, author, branch.after + 1, branch.length, Infinity)) {
@@ -190,57 +192,6 @@ export class ForkResolution {
     const body = decodeEntryBody(bytes, identity.node);
     if (body.ok) this.#listener.apply(dataset, entry, body.value);
   }
-}
-
-/** What an entry says, with the entries of its own branch by their new names. One that is not understood is written anew as it is. */
-function renamedBody({ body, author }: LogEntry, renamed: ReadonlyMap<number, number>): Uint8Array {
-  const decoded = decodeEntryBody(body, author);
-  if (!decoded.ok) return body;
-  const newName = (dot: Dot): Dot => ({
-    author: dot.author,
-    sequence: (dot.author === author ? renamed.get(dot.sequence) : undefined) ?? dot.sequence,
-  });
-  if (decoded.value.kind === 'files') {
-    const changes = decoded.value.changes.map((change) => ({ ...change, superseded: change.superseded.map(newName) }));
-    return encodeEntryBody({ ...decoded.value, changes }, author);
-  }
-  if (decoded.value.kind === 'tag') {
-    const operation = decodeTagOperation(decoded.value.payload);
-    if (!operation.ok) return body;
-    const payload = encodeTagOperation(renamedTag(operation.value, newName));
-    return encodeEntryBody({ ...decoded.value, payload }, author);
-  }
-  if (decoded.value.kind === 'order') {
-    const order = decodeOrder(decoded.value.payload);
-    return order.ok ? encodeEntryBody({ ...decoded.value, payload: encodeOrder(renamedOrder(order.value, newName)) }, author) : body;
-  }
-  if (decoded.value.kind !== 'fork') return body;
-  const statement = decodeForkStatement(decoded.value.payload);
-  if (!statement.ok) return body;
-  const as = renamed.get(statement.value.as) ?? statement.value.as;
-  return encodeEntryBody({ ...decoded.value, payload: encodeForkStatement({ ...statement.value, as }) }, author);
-}
-
-/** A version ends, in the author's log, at the last of its own entries that it had: the log has others before that, which then belong to it, too. */
-function renamedTag(operation: TagOperation, newName: (dot: Dot) => Dot): TagOperation {
-  if (operation.type === 'remove') return { ...operation, tag: newName(operation.tag) };
-  const lengths = [...operation.version.entries()].map(([node, length]): [NodeId, number] => [
-    node,
-    newName({ author: node, sequence: length }).sequence,
-  ]);
-  return { ...operation, version: VersionVector.of(lengths) };
-}
-
-/** An order for entries on both sides of where the branch departs is for those between them in the log as well: they are few, and a range is all that an order can name. */
-function renamedOrder(order: Order, newName: (dot: Dot) => Dot): Order {
-  if (order.type === 'rules') return order;
-  if (order.type !== 'send') return { ...order, ...newName(order) };
-  const items = order.items.map((item) => ({
-    ...item,
-    first: newName({ author: item.author, sequence: item.first }).sequence,
-    last: newName({ author: item.author, sequence: item.last }).sequence,
-  }));
-  return { ...order, items };
 }
 
 /** What entries of a log say about one branch. */
@@ -269,6 +220,6 @@ function newPlaces(given: readonly LogEntry[], after: number, kept: readonly Log
     places.set(sequence, place);
   }
   const stands = (entry: LogEntry): boolean =>
-    equalBytes(bodies.get(places.get(entry.sequence) as number) as Uint8Array, renamedBody(entry, places));
+    equalBytes(bodies.get(places.get(entry.sequence) as number) as Uint8Array, renamedBody(entry, { after, placeBySequence: places }));
   return given.every(stands) ? places : undefined;
 }

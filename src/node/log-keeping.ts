@@ -105,6 +105,7 @@ export class LogKeeping {
       apply: (dataset, entry, body) => this.#apply(dataset, entry, body, this.#now),
       instant: () => this.#clock.issue(this.#now.wallMs),
       changed: (dataset, paths) => this.#logChanged(dataset, paths),
+      retract: (dataset, author, after) => parts.deliveries.retract(dataset, author, after, this.#now),
       report: (event) => listener.report(event),
     });
     // What an earlier run could not say any more.

@@ -2,9 +2,10 @@ import type { DatasetId } from '../core/identifiers.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { FileState } from '../datasets/entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
+import type { EntrySet } from '../datasets/log-entry.ts';
 import { type ContentDifference, diffContents } from '../datasets/merge/content-diff.ts';
 import { mergeBytesMax } from '../datasets/merge/merge-three-way.ts';
-import type { VersionVector } from '../datasets/version-vector.ts';
+import type { VersionEntries } from '../datasets/tags.ts';
 
 /**
  * The difference of two versions of a dataset. Only the log entries that one version has and the other lacks are looked at, so it costs what changed, however large the dataset is.
@@ -45,11 +46,12 @@ export class VersionDiff {
 
   /** What changed, by path. */
   async *run(
-    from: VersionVector,
-    to: VersionVector,
+    from: VersionEntries,
+    to: VersionEntries,
     { path: within, content = false }: DiffOptions,
   ): AsyncGenerator<PathDifference, void, void> {
-    const paths = this.#index.pathsIn(this.#dataset, [...to.missingFrom(from), ...from.missingFrom(to)]);
+    const between = [...to.version.missingFrom(from.version), ...from.version.missingFrom(to.version)];
+    const paths = this.#index.pathsIn(this.#dataset, [...between, ...from.without, ...to.without]);
     for (const path of paths) {
       if (within !== undefined && path !== within && !path.startsWith(`${within}/`)) continue;
       const [before, after] = [this.#shownAt(path, from), this.#shownAt(path, to)];
@@ -61,7 +63,7 @@ export class VersionDiff {
     }
   }
 
-  #shownAt(path: string, version: VersionVector): FileRevision | undefined {
+  #shownAt(path: string, version: EntrySet): FileRevision | undefined {
     const [shown] = this.#index.headsAt(this.#dataset, path, version);
     return shown?.kind === 'removal' ? undefined : shown;
   }

@@ -4,8 +4,17 @@ import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader } from '../datasets/entry-body.ts';
 import { type FileIndex, type FileRevision, sameState } from '../datasets/file-index.ts';
 import type { LogStore } from '../datasets/log.ts';
-import type { Dot } from '../datasets/log-entry.ts';
-import { encodeTagOperation, isTagName, type Tag, type TagBook, type TagOperation, tagsPerAuthorMax } from '../datasets/tags.ts';
+import type { Dot, EntrySet } from '../datasets/log-entry.ts';
+import {
+  encodeTagOperation,
+  entriesOf,
+  isTagName,
+  type Tag,
+  type TagBook,
+  type TagOperation,
+  tagsPerAuthorMax,
+  type VersionEntries,
+} from '../datasets/tags.ts';
 import { VersionVector } from '../datasets/version-vector.ts';
 import { Checkout, type CheckoutReport } from './checkout.ts';
 import type { ContentSearch, SearchOptions } from './content-search.ts';
@@ -34,6 +43,8 @@ export type RevisionRef = Dot;
 export interface TagInfo {
   readonly name: string;
   readonly version: DatasetVersion;
+  /** Entries that do not belong to the version, although it counts so many of their author's log: those that it did not know of, from before a log that had forked was mended. Absent where there are none. */
+  readonly without?: readonly { readonly author: NodeId; readonly first: number; readonly last: number }[];
   /** The entry that set it. */
   readonly author: NodeId;
   readonly sequence: number;
@@ -94,17 +105,18 @@ export class VersionService {
       throw new GodwitError('TAG_EXISTS', `There is a tag "${name}" already; remove it first, or choose another name.`);
     if (tags.tags(dataset).filter((each) => each.author === self).length >= tagsPerAuthorMax)
       throw new GodwitError('TAGS_FULL', `This node has set ${tagsPerAuthorMax} tags in this dataset; remove some first.`);
-    const named = version === undefined ? this.#present(dataset) : this.resolve(dataset, version);
-    const dot = this.#append(dataset, { type: 'set', name, version: named });
+    const named = version === undefined ? { version: this.#present(dataset) } : this.#named(dataset, version);
+    const dot = this.#append(dataset, { type: 'set', name, ...named });
     return this.tags(dataset).find((each) => each.author === dot.author && each.sequence === dot.sequence) as TagInfo;
   }
 
   /** The tags of a dataset, the earliest first. One name comes twice when two nodes gave it apart. @throws GodwitError `DATASET_UNKNOWN` */
   tags(dataset: DatasetId): TagInfo[] {
     this.#parts.access.dataset(dataset);
-    return this.#parts.tags.tags(dataset).map(({ name, version, author, sequence, instant, clockQuality }) => ({
+    return this.#parts.tags.tags(dataset).map(({ name, version, without, author, sequence, instant, clockQuality }) => ({
       name,
       version: plainVersion(version),
+      ...(without === undefined ? {} : { without: without.map(({ node, from, to }) => ({ author: node, first: from, last: to })) }),
       author,
       sequence,
       wallMs: instant.wallMs,
@@ -167,27 +179,28 @@ export class VersionService {
     return new VersionDiff(dataset, index, contents).run(this.resolve(dataset, from), this.resolve(dataset, to), options);
   }
 
-  /** The vector of a version. @throws GodwitError `DATASET_UNKNOWN`, `TAG_UNKNOWN`, `VERSION_MALFORMED`, `VERSION_UNKNOWN` (retryable) when entries of it are not here yet */
-  resolve(dataset: DatasetId, version: VersionRef): VersionVector {
+  /** The entries of a version. @throws GodwitError `DATASET_UNKNOWN`, `TAG_UNKNOWN`, `VERSION_MALFORMED`, `VERSION_UNKNOWN` (retryable) when entries of it are not here yet */
+  resolve(dataset: DatasetId, version: VersionRef): VersionEntries {
+    return entriesOf(this.#named(dataset, version));
+  }
+
+  #named(dataset: DatasetId, ref: VersionRef): Pick<Tag, 'version' | 'without'> {
     const { access, tags } = this.#parts;
     access.dataset(dataset);
-    let vector: VersionVector;
-    if (typeof version === 'string') {
-      const tag = tags.tag(dataset, version);
-      if (tag === undefined) throw tagUnknown(version);
-      vector = tag.version;
-    } else vector = parseVersion(version);
-    const order = vector.compare(this.#present(dataset));
+    const tag = typeof ref === 'string' ? tags.tag(dataset, ref) : undefined;
+    if (typeof ref === 'string' && tag === undefined) throw tagUnknown(ref);
+    const version = tag?.version ?? parseVersion(ref as DatasetVersion);
+    const order = version.compare(this.#present(dataset));
     if (order === 'after' || order === 'concurrent')
       throw new GodwitError('VERSION_UNKNOWN', 'Some entries of this version have not arrived here yet.', { retryable: true });
-    return vector;
+    return { version, ...(tag?.without === undefined ? {} : { without: tag.without }) };
   }
 
   #present(dataset: DatasetId): VersionVector {
     return VersionVector.of(this.#parts.logs.lengths(dataset));
   }
 
-  *#files(dataset: DatasetId, version: VersionVector, within: string | undefined): Generator<FileRevision, void, void> {
+  *#files(dataset: DatasetId, version: EntrySet, within: string | undefined): Generator<FileRevision, void, void> {
     const { index } = this.#parts;
     const heads = (path: string) => {
       const standing = index.headsAt(dataset, path, version).filter(({ kind }) => kind !== 'removal');

@@ -6,6 +6,7 @@ import type { Dot } from '../../../src/datasets/log-entry.ts';
 import {
   decodeTagOperation,
   encodeTagOperation,
+  entriesOf,
   isTagName,
   TagBook,
   type TagOperation,
@@ -49,6 +50,28 @@ describe('tags', () => {
     ]);
     expect(new TagBook(catalog).tags(dataset)).toEqual(book.tags(dataset));
     expect(book.tag(dataset, 'later')?.version.compare(version)).toBe('equal');
+  });
+
+  it('leave out of their version what they say does not belong to it, also after a restart', () => {
+    const catalog = openSqliteCatalog(':memory:');
+    const without = [{ node: b, from: 2, to: 3 }];
+    take(new TagBook(catalog), { dot: { author: a, sequence: 1 }, operation: { type: 'set', name: 'x', version, without } });
+    const tag = new TagBook(catalog).tag(dataset, 'x')!;
+    expect(tag.without).toEqual(without);
+    const belongs = (author: NodeId) => [1, 2, 3, 4, 5, 6].filter((sequence) => entriesOf(tag).contains({ author, sequence }));
+    expect([belongs(a), belongs(b)]).toEqual([
+      [1, 2, 3],
+      [1, 4, 5],
+    ]);
+  });
+
+  it.each([
+    ['that is cut', [new Uint8Array(32), 1]],
+    ['that ends before it begins', [new Uint8Array(32), 3, 2]],
+    ['of nobody', [new Uint8Array(31), 1, 2]],
+    ['that is nothing', []],
+  ])('are malformed with a range left out %s', (_, ranges) => {
+    expect(decodeTagOperation(['set', 'x', version.toCbor(), ranges])).toMatchObject({ ok: false, fault: { code: 'TAG_MALFORMED' } });
   });
 
   it('are the same in whatever order entries of different authors arrive', () => {

@@ -122,6 +122,20 @@ describe('the queue', () => {
     expect(queue.addresses(cat, dataset)).toBe(false);
   });
 
+  it('forgets what was ordered behind an entry, and says so of what had not ended: another order may stand under that number', () => {
+    for (const sequence of [10, 11]) queue.add(row({ destination: ben, order: { author: ada, sequence } }), 1);
+    queue.add(row({ destination: cat, order: { author: ada, sequence: 11 } }), 1);
+    queue.add(row({ dataset: other, order: { author: ada, sequence: 11 } }), 1);
+    queue.add(own(dan), 1);
+    queue.cancel(ada, 11, 3, other);
+    expect(told(queue.retract(ada, 10, 5, dataset))).toEqual(['1 queued-failed ben', '1 queued-failed others']);
+    expect([10, 11].map((sequence) => queue.ofOrder(ada, sequence, dataset).length)).toEqual([1, 0]);
+    expect(queue.ofOrder(ada, 11, other)).toHaveLength(1);
+    expect(queue.ofReplication(dataset, ada)).toHaveLength(1);
+    queue.add(row({ destination: dan, order: { author: ada, sequence: 11 } }), 6);
+    expect(queue.ofOrder(ada, 11, dataset).map(({ state }) => state)).toEqual(['queued']);
+  });
+
   it('changes the class of one order and of no other dataset that has an entry of that number', () => {
     queue.add(row({ path: 'a' }), 1);
     queue.add(row({ path: 'b', dataset: other }), 1);

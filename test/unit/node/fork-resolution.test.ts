@@ -41,7 +41,13 @@ function keeper(): { readonly identity: Identity; readonly logs: LogStore; reado
   return {
     identity,
     logs,
-    forks: new ForkResolution(parts, { apply: nothing, instant: () => header.instant, changed: nothing, report: nothing }),
+    forks: new ForkResolution(parts, {
+      apply: nothing,
+      instant: () => header.instant,
+      changed: nothing,
+      retract: nothing,
+      report: nothing,
+    }),
   };
 }
 
@@ -141,6 +147,44 @@ describe('an author whose own branch comes back', () => {
           [node, 4],
           [author, 2],
         ]),
+        without: [{ node, from: 1, to: 1 }],
+      }),
+    ]);
+  });
+
+  it('writes anew for exactly the entries that it meant what spans the place where the branch departs', () => {
+    const own = keeper();
+    const { node, signingKey } = own.identity;
+    const body = (kind: 'order' | 'tag', payload: CborValue): Uint8Array => encodeEntryBody({ ...header, kind, payload }, node);
+    const common = own.logs.append(dataset, node, signingKey, removal('common', node));
+    own.logs.append(dataset, node, signingKey, removal('own', node));
+    own.logs.append(dataset, node, signingKey, body('order', send(node, 1, 2)));
+    own.logs.append(dataset, node, signingKey, body('order', send(node, 1, 1)));
+    own.logs.append(
+      dataset,
+      node,
+      signingKey,
+      body('tag', encodeTagOperation({ type: 'set', name: 'v', version: VersionVector.of([[node, 4]]) })),
+    );
+    const before = keeper();
+    before.logs.accept(dataset, common);
+    for (const path of ['lost', 'lost too']) own.logs.accept(dataset, before.logs.append(dataset, node, signingKey, removal(path, node)));
+    own.forks.consider(dataset, { author: node, claimed: 3, last: 3 }, now);
+    const said = own.logs.read(dataset, node, 5, 7, Infinity).map((entry) => {
+      const decoded = decodeEntryBody(entry.body, node);
+      return decoded.ok && decoded.value.kind !== 'files' ? decoded.value.payload : undefined;
+    });
+    const [first] = [send(node, 1, 1)] as unknown as [[string, CborValue[], ...CborValue[]]];
+    const [second] = [send(node, 4, 4)] as unknown as [[string, CborValue[], ...CborValue[]]];
+    const [type, items, ...terms] = first;
+    expect(said).toEqual([
+      [type, [...items, ...second[1]], ...terms],
+      send(node, 1, 1),
+      encodeTagOperation({
+        type: 'set',
+        name: 'v',
+        version: VersionVector.of([[node, 6]]),
+        without: [{ node, from: 2, to: 3 }],
       }),
     ]);
   });
