@@ -66,6 +66,26 @@ export class ChunkHomes {
     return this.#failures.size > 0 && this.#failures.delete(toHex(hash));
   }
 
+  /** Names places in a working file as homes, in one transaction. The bytes are there, durably, and have these hashes. */
+  addInFile(
+    tree: string,
+    path: string,
+    chunks: readonly { readonly hash: Hash; readonly offset: number; readonly bytes: Uint8Array }[],
+  ): void {
+    this.#catalog.transaction(() => {
+      for (const { hash, offset, bytes } of chunks) {
+        this.#catalog.run(
+          'INSERT OR IGNORE INTO chunk_in_file (hash, tree, path, offset, length_bytes) VALUES (?, ?, ?, ?, ?)',
+          hash,
+          tree,
+          path,
+          offset,
+          bytes.length,
+        );
+      }
+    });
+  }
+
   /** Its homes in working files. */
   inFiles(hash: Hash): Home[] {
     return this.#catalog.all<Home>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
@@ -82,7 +102,7 @@ export class ChunkHomes {
       const bytes = await this.read(hash);
       if (bytes !== undefined || !this.isUnreadable(hash)) return bytes;
     }
-    const readers = new HomeReaders(this.#treeById);
+    const readers = new HomeReaders(this.#treeById, (home) => this.#wentTo(home));
     try {
       return await this.#read(hash, readers, true);
     } finally {
@@ -92,7 +112,7 @@ export class ChunkHomes {
 
   /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read is put into `room` as far as it goes: as it is in working files, with the records around it in packs. */
   async readAll(hashes: readonly Hash[], room: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[] | undefined> {
-    const readers = new HomeReaders(this.#treeById);
+    const readers = new HomeReaders(this.#treeById, (home) => this.#wentTo(home));
     const all: Uint8Array[] = [];
     let filled = 0;
     // Behind what lies in the room, wherever in it: records that were compressed lie between others, and their chunks elsewhere.
@@ -176,6 +196,12 @@ export class ChunkHomes {
       this.#catalog.run('DELETE FROM chunk_in_file WHERE hash = ? AND tree = ? AND path = ? AND offset = ?', hash, tree, path, offset);
     }
     return isUnreadable ? 'unreadable' : undefined;
+  }
+
+  /** Where a file was going to be put that is not at its path. */
+  #wentTo({ tree, path }: Home): string | undefined {
+    const going = 'SELECT place FROM arriving_file WHERE tree = ? AND part = ? AND place IS NOT NULL';
+    return this.#catalog.get<{ place: string }>(going, tree, path)?.place;
   }
 
   #place(hash: Hash): PackRow | undefined {

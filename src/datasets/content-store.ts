@@ -7,6 +7,7 @@ import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
 import type { SegmentCutter } from '../ports/segment-cutter.ts';
+import { ArrivingFiles } from './arriving-files.ts';
 import { ChunkHomes } from './chunk-homes.ts';
 import { type ChunkParameters, chunkParametersFor } from './chunking.ts';
 import { ContentCut } from './content-cut.ts';
@@ -78,6 +79,8 @@ export class ContentStore {
   #listener: ContentListener | undefined;
   /** What is stored, or about to be, without a content that names it: a collection must know. */
   readonly unnamed = new UnnamedPuts();
+  /** The files that large contents arrive in. */
+  readonly arriving: ArrivingFiles;
 
   /** @param cutter other processors for large files; without one everything is cut and hashed by this thread, with the same result */
   constructor(catalog: Catalog, chunks: ChunkStore, crypto: Crypto, cutter?: SegmentCutter) {
@@ -87,6 +90,7 @@ export class ContentStore {
     this.#cutter = cutter;
     this.#homes = new ChunkHomes(catalog, chunks, crypto);
     catalog.migrate(contentSchema);
+    this.arriving = new ArrivingFiles({ catalog, crypto, homes: this.#homes, forgetFile: (tree, path) => this.#forgetFile(tree, path) });
   }
 
   /** Cuts off what a power cut left behind the last record that the catalog names, and looks through the contents it left in doubt. Called once, before anything is appended. */
@@ -106,6 +110,7 @@ export class ContentStore {
   /** Makes the files of a working tree readable as homes. `id` is stable over restarts. */
   attachTree(id: string, tree: FileTree): void {
     this.#homes.attachTree(id, tree);
+    this.arriving.attachTree(id, tree);
   }
 
   /** Hears from now on what becomes of contents outside of transfers. */

@@ -105,6 +105,7 @@ export class GarbageCollection {
       try {
         yield* this.#markWhatStays();
         yield* this.#thinOut();
+        await this.#discardParts();
         yield* this.#sweep();
       } finally {
         contents.unnamed.endSparing();
@@ -224,6 +225,13 @@ export class GarbageCollection {
     catalog.transaction(() => {
       for (const hash of hashes) catalog.run('INSERT OR IGNORE INTO collection_mark (hash) VALUES (?)', hash);
     });
+  }
+
+  /** Files that nobody's content arrives in any more. */
+  async #discardParts(): Promise<void> {
+    const { contents, retention } = this.#parts;
+    await contents.arriving.discardUnless((root) => contents.holds(root) || retention.isInTransfer(root));
+    await contents.recheck();
   }
 
   async *#sweep(): AsyncGenerator<number, void, void> {

@@ -19,10 +19,13 @@ export interface Home {
 /** Reading for one piece of work. To be closed at its end, so that no file is held open while nothing is read. */
 export class HomeReaders {
   readonly #treeById: ReadonlyMap<string, FileTree>;
+  readonly #wentTo: (home: Home) => string | undefined;
   #open: { readonly tree: string; readonly path: string; readonly reader: FileReader } | undefined;
 
-  constructor(treeById: ReadonlyMap<string, FileTree>) {
+  /** @param wentTo where a file may be that is not at its path */
+  constructor(treeById: ReadonlyMap<string, FileTree>, wentTo: (home: Home) => string | undefined) {
     this.#treeById = treeById;
+    this.#wentTo = wentTo;
   }
 
   /**
@@ -38,7 +41,10 @@ export class HomeReaders {
       return bytes.length === home.length_bytes ? bytes : undefined;
     } catch (error) {
       if (!(error instanceof GodwitError)) throw error;
-      if (goneCodes.includes(error.code)) return undefined;
+      if (goneCodes.includes(error.code)) {
+        const path = this.#wentTo(home);
+        return path === undefined ? undefined : this.read({ ...home, path }, into);
+      }
       return error.code === 'STORAGE_FAILED' ? 'unreadable' : 'unavailable';
     }
   }

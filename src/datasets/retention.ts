@@ -1,4 +1,4 @@
-import { toHex } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { type DatasetId, type Hash, identifier, identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
@@ -141,6 +141,11 @@ export class Retention {
   view(): RetentionView {
     const bases = new Set(this.#transfers.roots().flatMap((root) => (this.#transfers.plan(root)?.bases ?? []).map(toHex)));
     return new RetentionView(this.#catalog, this.#index, this.#holds, bases, this.#others);
+  }
+
+  /** True for a content that was begun and is not complete. */
+  isInTransfer(root: Hash): boolean {
+    return this.#transfers.roots().some((each) => equalBytes(each, root));
   }
 
   /** Hashes of the chunks that begun transfers have stored, content by content. */

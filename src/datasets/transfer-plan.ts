@@ -160,6 +160,28 @@ export function targetChunks(plan: TransferPlan, base: readonly ChunkRef[], fres
   return chunks;
 }
 
+/** Where in the target each fresh chunk begins, in the order of `freshChunks`: byte offsets. */
+export function freshOffsets(plan: TransferPlan, base: readonly ChunkRef[]): Float64Array<ArrayBuffer> {
+  const lengths: number[] = [];
+  const offsets: number[] = [];
+  let offset = 0;
+  for (const segment of plan.segments) {
+    const count = segment.kind === 'fresh' ? segment.chunks.length : segment.count;
+    for (let i = 0; i < count; i++) {
+      if (segment.kind === 'fresh') offsets.push(offset);
+      const lengthBytes =
+        segment.kind === 'fresh'
+          ? (segment.chunks[i] as FreshChunk).lengthBytes
+          : segment.kind === 'copy'
+            ? (base[segment.baseIndex + i] as ChunkRef).lengthBytes
+            : (lengths[segment.targetIndex + i] as number);
+      lengths.push(lengthBytes);
+      offset += lengthBytes;
+    }
+  }
+  return Float64Array.from(offsets);
+}
+
 /**
  * Checks that a plan with hashes makes exactly the content a signed revision names, before anything of it is fetched: the manifest is built again and its root compared.
  *

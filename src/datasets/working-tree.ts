@@ -171,11 +171,13 @@ export class WorkingTree {
     if (!isAsRecorded(await this.#tree.stat(path), row)) return 'modified-on-disk';
     const chunks = shown.kind === 'file' ? await this.#contents.refs(shown.content) : [];
     await this.#saveWhatOthersNeed(shown, chunks, busy);
-    const written = await this.#write(shown, row);
+    const part = shown.kind === 'file' ? await this.#contents.arriving.whole(this.id, shown.content, chunks, path) : undefined;
+    const written = await this.#write(shown, row, part);
     if (written === 'modified') return 'modified-on-disk';
     this.#catalog.transaction(() => {
-      if (shown.kind === 'file') this.#contents.replaceFile(this.id, path, shown.content, chunks);
-      else this.#contents.forgetFile(this.id, path);
+      if (shown.kind !== 'file') this.#contents.forgetFile(this.id, path);
+      else if (part === undefined) this.#contents.replaceFile(this.id, path, shown.content, chunks);
+      else this.#contents.arriving.stands(this.id, part, path, shown.content.root);
       this.#saveRow(rowOf(path, shown, written, dots));
     });
     return row === undefined && shown.kind === 'removal' ? 'unchanged' : 'written';
@@ -228,7 +230,7 @@ export class WorkingTree {
     }
   }
 
-  async #write(shown: FileRevision, row: TreeRow | undefined): Promise<FileStat | 'modified' | undefined> {
+  async #write(shown: FileRevision, row: TreeRow | undefined, part: string | undefined): Promise<FileStat | 'modified' | undefined> {
     // Saving what others need and writing the bytes may take hours, so the file is looked at again when the new one takes its place.
     const mayReplace: MayReplace = (standing) => isAsRecorded(standing, row);
     try {
@@ -240,6 +242,7 @@ export class WorkingTree {
           return await this.#tree.link(shown.path, shown.target, mayReplace);
         case 'file': {
           const { content, mtimeNs, mode } = shown;
+          if (part !== undefined) return await this.#tree.placePart(part, shown.path, { mtimeNs, mode }, mayReplace);
           return await this.#tree.write(shown.path, this.#contents.lend(content), { mtimeNs, mode }, mayReplace);
         }
       }

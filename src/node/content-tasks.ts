@@ -2,6 +2,7 @@ import { concatBytes, equalBytes, giveBack, toHex } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
+import type { ArrivingFile, PlacedChunk, WantedPlace } from '../datasets/arriving-files.ts';
 import { answerQuery, decodeQuery, encodeQuery } from '../datasets/base-blocks.ts';
 import { BaseSearch } from '../datasets/base-search.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
@@ -24,11 +25,18 @@ import {
   totalBytes,
 } from '../datasets/manifest.ts';
 import { decodePartialBaseGroup, encodePartialBaseGroup, encodingPartialBase } from '../datasets/partial-base-group.ts';
-import { freshChunks, planTransfer, type TransferPlan, targetChunks, verifyPlan } from '../datasets/transfer-plan.ts';
+import {
+  type FreshChunk,
+  freshChunks,
+  freshOffsets,
+  planTransfer,
+  type TransferPlan,
+  targetChunks,
+  verifyPlan,
+} from '../datasets/transfer-plan.ts';
 import { type PlanGroup, planGroups } from '../datasets/transfer-plan-groups.ts';
 import { findSources } from '../datasets/transfer-plan-sources.ts';
 import { decodePlan, encodePlan } from '../datasets/transfer-plan-wire.ts';
-import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { GroupPuts } from './group-puts.ts';
@@ -105,18 +113,36 @@ const basesMax = 4;
 /** What was found of a lost base and makes a group this many times shorter is not compared with doing without. */
 const convincingRatio = 8;
 
+/** A content arrives in its file when at most this share of it is not fresh: the rest is copied there in the end. */
+const copiedShareMax = 1 / 4;
+
+/** The fresh chunks of a plan, and where in the content each of them begins. */
+interface FreshPlaces {
+  readonly chunks: readonly FreshChunk[];
+  readonly offsets: Float64Array;
+}
+
 /** Runs the tasks of one node. */
 export class ContentTasks {
   readonly #contents: ContentStore;
   readonly #puts: GroupPuts;
   readonly #crypto: Crypto;
   readonly #compressor: Compressor;
+  readonly #placeOf: (root: Hash) => WantedPlace | undefined;
+  readonly #freshByPlan = new WeakMap<TransferPlan, FreshPlaces>();
 
-  constructor(contents: ContentStore, crypto: Crypto, compressor: Compressor) {
+  /** @param placeOf where a content is to stand as a file, if it is */
+  constructor(
+    contents: ContentStore,
+    crypto: Crypto,
+    compressor: Compressor,
+    placeOf: (root: Hash) => WantedPlace | undefined = () => undefined,
+  ) {
     this.#contents = contents;
     this.#puts = new GroupPuts((records) => contents.put(records));
     this.#crypto = crypto;
     this.#compressor = compressor;
+    this.#placeOf = placeOf;
   }
 
   /**
@@ -290,23 +316,28 @@ export class ContentTasks {
         ? decodePartialBaseGroup(encoded, base, targetBytes, this.#compressor, this.#crypto)
         : decodeGroup(encoded, base, targetBytes, this.#compressor);
     if (!decoded.ok) return decoded;
-    // Compressing what comes from a fast link would take longer than the link.
-    const isDense = encoded[0] === encodingRaw && !seemsCompressible(decoded.value, this.#compressor, samplesOfArrived);
-    const records: PackRecord[] = [];
-    let offset = 0;
-    for (const chunk of freshChunks(transfer.plan).slice(firstFresh, firstFresh + freshCount)) {
-      const bytes = decoded.value.subarray(offset, offset + chunk.lengthBytes);
-      offset += chunk.lengthBytes;
+    const { chunks, offsets } = this.#fresh(transfer);
+    const placed: PlacedChunk[] = [];
+    let taken = 0;
+    for (const [at, chunk] of chunks.slice(firstFresh, firstFresh + freshCount).entries()) {
+      const bytes = decoded.value.subarray(taken, taken + chunk.lengthBytes);
+      taken += chunk.lengthBytes;
       const hash = this.#crypto.sha256(bytes) as Hash;
-      if (chunk.hash?.some((byte, index) => byte !== hash[index])) {
+      if (chunk.hash !== undefined && !equalBytes(chunk.hash, hash)) {
         return failure('CHUNK_WRONG', 'peer', 'a chunk that arrived does not have the hash its plan names');
       }
-      records.push({ hash, bytes, isDense });
+      placed.push({ offset: offsets[firstFresh + at] as number, hash, bytes });
     }
     return this.#guardDisk(async () => {
-      await this.#puts.put(records);
+      const file = await this.#fileOf(transfer);
+      if (file !== undefined) await file.store(placed);
+      else {
+        // Compressing what comes from a fast link would take longer than the link.
+        const isDense = encoded[0] === encodingRaw && !seemsCompressible(decoded.value, this.#compressor, samplesOfArrived);
+        await this.#puts.put(placed.map(({ hash, bytes }) => ({ hash, bytes, isDense })));
+      }
       if (decoded.value.buffer !== encoded.buffer) giveBack(decoded.value);
-      return records.map((record) => record.hash);
+      return placed.map(({ hash }) => hash);
     });
   }
 
@@ -322,11 +353,30 @@ export class ContentTasks {
     const { content, nodes } = builder.finish();
     if (!equalContent(content, transfer.content))
       return failure('CONTENT_WRONG', 'peer', 'what arrived is not the content that was signed');
-    const stored = await this.#guardDisk(() => this.#contents.put(nodes));
+    const stored = await this.#guardDisk(async () => {
+      await this.#contents.put(nodes);
+      const file = await this.#contents.arriving.fileOf(content.root);
+      return file === undefined || file.makeWhole(chunks, content.sizeBytes);
+    });
     if (!stored.ok) return stored;
-    if (this.#contents.complete(content, chunks)) return success(undefined);
+    if (stored.value && this.#contents.complete(content, chunks)) return success(undefined);
     if (transfer.baseContent !== undefined) this.#contents.loseIfDamaged(transfer.baseContent, transfer.base);
     return failure('CHUNK_LOST', 'local', 'a chunk that had arrived or lay in the base is not here any more');
+  }
+
+  /** The file that a large content arrives in, where it is wanted as one and is mostly new. */
+  async #fileOf({ content, copiedBytes }: OpenedTransfer): Promise<ArrivingFile | undefined> {
+    if (this.#contents.isTakenWhole(content.sizeBytes) || copiedBytes > content.sizeBytes * copiedShareMax) return undefined;
+    return this.#contents.arriving.fileOf(content.root, () => this.#placeOf(content.root));
+  }
+
+  #fresh({ plan, base }: OpenedTransfer): FreshPlaces {
+    let fresh = this.#freshByPlan.get(plan);
+    if (fresh === undefined) {
+      fresh = { chunks: freshChunks(plan), offsets: freshOffsets(plan, base) };
+      this.#freshByPlan.set(plan, fresh);
+    }
+    return fresh;
   }
 
   #heldGroups(plan: TransferPlan, groups: readonly PlanGroup[]): { group: number; hashes: Hash[] }[] {

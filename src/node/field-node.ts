@@ -148,7 +148,7 @@ export class FieldNode {
       },
       clock.now(),
     );
-    const tasks = new ContentTasks(this.#contents, crypto, compressor);
+    const tasks = new ContentTasks(this.#contents, crypto, compressor, (root) => this.#files.placeOf(root));
     this.#driver = new NodeDriver(engine, platform, tasks, {
       onEvent: (event) => this.#handle(event),
       onCrash: (error) => this.#crash(error),

@@ -1,5 +1,7 @@
+import { equalBytes } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
-import type { DatasetId, NodeId } from '../core/identifiers.ts';
+import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
+import type { WantedPlace } from '../datasets/arriving-files.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Conflict, FileIndex, FileRevision } from '../datasets/file-index.ts';
@@ -146,9 +148,31 @@ export class FileService {
     if (tree === undefined) return;
     this.#parts.chores.add(`write ${dataset} ${path}`, async () => {
       if ((await tree.materialise(path)) !== 'written') return;
-      this.#parts.bases.forget(tree.id, path);
+      this.#noteWritten(dataset, path);
       this.#parts.onWritten(dataset, path);
     });
+  }
+
+  /** A file was written. One that arrived where it stands is the only place of its bytes, and gets a copy as if it had been published here. */
+  #noteWritten(dataset: DatasetId, path: string): void {
+    const { bases, contents, index } = this.#parts;
+    const tree = this.#requireTree(dataset).id;
+    const [head] = index.heads(dataset, path);
+    const stands = head?.kind === 'file' && contents.contentsIn(tree, path).some(({ root }) => equalBytes(root, head.content.root));
+    if (stands) {
+      this.#noteBase(tree, head);
+      this.#keepBasesLater(dataset);
+    } else bases.forget(tree, path);
+  }
+
+  /** Where a content is to stand as a file: at a path of an attached directory that has no conflict, in which another version might stay. */
+  placeOf(root: Hash): WantedPlace | undefined {
+    const { index } = this.#parts;
+    for (const { dataset, path } of index.headsWithRoot(root)) {
+      const tree = this.#treeByDataset.get(dataset);
+      if (tree !== undefined && !index.inConflict(dataset, path)) return { tree: tree.id, path };
+    }
+    return undefined;
   }
 
   /** A large file that was published may get a copy, as a base for its next change. */

@@ -43,6 +43,17 @@ export interface FileReader {
   close(): Promise<void>;
 }
 
+/** A file that is filled in any order before it stands anywhere. */
+export interface PartFile {
+  /** Its path until then: one that no walk lists, and where `open` reads it. */
+  readonly path: string;
+  /** Writes at an offset. Durable with the next `sync` that is called afterwards. Rejects with `DISK_FULL` or `STORAGE_FAILED`. */
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Resolves when all that was written before is on stable storage. Others may write meanwhile. Rejects with `STORAGE_FAILED`: what was written is then not to be relied on. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /**
  * Decides by what stands at a path, `undefined` for nothing, whether it may be replaced or removed. Asked at the last moment, with nothing between the look and the deed, so that what a person or a
  * program saved meanwhile is not lost. Must not throw.
@@ -75,6 +86,19 @@ export interface FileTree {
    * directories. Each piece of `content` is used up before the next one is asked for. Rejects with `DISK_FULL`, `STORAGE_FAILED`, or `FILE_CHANGED` (retryable) when `mayReplace` says no, and then the old content stands.
    */
   write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat>;
+  /**
+   * Begins a part: a file that will be put at `path`, and lies beside it until then, missing directories created. Its name is durable. It goes with the first walk of a later process that has not claimed it.
+   * Rejects as `write` does.
+   */
+  beginPart(path: string): Promise<PartFile>;
+  /** A part that an earlier process began stays from now on. */
+  claimPart(part: string): void;
+  /** Goes on with a part that was begun or claimed; `undefined` when it is gone. Rejects with `STORAGE_FAILED`, `DIRECTORY_UNWRITABLE`. */
+  openPart(part: string): Promise<PartFile | undefined>;
+  /** Puts a part in its place, as one step and with the promises of `write`; it is none any more. Rejects as `write` does, and with `FILE_MISSING` when the part is gone; it stays a part then. */
+  placePart(part: string, path: string, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat>;
+  /** Removes a part. No error when it is gone already. */
+  removePart(part: string): Promise<void>;
   /** Creates or replaces a symbolic link as one step. Rejects as `write` does. */
   link(path: string, target: string, mayReplace?: MayReplace): Promise<FileStat>;
   /** Moves a file inside the tree, replacing what stands at `to`. */

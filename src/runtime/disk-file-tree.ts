@@ -4,8 +4,9 @@ import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rmdir, 
 import { basename, dirname, join } from 'node:path';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
-import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, Sighting, UnusableEntry } from '../ports/file-tree.ts';
+import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, PartFile, Sighting, UnusableEntry } from '../ports/file-tree.ts';
 import { fromSighting, pageText, sightingsOf } from '../ports/sighting.ts';
+import { DiskFileReader, DiskPartFile, dress, writeAll } from './disk-open-files.ts';
 import { sightedBytes } from './disk-survey.ts';
 import { checkRoot, fileStat, lookAt } from './disk-walk.ts';
 import { type DiskWork, workInline } from './disk-work.ts';
@@ -21,7 +22,7 @@ import { windowsNameProblem } from './windows-names.ts';
  * from before the check until the end, so no operation of this tree can put a link in another's way.
  *
  * **A file is replaced as a whole.** The bytes go to `.godwit-XXXXXXXXXXXXXXXX.part` beside the target (so on the same file system, with the directory's inherited permissions), are synced, renamed
- * over the target, and the directory is synced. What a killed process leaves behind is never listed, and is removed by the first walk after opening.
+ * over the target, and the directory is synced. What a killed process leaves behind is never listed, and is removed by the first walk after opening, but for parts that were claimed until then.
  *
  * **What a file system cannot hold apart is never mixed up.** A name that the platform cannot store is refused with `NAME_NOT_STORABLE`; on Windows that covers device names, reserved
  * characters and trailing dots, elsewhere what the file system refuses (exFAT `a:b`, names beyond 255 bytes). Where case does not count, a name that differs from an existing one in
@@ -34,11 +35,9 @@ import { windowsNameProblem } from './windows-names.ts';
 
 const temporarySuffix = '.part';
 const temporaryName = /^\.godwit-[0-9a-f]{16}\.part$/;
+const temporaryNameFor = () => `.godwit-${randomBytes(8).toString('hex')}${temporarySuffix}`;
 /** Directories whose exact spelling was checked, on file systems where case does not count. */
 const spelledDirectoriesMax = 4096;
-/** What int64 nanoseconds can hold, the years 1678 to 2261. A time beyond is not one a file can have. */
-const mtimeNsMax = 2n ** 63n - 1n;
-
 function refused(path: string, why: string): GodwitError {
   return new GodwitError('PATH_REFUSED', `${JSON.stringify(path)} ${why}`);
 }
@@ -99,52 +98,10 @@ function refuseIfChanged(path: string, absolute: string, mayReplace: MayReplace 
     throw new GodwitError('FILE_CHANGED', `${JSON.stringify(path)} was changed meanwhile; what was saved there stays`, { retryable: true });
 }
 
-/** Sets an attribute where the file system has it. */
-async function ifSupported(setting: Promise<void>): Promise<void> {
-  try {
-    await setting;
-  } catch (error) {
-    if (!['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error;
-  }
-}
-
 /** The same letters in the other case, where they have one. */
 function swappedCase(name: string): string {
   const upper = name.toUpperCase();
   return upper === name ? name.toLowerCase() : upper;
-}
-
-class DiskFileReader implements FileReader {
-  readonly #path: string;
-  readonly #handle: FileHandle;
-
-  constructor(path: string, handle: FileHandle) {
-    this.#path = path;
-    this.#handle = handle;
-  }
-
-  async stat(): Promise<FileStat> {
-    return fileStat(this.#path, await this.#handle.stat({ bigint: true }), undefined);
-  }
-
-  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
-    const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
-    let filled = 0;
-    try {
-      while (filled < length) {
-        const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, offset + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
-      }
-    } catch (error) {
-      throw storageError(error, `read ${JSON.stringify(this.#path)}`);
-    }
-    return filled === length ? bytes : bytes.subarray(0, filled);
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.close();
-  }
 }
 
 /** A change of names that is under way. */
@@ -242,12 +199,7 @@ class DiskFileTree implements FileTree {
     }
   }
 
-  async write(
-    path: string,
-    content: AsyncIterable<Uint8Array>,
-    { mtimeNs, mode }: FileAttributes,
-    mayReplace?: MayReplace,
-  ): Promise<FileStat> {
+  async write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat> {
     return this.#replace(path, mayReplace, async (temporary, replaced) => {
       const handle = await open(temporary, 'wx');
       return {
@@ -255,19 +207,10 @@ class DiskFileTree implements FileTree {
         fill: async () => {
           let position = 0;
           for await (const bytes of content) {
-            let written = 0;
-            while (written < bytes.length) {
-              written += (await handle.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
-            }
+            await writeAll(handle, position, bytes);
             position += bytes.length;
           }
-          const permissions = mode ?? (replaced?.isFile() ? Number(replaced.mode) : undefined);
-          if (permissions !== undefined) await ifSupported(handle.chmod((permissions & 0o777) | 0o400));
-          if (mtimeNs !== undefined) {
-            const seconds = Number(mtimeNs > mtimeNsMax ? mtimeNsMax : mtimeNs < -mtimeNsMax ? -mtimeNsMax : mtimeNs) / 1e9;
-            await ifSupported(handle.utimes(seconds, seconds));
-          }
-          await handle.sync();
+          await dress(handle, attributes, replaced);
         },
       };
     });
@@ -333,7 +276,7 @@ class DiskFileTree implements FileTree {
     mayReplace: MayReplace | undefined,
     make: (temporary: string, replaced: BigIntStats | undefined) => Promise<{ handle: FileHandle; fill: () => Promise<void> } | undefined>,
   ): Promise<FileStat> {
-    const name = `.godwit-${randomBytes(8).toString('hex')}.part`;
+    const name = temporaryNameFor();
     this.#unfinished.add(name);
     let temporary: string | undefined;
     let handle: FileHandle | undefined;
@@ -350,19 +293,9 @@ class DiskFileTree implements FileTree {
       });
       const place = temporary as string;
       await made?.fill();
-      const before = await made?.handle.stat({ bigint: true });
-      await this.#inTurn(async () => {
-        // Without a moment between them in which this process does anything else.
-        refuseIfChanged(path, target.absolute, mayReplace);
-        renameSync(place, target.absolute);
+      return await this.#putInPlace(place, target, made?.handle, mayReplace, () => {
+        temporary = undefined;
       });
-      temporary = undefined;
-      const after = await made?.handle.stat({ bigint: true });
-      await this.#sync(target.changedDirectories);
-      if (before === undefined || after === undefined) return (await lookAt(this.#root, path)) as FileStat;
-      // Renaming touches the change time, so the later look counts, unless somebody wrote to the file between the two: that is theirs, and must show as a change.
-      const isOurs = after.size === before.size && after.mtimeNs === before.mtimeNs;
-      return fileStat(path, isOurs ? after : before, undefined);
     } catch (error) {
       if (temporary !== undefined) await unlink(temporary).catch(() => {});
       throw writingError(error, path);
@@ -372,9 +305,102 @@ class DiskFileTree implements FileTree {
     }
   }
 
+  /** Puts what was made under a temporary name where it belongs. `isDone` hears at once when it has. */
+  async #putInPlace(
+    place: string,
+    { path, absolute, changedDirectories }: Target,
+    handle: FileHandle | undefined,
+    mayReplace: MayReplace | undefined,
+    isDone: () => void,
+  ): Promise<FileStat> {
+    const before = await handle?.stat({ bigint: true });
+    await this.#inTurn(async () => {
+      // Without a moment between them in which this process does anything else.
+      refuseIfChanged(path, absolute, mayReplace);
+      renameSync(place, absolute);
+      isDone();
+    });
+    const after = await handle?.stat({ bigint: true });
+    await this.#sync(changedDirectories);
+    if (before === undefined || after === undefined) return (await lookAt(this.#root, path)) as FileStat;
+    // Renaming touches the change time, so the later look counts, unless somebody wrote to the file between the two: that is theirs, and must show as a change.
+    const isOurs = after.size === before.size && after.mtimeNs === before.mtimeNs;
+    return fileStat(path, isOurs ? after : before, undefined);
+  }
+
+  async beginPart(path: string): Promise<PartFile> {
+    const name = temporaryNameFor();
+    this.#unfinished.add(name);
+    let handle: FileHandle | undefined;
+    try {
+      const changed = await this.#inTurn(async () => {
+        const { absolute, changedDirectories } = await this.#prepare(path);
+        const place = join(dirname(absolute), name);
+        handle = await open(place, 'wx+');
+        this.#ignoresCase ??= await doesIgnoreCase(place);
+        return changedDirectories;
+      });
+      await this.#sync(changed);
+    } catch (error) {
+      await handle?.close();
+      this.#unfinished.delete(name);
+      throw writingError(error, path);
+    }
+    const part = [...path.split('/').slice(0, -1), name].join('/');
+    return new DiskPartFile(part, handle as FileHandle);
+  }
+
+  claimPart(part: string): void {
+    this.#unfinished.add(basename(part));
+  }
+
+  async openPart(part: string): Promise<PartFile | undefined> {
+    const handle = await this.#openToWrite(part);
+    return handle && new DiskPartFile(part, handle);
+  }
+
+  async placePart(part: string, path: string, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat> {
+    const handle = await this.#openToWrite(part);
+    if (handle === undefined) throw missing(part);
+    try {
+      const { target, replaced } = await this.#inTurn(async () => {
+        const target = await this.#prepare(path);
+        const replaced = await lstatIfAny(target.absolute);
+        await this.#refuseToReplace(target, replaced);
+        return { target, replaced };
+      });
+      await dress(handle, attributes, replaced);
+      const above = dirname(join(this.#root, part));
+      const changed = { ...target, changedDirectories: [...target.changedDirectories, above] };
+      return await this.#putInPlace(join(this.#root, part), changed, handle, mayReplace, () => this.#unfinished.delete(basename(part)));
+    } catch (error) {
+      throw writingError(error, path);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async removePart(part: string): Promise<void> {
+    await this.remove(part);
+    this.#unfinished.delete(basename(part));
+  }
+
+  /** Opens a part. */
+  async #openToWrite(part: string): Promise<FileHandle | undefined> {
+    if ((await this.#directoryOf(part)) === undefined) return undefined;
+    try {
+      // Should a link have taken its place, it is not followed.
+      return await open(join(this.#root, part), constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+    } catch (error) {
+      if (isNothingThere(error)) return undefined;
+      throw storageError(error, `open ${JSON.stringify(part)}`);
+    }
+  }
+
   /** Makes the directories that `path` lacks. The result is valid within the turn. */
   async #prepare(path: string): Promise<Target> {
     if (process.platform === 'win32') refuseOnWindows(path);
+    if (temporaryName.test(basename(path))) throw refused(path, 'is a name for unfinished files');
     await checkRoot(this.#root, this.#device);
     const changedDirectories: string[] = [];
     const absolute = join(this.#root, path);
@@ -419,7 +445,7 @@ class DiskFileTree implements FileTree {
    */
   async #directoryOf(path: string): Promise<string | undefined> {
     if (!isTreePath(path)) throw refused(path, 'is not a path below the root');
-    if (temporaryName.test(basename(path))) throw refused(path, 'is a name for unfinished files');
+    if (temporaryName.test(basename(path)) && !this.#unfinished.has(basename(path))) throw refused(path, 'is a name for unfinished files');
     const directory = dirname(join(this.#root, path));
     let real: string;
     try {

@@ -2,9 +2,10 @@ import { invariant } from '../core/assert.ts';
 import { concatBytes, utf8 } from '../core/bytes.ts';
 import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
-import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, Sighting } from '../ports/file-tree.ts';
+import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, PartFile, Sighting } from '../ports/file-tree.ts';
 import { pageText, seenText, toSighting } from '../ports/sighting.ts';
 import type { DiskFaults } from './disk-faults.ts';
+import { MemoryPart } from './memory-part.ts';
 
 /**
  * The working directory of a simulated node: the disk tree's promises and refusals, held in memory.
@@ -62,14 +63,21 @@ function compareDepthFirst(a: string, b: string): number {
 export class MemoryFileTree implements FileTree {
   readonly #options: MemoryFileTreeOptions;
   readonly #nodeByPath: Map<string, Node>;
+  readonly #partByPath: Map<string, MemoryPart>;
   /** Files and links below each directory. */
   readonly #filesBelow = new Map<string, number>();
   #nextInode = 1n;
   #isDead = false;
 
-  constructor(options: MemoryFileTreeOptions, nodes: ReadonlyMap<string, Node> = new Map()) {
+  constructor(
+    options: MemoryFileTreeOptions,
+    nodes: ReadonlyMap<string, Node> = new Map(),
+    parts: ReadonlyMap<string, MemoryPart> = new Map(),
+  ) {
     this.#options = options;
     this.#nodeByPath = new Map();
+    this.#partByPath = new Map(parts);
+    for (const { inode } of parts.values()) if (inode >= this.#nextInode) this.#nextInode = inode + 1n;
     for (const [path, node] of nodes) {
       this.#set(path, node);
       if (node.inode >= this.#nextInode) this.#nextInode = node.inode + 1n;
@@ -78,6 +86,7 @@ export class MemoryFileTree implements FileTree {
 
   async *walk(): AsyncGenerator<FileStat, void, void> {
     await this.#alive();
+    for (const [part, { isClaimed }] of this.#partByPath) if (!isClaimed) this.#dropPart(part);
     for (const path of [...this.#nodeByPath.keys()].sort(compareDepthFirst)) {
       const node = this.#nodeByPath.get(path);
       if (node !== undefined) yield statOf(path, node);
@@ -116,29 +125,101 @@ export class MemoryFileTree implements FileTree {
     if (node?.kind === 'symlink' || this.#filesBelow.has(path)) {
       throw new GodwitError('NOT_A_FILE', `${JSON.stringify(path)} is not a regular file and has no content to read`);
     }
-    if (node === undefined) throw missing(path);
+    const part = this.#partByPath.get(path);
+    if (node === undefined && part?.isClaimed !== true) throw missing(path);
+    const opened = node ?? (part as MemoryPart);
     return {
-      stat: async () => statOf(path, node),
+      stat: async () => statOf(path, node ?? this.#nodeOf(part as MemoryPart, {}, undefined)),
       read: async (offset, length) => {
         await this.#alive();
         if (this.#options.faults.readFails()) {
           throw new GodwitError('STORAGE_FAILED', `the simulated disk could not read ${JSON.stringify(path)}`, { retryable: true });
         }
-        return node.bytes.slice(offset, offset + length);
+        return opened.bytes.slice(offset, offset + length);
       },
       close: async () => {},
     };
   }
 
-  async write(
-    path: string,
-    content: AsyncIterable<Uint8Array>,
-    { mtimeNs, mode }: FileAttributes,
-    mayReplace?: MayReplace,
-  ): Promise<FileStat> {
+  async beginPart(path: string): Promise<PartFile> {
     await this.#alive();
     this.#checkTarget(path);
-    const { faults, nowNs } = this.#options;
+    const inode = this.#nextInode++;
+    const name = `.godwit-${inode.toString(16).padStart(16, '0')}.part`;
+    const part = [...path.split('/').slice(0, -1), name].join('/');
+    this.#partByPath.set(part, new MemoryPart(inode, this.#options.faults));
+    return this.#partFile(part);
+  }
+
+  claimPart(part: string): void {
+    const found = this.#partByPath.get(part);
+    if (found !== undefined) found.isClaimed = true;
+  }
+
+  async openPart(part: string): Promise<PartFile | undefined> {
+    await this.#alive();
+    return this.#partByPath.has(part) ? this.#partFile(part) : undefined;
+  }
+
+  #partFile(path: string): PartFile {
+    const part = this.#partByPath.get(path) as MemoryPart;
+    return {
+      path,
+      write: async (offset, bytes) => {
+        await this.#alive();
+        part.write(offset, bytes);
+      },
+      sync: async () => {
+        await this.#alive();
+        await part.sync();
+        await this.#alive();
+      },
+      close: async () => {},
+    };
+  }
+
+  async placePart(part: string, path: string, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat> {
+    await this.#alive();
+    const found = this.#partByPath.get(part);
+    if (found === undefined) throw missing(part);
+    this.#checkTarget(path);
+    await found.sync();
+    await this.#alive();
+    this.#checkTarget(path);
+    this.#refuseIfChanged(path, mayReplace);
+    this.#partByPath.delete(part);
+    return this.#place(path, this.#nodeOf(found, attributes, this.#nodeByPath.get(path)));
+  }
+
+  async removePart(part: string): Promise<void> {
+    await this.#alive();
+    this.#dropPart(part);
+  }
+
+  #dropPart(part: string): void {
+    this.#options.faults.release(this.#partByPath.get(part)?.bytes.length ?? 0);
+    this.#partByPath.delete(part);
+  }
+
+  /** A file of these bytes as it stands when it is put in place now. */
+  #nodeOf({ inode, bytes }: Pick<Node, 'inode' | 'bytes'>, { mtimeNs, mode }: FileAttributes, replaced: Node | undefined): Node {
+    const now = this.#options.nowNs();
+    const time = mtimeNs ?? now;
+    return {
+      kind: 'file',
+      inode,
+      bytes,
+      target: undefined,
+      mtimeNs: time > mtimeNsMax ? mtimeNsMax : time < -mtimeNsMax ? -mtimeNsMax : time,
+      ctimeNs: now,
+      mode: mode !== undefined ? (mode & 0o777) | 0o400 : replaced?.kind === 'file' ? replaced.mode : 0o644,
+    };
+  }
+
+  async write(path: string, content: AsyncIterable<Uint8Array>, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat> {
+    await this.#alive();
+    this.#checkTarget(path);
+    const { faults } = this.#options;
     const parts: Uint8Array[] = [];
     let takenBytes = 0;
     try {
@@ -157,18 +238,8 @@ export class MemoryFileTree implements FileTree {
       faults.release(takenBytes);
       throw error;
     }
-    const replaced = this.#nodeByPath.get(path);
-    const now = nowNs();
-    const time = mtimeNs ?? now;
-    return this.#place(path, {
-      kind: 'file',
-      inode: this.#nextInode++,
-      bytes: concatBytes(...parts),
-      target: undefined,
-      mtimeNs: time > mtimeNsMax ? mtimeNsMax : time < -mtimeNsMax ? -mtimeNsMax : time,
-      ctimeNs: now,
-      mode: mode !== undefined ? (mode & 0o777) | 0o400 : replaced?.kind === 'file' ? replaced.mode : 0o644,
-    });
+    const made = { inode: this.#nextInode++, bytes: concatBytes(...parts) };
+    return this.#place(path, this.#nodeOf(made, attributes, this.#nodeByPath.get(path)));
   }
 
   async link(path: string, target: string, mayReplace?: MayReplace): Promise<FileStat> {
@@ -229,6 +300,17 @@ export class MemoryFileTree implements FileTree {
     return statOf(path, node);
   }
 
+  /** Parts: files that are filled and stand nowhere yet. */
+  parts(): string[] {
+    return [...this.#partByPath.keys()];
+  }
+
+  /** A part is damaged (`rot`), or somebody removes it. */
+  harmPart(part: string, how: 'rot' | 'remove'): void {
+    if (how === 'rot') this.#partByPath.get(part)?.rot();
+    else this.#dropPart(part);
+  }
+
   /** Flips one bit of a file's content; its times say nothing of it. */
   rot(path: string): void {
     const node = this.#nodeByPath.get(path);
@@ -247,7 +329,8 @@ export class MemoryFileTree implements FileTree {
   /** The tree as the next process finds it. This one says nothing any more. */
   reopen(): MemoryFileTree {
     this.#isDead = true;
-    return new MemoryFileTree(this.#options, this.#nodeByPath);
+    for (const part of this.#partByPath.values()) part.cut();
+    return new MemoryFileTree(this.#options, this.#nodeByPath, this.#partByPath);
   }
 
   /** A tree of its own that begins with what is in this one now, as a copy of the directory does. */

@@ -249,6 +249,73 @@ export function fileTreeContract(name: string, create: () => Promise<FileTreeSub
       });
     });
 
+    describe('a part', () => {
+      const partOf = async (path: string, ...writes: readonly (readonly [number, string])[]): Promise<string> => {
+        const part = await tree.beginPart(path);
+        for (const [offset, bytes] of writes) await part.write(offset, text(bytes));
+        await part.sync();
+        await part.close();
+        return part.path;
+      };
+
+      it('is filled in any order, read while nobody sees it, and put in its place with time and permissions', async () => {
+        const part = await partOf('site/june.dat', [4, 'the end'], [0, 'once']);
+        expect(await paths()).toEqual([]);
+        expect(await textOf(part)).toBe('oncethe end');
+        const again = await tree.openPart(part);
+        await again?.write(4, text('THE'));
+        await again?.close();
+        const mtimeNs = 1_718_000_000_000_000_000n;
+        const stat = await tree.placePart(part, 'site/june.dat', { mtimeNs, mode: 0o640 });
+        expect(stat).toMatchObject({ path: 'site/june.dat', sizeBytes: 11, mode: 0o640, mtimeNs });
+        expect(await tree.stat('site/june.dat')).toEqual(stat);
+        expect(await textOf('site/june.dat')).toBe('onceTHE end');
+        expect(await paths()).toEqual(['site/june.dat']);
+        expect(await tree.openPart(part).catch(() => undefined)).toBeUndefined();
+      });
+
+      it('may be put elsewhere, and replaces what stands there only if it may', async () => {
+        await write('other/place', 'old');
+        const part = await partOf('here/first', [0, 'new']);
+        expect(await codeOf(tree.placePart(part, 'other/place', {}, () => false))).toBe('FILE_CHANGED');
+        expect(await textOf('other/place')).toBe('old');
+        expect(await textOf(part)).toBe('new');
+        await tree.placePart(part, 'other/place', {}, (standing) => standing?.sizeBytes === 3);
+        expect(await textOf('other/place')).toBe('new');
+      });
+
+      it('outlives its process where it is claimed, and goes with the first walk where it is not', async () => {
+        const [kept, left] = [await partOf('a/kept', [0, 'kept']), await partOf('a/left', [0, 'left'])];
+        await subject.reopen();
+        tree = subject.tree;
+        tree.claimPart(kept);
+        expect(await paths()).toEqual([]);
+        tree.claimPart(left);
+        expect(await tree.openPart(left)).toBeUndefined();
+        expect(await textOf(kept)).toBe('kept');
+        await tree.placePart(kept, 'a/kept', {});
+        expect(await textOf('a/kept')).toBe('kept');
+      });
+
+      it('that is gone is missing, and is removed without complaint', async () => {
+        const part = await partOf('a/b', [0, 'x']);
+        await tree.removePart(part);
+        await write('a/c');
+        tree.claimPart(part);
+        expect(await tree.openPart(part)).toBeUndefined();
+        expect(await codeOf(tree.placePart(part, 'a/b', {}))).toBe('FILE_MISSING');
+        expect(await codeOf(tree.open(part))).toBe('FILE_MISSING');
+        await tree.removePart(part);
+        expect(await paths()).toEqual(['a/c']);
+      });
+
+      it('needs a path that a file could have', async () => {
+        await write('file');
+        expect(await codeOf(tree.beginPart('../a'))).toBe('PATH_REFUSED');
+        expect(await codeOf(tree.beginPart('file/below'))).toBe('PATH_OCCUPIED');
+      });
+    });
+
     describe('reading', () => {
       it('gives the bytes asked for, fewer at the end, none behind it', async () => {
         await write('a', '0123456789');

@@ -82,7 +82,10 @@ export class DatasetNode {
     this.journal = new TransferJournal(disk.catalog);
     this.tree = new WorkingTree(dataset, disk.tree, disk.catalog, this.contents, this.index);
     this.#hybrid = new HybridClock(this.index.greatestInstant(this.id, clock.nowMs + 86_400_000));
-    this.#tasks = new ContentTasks(this.contents, crypto, zstdCompressor);
+    this.#tasks = new ContentTasks(this.contents, crypto, zstdCompressor, (root) => {
+      const [head] = this.index.headsWithRoot(root);
+      return head && { tree: this.tree.id, path: head.path };
+    });
   }
 
   /** Writes a revision. */

@@ -24,7 +24,7 @@ describe('chunks in working files', () => {
   it('come cut as they were asked for, or not at all when one of them is not there any more', async () => {
     const tree = new MemoryFileTree({ nowNs: () => 1n, faults: new DiskFaults(seededRandom(1)) });
     tree.put('a', Uint8Array.of(0, 1, 2, 3, 4, 5));
-    const readers = new HomeReaders(new Map([['t', tree]]));
+    const readers = new HomeReaders(new Map([['t', tree]]), () => undefined);
     expect(await readers.readTogether([home('a', 1, 2), home('a', 3, 1)])).toEqual([Uint8Array.of(1, 2), Uint8Array.of(3)]);
     expect(await readers.readTogether([home('a', 4, 1), home('a', 5, 3)])).toEqual([]);
     expect(await readers.readTogether([])).toEqual([]);
