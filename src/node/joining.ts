@@ -40,6 +40,8 @@ export type JoiningOutput =
   | { readonly type: 'begin'; readonly session: SessionId; readonly peer: NodeId; readonly addresses: readonly string[] }
   /** The member was none: forget where it is. */
   | { readonly type: 'forget'; readonly peer: NodeId }
+  /** Nothing more has come of it for a while: see whether the other end is still there, and end the session when it is not. */
+  | { readonly type: 'doubt'; readonly session: SessionId }
   | { readonly type: 'close'; readonly session: SessionId; readonly reason: string }
   | { readonly type: 'report'; readonly event: NodeEvent };
 
@@ -54,6 +56,8 @@ export interface JoiningParts {
 /** The pause after an attempt: doubled with every one, up to the longest. */
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
+/** How long the inviting node may take for each step before it is asked whether it is still there: it may have lost its power, and knows nothing of the session then. */
+const doubtMs = 30_000;
 
 interface Join {
   readonly invite: Invite;
@@ -65,6 +69,8 @@ interface Join {
   dialling?: string;
   /** Session by which the inviting node is being asked, from the first packet of its handshake on. */
   session?: SessionId;
+  /** When to ask whether the other end of the session is still there, from its handshake on. */
+  doubtAt?: MonotonicMs;
   /** X25519 key of the session's other end, once its handshake has succeeded. */
   remoteStatic?: Uint8Array;
   /** The member that the welcoming node says it is. From then on the team is adopted. */
@@ -105,6 +111,10 @@ export class Joining {
   /** Makes the attempt that is due. */
   wake(now: MonotonicMs): void {
     const join = this.#join;
+    if (join?.session !== undefined && join.doubtAt !== undefined && join.doubtAt <= now) {
+      join.doubtAt = later(now, doubtMs);
+      this.#outputs.push({ type: 'doubt', session: join.session });
+    }
     if (join?.dueAt === undefined || join.dueAt > now) return;
     delete join.dueAt;
     const { addresses } = join.invite;
@@ -128,7 +138,9 @@ export class Joining {
   }
 
   nextDeadline(): Deadline | undefined {
-    return this.#join?.dueAt === undefined ? undefined : { at: this.#join.dueAt, reason: 'try to join again' };
+    const { dueAt, doubtAt } = this.#join ?? {};
+    if (dueAt !== undefined) return { at: dueAt, reason: 'try to join again' };
+    return doubtAt === undefined ? undefined : { at: doubtAt, reason: 'is the inviting node still there' };
   }
 
   /** The next output, until `undefined`. */
@@ -160,9 +172,10 @@ export class Joining {
   }
 
   /** The handshake of a session that this machine owns has succeeded. */
-  handleEstablished(session: SessionId, handshakeHash: Uint8Array, remoteStatic: Uint8Array): void {
+  handleEstablished(session: SessionId, handshakeHash: Uint8Array, remoteStatic: Uint8Array, now: MonotonicMs): void {
     const join = this.#join;
     if (join?.session !== session) return;
+    join.doubtAt = later(now, doubtMs);
     join.remoteStatic = remoteStatic;
     const { identity, crypto, nodeName } = this.#parts;
     const proof = crypto.ed25519Sign(identity.signingKey, joinProofBytes(handshakeHash));
@@ -197,6 +210,7 @@ export class Joining {
     const join = this.#join;
     if (join?.session !== session) return;
     delete join.session;
+    delete join.doubtAt;
     delete join.remoteStatic;
     this.#attemptFailed(join, fault, now);
   }

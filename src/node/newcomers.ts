@@ -16,7 +16,7 @@ import type { Peers } from './peers.ts';
 
 /** What both halves work with. */
 export interface NewcomersParts extends JoiningParts {
-  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close' | 'sendMessage'>;
+  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close' | 'heardAt' | 'ping' | 'sendMessage'>;
   readonly peers: Pick<Peers, 'add' | 'remove' | 'dialledAt'>;
   /** Opens a connection to an address of an invite; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (dial: Extract<JoiningOutput, { type: 'dial' }>) => void;
@@ -26,6 +26,9 @@ export interface NewcomersParts extends JoiningParts {
   readonly append: (operation: MembershipOperation) => void;
   readonly report: (event: NodeEvent) => void;
 }
+
+/** An inviting node that was not heard for so long is asked anew: it may have lost its power, and this session with it. */
+const unheardMsMax = 120_000;
 
 /** Those who join, and those who let them. Part of the engine's turns. */
 export class Newcomers {
@@ -82,7 +85,7 @@ export class Newcomers {
   /** A handshake succeeded. False when it is none with an invite. */
   handleEstablished({ session, handshakeHash, remoteStatic, inviteTag }: Established, now: Moment): boolean {
     if (this.#joining.owns(session)) {
-      this.#joining.handleEstablished(session, handshakeHash, remoteStatic);
+      this.#joining.handleEstablished(session, handshakeHash, remoteStatic, now.monotonicMs);
       this.#carryOut(now);
     } else if (inviteTag !== undefined) this.#admission.handleEstablished(session, { handshakeHash, remoteStatic, inviteTag });
     else return false;
@@ -125,6 +128,10 @@ export class Newcomers {
           break;
         case 'forget':
           peers.remove(output.peer);
+          break;
+        case 'doubt':
+          if (now.monotonicMs - (endpoint.heardAt(output.session) ?? -Infinity) < unheardMsMax) endpoint.ping(output.session, now);
+          else endpoint.close(output.session, 'the inviting node is not heard', now);
           break;
         case 'close':
           endpoint.close(output.session, output.reason, now);

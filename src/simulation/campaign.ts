@@ -190,7 +190,9 @@ class CampaignRun {
     const [node, parent] = [world.node(planned.name), world.node(planned.parent ?? '')];
     const scene = this.#scene as CampaignScene;
     if (!node.isRunning || hasStopped(node) || hasStopped(parent)) return false;
-    if (node.node.team === undefined || node.node.datasets().length < 2) {
+    // Whoever lost power in the middle of it has the team perhaps, and a part of its log, and is told by nobody that it is a member: its person uses the invite again.
+    const isMember = (): boolean => node.node.members().some(({ node: id }) => id === node.node.id) && node.node.datasets().length === 2;
+    if (!isMember()) {
       if (!parent.isRunning || scene.restored.has(parent.name)) return false;
       const invite = inviteFrom(parent, addressOf(this.#planned(parent.name)));
       if (invite === undefined) return false;
@@ -203,7 +205,7 @@ class CampaignRun {
         },
       );
       await world.until(() => isOver || !node.isRunning, patienceMs + second);
-      const hasData = (): boolean => node.isRunning && node.node.team !== undefined && node.node.datasets().length === 2;
+      const hasData = (): boolean => node.isRunning && isMember();
       if (!(await world.until(() => hasData() || !node.isRunning, patienceMs)) || !hasData()) return false;
     }
     this.#takeUpWork(node);

@@ -155,3 +155,23 @@ test('a port that is taken when a node starts is taken over when it is free', as
   expect(await world.finish(base.node.listen('udp://base:7078'))).toBe('udp://base:7078');
   expect(ridge.pendingTimers).toBe(0);
 });
+
+test('whoever joins finishes when the inviting node loses its power in the middle of it', async () => {
+  let kills = 0;
+  for (let packet = 1; packet <= 8; packet++) {
+    const { world, base, others } = await baseAnd(20 + packet, 'ridge');
+    const [ridge] = others as [SimulatedNode];
+    const code = base.node.createInvite();
+    base.killAtPacket(packet);
+    const joined = ridge.node.join(code);
+    await world.until(() => !base.isRunning, minute);
+    if (!base.isRunning) {
+      kills++;
+      await world.finish(base.start());
+      for (const scheme of ['udp', 'tcp']) await world.finish(base.node.listen(`${scheme}://base:7077`));
+    }
+    expect(await world.finish(joined, 10 * minute)).toBe(base.node.team);
+    expect(ridge.node.members()).toHaveLength(2);
+  }
+  expect(kills).toBeGreaterThan(3);
+});

@@ -39,7 +39,7 @@ function answered(session: number, remoteStatic = base.identity.channelKey.publi
   const due = joining.nextDeadline();
   if (due !== undefined) joining.wake(due.at);
   joining.connecting(session as SessionId);
-  joining.handleEstablished(session as SessionId, handshakeHash, remoteStatic);
+  joining.handleEstablished(session as SessionId, handshakeHash, remoteStatic, at(due?.at ?? 0));
   outputs();
 }
 
@@ -121,6 +121,20 @@ describe('joining', () => {
     expect([joining.owns(1 as SessionId), joining.nextDeadline()]).toMatchObject([false, { at: 1005 }]);
   });
 
+  it('doubts every half a minute that the inviting node is still there, until nothing more is to come of it', () => {
+    answered(1);
+    joining.handleWelcome(1 as SessionId, welcome());
+    outputs();
+    expect(joining.nextDeadline()).toMatchObject({ at: 30_000 });
+    for (const now of [10_000, 30_000, 31_000, 60_000]) joining.wake(at(now));
+    expect(outputs()).toEqual([
+      { type: 'doubt', session: 1 },
+      { type: 'doubt', session: 1 },
+    ]);
+    joining.handleClosed(1 as SessionId, silence, at(60_000));
+    expect(joining.nextDeadline()).toMatchObject({ at: 61_000, reason: 'try to join again' });
+  });
+
   it('gives up what a former invite began when another is used', () => {
     answered(1);
     joining.start({ ...invite, addresses: [] }, at(9));
@@ -132,7 +146,7 @@ describe('joining', () => {
   });
 
   it('proves itself to nobody it did not dial, and cannot be stopped when it is not under way', () => {
-    joining.handleEstablished(5 as SessionId, handshakeHash, secret);
+    joining.handleEstablished(5 as SessionId, handshakeHash, secret, at(0));
     joining.handleWelcome(5 as SessionId, welcome());
     joining.stop(silence);
     outputs();
