@@ -2,31 +2,26 @@ import type { CborValue } from '../core/cbor.ts';
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId, Hash, NodeId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
-import type { Random } from '../core/random.ts';
 import { type Deadline, earliest, type Moment } from '../core/time.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Dot } from '../datasets/log-entry.ts';
 import type { ContactWindow } from '../forwarding/contact-windows.ts';
 import { Contacts } from '../forwarding/contacts.ts';
-import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
-import type { Catalog } from '../ports/catalog.ts';
-import type { Crypto } from '../ports/crypto.ts';
-import type { Entropy } from '../ports/entropy.ts';
-import type { RateControlFactory } from '../ports/rate-control.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
 import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session/endpoint.ts';
 import { decodeMessage, type Message } from '../session/messages.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
 import { CircuitKeeping, meterOfLinks } from './circuit-keeping.ts';
-import { addressOfCarrier } from './circuit-path.ts';
+import { addressOfCarrier, isCircuitPath } from './circuit-path.ts';
 import { DiscoveryKeeping } from './discovery-keeping.ts';
 import { earlySpeaker, messagesOf } from './early-speaking.ts';
+import type { EngineParts } from './engine-parts.ts';
 import type { EngineInput, EngineOutput } from './engine-turn.ts';
 import type { Invite } from './invite.ts';
 import type { LinkReport } from './link-report.ts';
 import { LinkSupervision } from './link-supervision.ts';
-import { type EntryDraft, LogKeeping, type LogKeepingParts } from './log-keeping.ts';
+import { type EntryDraft, LogKeeping } from './log-keeping.ts';
 import { encodeOperation, type MembershipOperation } from './membership.ts';
 import { MeshRouting } from './mesh-routing.ts';
 import { Newcomers } from './newcomers.ts';
@@ -43,22 +38,12 @@ export type { PeerTraffic } from './peer-traffic.ts';
  * deadline has come.** The Node runtime and the simulator drive the same engine.
  *
  * A turn is a transaction. Whatever a `handle`, a `wake` or a command writes to the catalog is durable when it returns, and outputs are only taken afterwards; so nothing is said to a peer
- * that a power cut could make untrue. Bulk bytes are read and written by tasks, whose results come back as inputs.
+ * that a power cut could make untrue. Bulk bytes are read and written by tasks, whose results come back as inputs. A wake-up that only makes sessions send what they have, or asks
+ * a silent peer whether it is there, changes nothing for any other machine, and is a transaction only when the accounts have to be written ahead.
  *
  * Each machine has its own idea and its own file: `peers` reaches members, `newcomers` are the two halves of joining a team, `replication` talks with members, `log-keeping` is what log
  * entries mean here, and below them all is the session endpoint. What one of them says to another passes through here.
  */
-
-/** What an engine is made of. */
-export interface EngineParts extends LogKeepingParts {
-  readonly nodeName: () => string;
-  readonly catalog: Catalog;
-  readonly crypto: Crypto;
-  readonly entropy: Entropy;
-  readonly random: Random;
-  readonly rateControl: RateControlFactory;
-  readonly journal: TransferJournal;
-}
 
 const noBytes = new Uint8Array(0);
 
@@ -84,6 +69,8 @@ export class Engine {
   #again = false;
   /** A way to some member is another than before. */
   #waysChanged = false;
+  /** When a machine other than the sessions and `peers` is due next, once that was found after a turn. */
+  #others: { readonly due: Deadline | undefined } | undefined;
   #now: Moment;
 
   constructor(parts: EngineParts, now: Moment) {
@@ -209,10 +196,13 @@ export class Engine {
 
   /** The deadline has come. */
   wake(now: Moment): void {
-    this.#turn(now, () => {
-      this.#endpoint.wake(now);
-      this.#replication.wake(now.monotonicMs);
-    });
+    const dueAt = this.#others === undefined ? now.monotonicMs : (this.#others.due?.at ?? Infinity);
+    if (dueAt > now.monotonicMs && this.links.accounts.goOn(now)) this.#wakeSessions(now);
+    else
+      this.#turn(now, () => {
+        this.#endpoint.wake(now);
+        this.#replication.wake(now.monotonicMs);
+      });
   }
 
   /** The next output, until `undefined`. */
@@ -222,10 +212,13 @@ export class Engine {
 
   /** When to call `wake` if nothing else happens, and why. `undefined`: not at all. */
   nextDeadline(): Deadline | undefined {
-    let next = earliest(this.#parts.deliveries.nextDeadline(this.#now), this.#keeping.nextDeadline(this.#now.monotonicMs));
-    const others = [this.#endpoint, this.#peers, this.#replication, this.links, this.mesh, this.circuits, this.discovery, this.#newcomers];
-    for (const each of others) next = earliest(next, each.nextDeadline());
-    return next;
+    if (this.#others === undefined) {
+      let due = earliest(this.#parts.deliveries.nextDeadline(this.#now), this.#keeping.nextDeadline(this.#now.monotonicMs));
+      const others = [this.#replication, this.links, this.mesh, this.circuits, this.discovery, this.#newcomers];
+      for (const each of others) due = earliest(due, each.nextDeadline());
+      this.#others = { due };
+    }
+    return earliest(this.#others.due, earliest(this.#peers.nextDeadline(), this.#endpoint.nextDeadline()));
   }
 
   // Commands
@@ -390,6 +383,7 @@ export class Engine {
 
   #turn<T>(now: Moment, work: () => T): T {
     this.#now = now;
+    this.#others = undefined;
     return this.#parts.catalog.transaction(() => {
       this.links.begin(now);
       const result = work();
@@ -397,6 +391,20 @@ export class Engine {
       this.links.settle(this.#peers.sessions, this.#endpoint);
       return result;
     });
+  }
+
+  /** Lets sessions send what is due in them, and peers be tried. As soon as a session has more to say than that, it is a turn like any other. */
+  #wakeSessions(now: Moment): void {
+    this.#now = now;
+    this.#endpoint.wake(now);
+    this.#peers.attemptDue(now);
+    for (let output = this.#endpoint.poll(); output !== undefined; output = this.#endpoint.poll()) {
+      const sent = output;
+      if (sent.type === 'transmit' && !isCircuitPath(sent.path)) this.#outputs.push(sent);
+      else this.#turn(now, () => this.#take(sent));
+    }
+    const { accounts } = this.links;
+    if (accounts.isBehind) this.#parts.catalog.transaction(() => accounts.settle());
   }
 
   /** Lets every machine act on what happened, until nothing more follows from it. */
@@ -424,39 +432,41 @@ export class Engine {
   }
 
   #drainEndpoint(): void {
+    for (let output = this.#endpoint.poll(); output !== undefined; output = this.#endpoint.poll()) this.#take(output);
+  }
+
+  #take(output: EndpointOutput): void {
     const now = this.#now;
-    for (let output = this.#endpoint.poll(); output !== undefined; output = this.#endpoint.poll()) {
-      switch (output.type) {
-        case 'transmit':
-        case 'close-path':
-          if (this.circuits.takes(output, now)) this.#again = true;
-          else this.#outputs.push(output);
-          break;
-        case 'established':
-          this.#established(output);
-          break;
-        case 'message':
-          this.#again = true;
-          this.#message(output.session, output.bytes);
-          this.#newcomers.wake(now);
-          break;
-        case 'data':
-          this.#again = true;
-          this.#replication.handleData(output.session, output, now);
-          break;
-        case 'suspended':
-        case 'resumed':
-          this.#heard(output.session, output.type);
-          break;
-        case 'writable':
-          // Refilled at once, between two packets: a queue that ran dry would end the session's measurement of the link.
-          this.#again = true;
-          this.#replication.refill(output.session, now);
-          break;
-        case 'closed':
-          this.#closed(output.session, output.fault);
-          break;
-      }
+    switch (output.type) {
+      case 'transmit':
+      case 'close-path':
+        if (this.circuits.takes(output, now)) this.#again = true;
+        else this.#outputs.push(output);
+        break;
+      case 'established':
+        this.#established(output);
+        break;
+      case 'message':
+        this.#again = true;
+        this.#message(output.session, output.bytes);
+        this.#newcomers.wake(now);
+        break;
+      case 'data':
+        this.#again = true;
+        this.#replication.handleData(output.session, output, now);
+        break;
+      case 'suspended':
+      case 'resumed':
+        this.#heard(output.session, output.type);
+        break;
+      case 'writable':
+        // Refilled at once, between two packets: a queue that ran dry would end the session's measurement of the link.
+        this.#again = true;
+        this.#replication.refill(output.session, now);
+        break;
+      case 'closed':
+        this.#closed(output.session, output.fault);
+        break;
     }
   }
 

@@ -139,6 +139,19 @@ export class LinkAccounts implements LinkMeter {
     if (isNewDay) this.#fold();
   }
 
+  /** Moves the present on where no more than that is to be done: no other hour has begun, and nothing has to wait for a budget. False, and nothing done, when it takes a turn with `begin`. */
+  goOn(now: Moment): boolean {
+    if (this.isLimited || hourOf(now.wallMs) !== this.#hour) return false;
+    this.#now = now;
+    return true;
+  }
+
+  /** True when more is about to leave than the catalog says may have gone: `settle` has to come first. */
+  get isBehind(): boolean {
+    for (const row of this.#touched) if (row.hour !== this.#hour || row.bytes > row.coveredBytes) return true;
+    return false;
+  }
+
   flow(path: string, remoteStatic: Uint8Array | undefined): LinkFlow {
     const peer = remoteStatic && (this.#introducedByKey.get(toHex(remoteStatic)) ?? this.#peerByKey(remoteStatic));
     return this.#flow(linkOfPath(path), peer);

@@ -50,6 +50,8 @@ export class LinkSupervision {
   readonly #waitingByPeer = new Map<NodeId, Waiting>();
   /** Classes that were not asked for, since asking was last possible. */
   readonly #withheldByPeer = new Map<NodeId, PriorityClass>();
+  /** Somebody who had to wait need not any more, which was found at the end of a turn. */
+  #freed = false;
   #lookedAt = -Infinity as MonotonicMs;
   #now: Moment;
 
@@ -84,6 +86,7 @@ export class LinkSupervision {
   /** A turn begins. */
   begin(now: Moment): void {
     this.#now = now;
+    this.#freed = false;
     this.accounts.begin(now);
   }
 
@@ -134,7 +137,7 @@ export class LinkSupervision {
 
   /** When a peer may be asked again. */
   nextDeadline(): Deadline | undefined {
-    let next: Deadline | undefined;
+    let next: Deadline | undefined = this.#freed ? { at: this.#now.monotonicMs, reason: 'a budget allows more' } : undefined;
     for (const peer of this.#withheldByPeer.keys()) {
       const untilMs = this.#waitingByPeer.get(peer)?.untilMs;
       if (untilMs === undefined) continue;
@@ -181,7 +184,10 @@ export class LinkSupervision {
       const blocking = path === undefined || priority === undefined ? undefined : this.accounts.blocking(path, peer, priority, bytes);
       const before = this.#waitingByPeer.get(peer);
       if (blocking === undefined || priority === undefined) {
-        if (this.#waitingByPeer.delete(peer)) this.#report({ type: 'waiting-over', peer });
+        if (this.#waitingByPeer.delete(peer)) {
+          this.#freed = true;
+          this.#report({ type: 'waiting-over', peer });
+        }
         continue;
       }
       const { budget, untilMs } = blocking;

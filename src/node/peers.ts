@@ -28,8 +28,9 @@ export interface PeersParts {
   readonly mayTry: () => boolean;
 }
 
-/** Of so many attempts at the address of a suspended session one is made, the first. */
-const attemptsPerHandshake = 4;
+/** Of the attempts at the address of a suspended session the first is made, then these, and then one of so many: the others only ask over the session. */
+const earlyHandshakes: ReadonlySet<number> = new Set([4, 8]);
+const attemptsPerHandshake = 16;
 
 /** The session with a peer. */
 interface Standing {
@@ -239,7 +240,8 @@ export class Peers {
     const standing = this.#standingByPeer.get(peer);
     const { endpoint } = this.#parts;
     if (standing === undefined || endpoint.path(standing.session) !== address) return false;
-    if (standing.attempts++ % attemptsPerHandshake === 0) return false;
+    const attempt = standing.attempts++;
+    if (attempt % attemptsPerHandshake === 0 || earlyHandshakes.has(attempt)) return false;
     endpoint.ping(standing.session, now);
     return true;
   }

@@ -9,6 +9,7 @@ import { closeCodes, closeFault } from './closing.ts';
 import { type EarlyExchange, earlyBytes } from './early-data.ts';
 import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
 import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes, unmetered } from './ledger.ts';
+import { LeftPath } from './left-path.ts';
 import type { PacketProtection } from './packet-protection.ts';
 import {
   type ConnectionId,
@@ -74,9 +75,7 @@ export class Session {
   readonly account = new LedgerAccount();
 
   #path: SessionPath | undefined;
-  /** The way this end left on purpose: what still comes from there does not draw it back. */
-  #pathLeft: Path | undefined;
-  #pathLeftAt = 0 as MonotonicMs;
+  readonly #left = new LeftPath();
   #nextPacketNumber = 0;
   #scratch = new Uint8Array(0);
   #run = 0;
@@ -270,8 +269,7 @@ export class Session {
   /** Goes on over another path. What was under way is sent again there. */
   migrate(path: Path, kind: PathKind, remembered: PathEstimate | undefined, now: MonotonicMs): void {
     if (this.#closed) return;
-    this.#pathLeft = this.#path?.name === path ? undefined : this.#path?.name;
-    this.#pathLeftAt = now;
+    this.#left.leave(this.#path?.name === path ? undefined : this.#path?.name, now);
     this.#startPath(path, kind, true, remembered === undefined ? {} : { remembered }, now);
     this.#pingWanted = true;
   }
@@ -413,6 +411,8 @@ export class Session {
     const ackAt = this.#received.deadline;
     if ((this.#pingWanted || (ackAt !== undefined && ackAt <= now)) && this.#mayControl(path)) {
       const ping = this.#pingWanted || this.#acksWithoutPing >= acksPerPing;
+      // The question is asked, whoever wanted it.
+      if (ping && this.#suspended) this.#silence.probed(now);
       return this.#seal(path, { ping, fill: false, sizeProbe: undefined }, now);
     }
     return undefined;
@@ -678,16 +678,15 @@ export class Session {
   /**
    * The peer's newest packet came over this path: answers go there.
    *
-   * Two ends that have two sockets each, and speak at one instant, each to another of the other's, would follow each other round for ever. So one of them, the same as seen from both, does not go back at once.
+   * Of two ends that follow each other one, the same as seen from both, does not go back to where it was at once, and the other does so once.
    */
   #follow(path: Path, kind: PathKind, now: MonotonicMs): void {
     const before = this.#path;
     if (before?.name === path) return;
-    const graceMs = leftPathMs + (before?.roundTrip.timeoutMs ?? 0);
-    if (path === this.#pathLeft && before !== undefined && now - this.#pathLeftAt < graceMs) return;
-    if (before !== undefined && this.localConnectionId < this.#remoteConnectionId) {
-      this.#pathLeft = before.name;
-      this.#pathLeftAt = now;
+    if (before !== undefined) {
+      const graceMs = leftPathMs + before.roundTrip.timeoutMs;
+      if (this.#left.refuses(path, graceMs, now)) return;
+      this.#left.follow(before.name, path, this.localConnectionId >= this.#remoteConnectionId, graceMs, now);
     }
     this.#startPath(path, kind, kind === 'stream', {}, now);
     this.#pingWanted = kind === 'datagram';

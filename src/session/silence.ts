@@ -6,15 +6,20 @@ import type { RoundTrip } from './round-trip.ts';
  * How long to wait for a peer that owes an answer, and what to do meanwhile.
  *
  * The first two probes repeat what is under way, as a lost last packet has nothing behind it that would show the loss (RFC 9002 section 6.2). After that they are pings, at intervals that
- * double from the round trip's time-out to 0.4 seconds and then grow with the silence, a 150th of it, up to 30 seconds, and never more than a tenth of the link's rate. So the end of an outage of a minute is noticed within half a second, and an outage of
- * hours costs next to nothing. A peer that is heard, or whose round trip has never been measured, is probed with exponential back-off instead: it is there, or its answer is slow.
+ * double from the round trip's time-out to 0.4 seconds and then grow with the silence: a 150th of it in the first minute, then a share that itself grows with the silence, to a 20th, and no more than two minutes; and never
+ * more than a tenth of the link's rate. So the end of an outage of a minute is noticed within half a second, that of a longer one within a 20th of it, and an outage of hours costs 30 pings an hour. Each end asks for itself,
+ * whatever else is said counts as asked, and a hint or any packet of the peer ends the waiting at once. A peer that is heard, or whose round trip has never been measured, is probed with exponential back-off instead: it is there, or its answer is slow.
  */
 
 /** Probes that repeat bytes under way; the later ones are pings. */
 const fullProbes = 2;
 const intervalMsMin = 400;
-const intervalMsMax = 30_000;
+const intervalMsMax = 120_000;
+const backOffMsMax = 30_000;
+/** The interval by the silence, in the first minute, and at most. */
 const shareOfSilence = 1 / 150;
+const shareOfSilenceMax = 1 / 20;
+const shortSilenceMs = 60_000;
 /** A ping on the link, and the share of the rate that pings may take. */
 const pingBytes = 52;
 const shareOfRate = 1 / 10;
@@ -101,13 +106,14 @@ export class Silence {
     }
     const backOff = this.#heardAt > this.#probedAt || roundTrip.minMs === undefined;
     const affordableMs = rateBytesPerSecond === undefined ? 0 : (pingBytes / (rateBytesPerSecond * shareOfRate)) * 1000;
-    const silentMs = (this.#probedAt - this.#owedSince) * shareOfSilence;
+    const silentMs = this.#probedAt - this.#owedSince;
+    const share = Math.min(shareOfSilenceMax, shareOfSilence * Math.max(1, silentMs / shortSilenceMs));
     const backedOffMs = roundTrip.timeoutMs * 2 ** this.#probes;
     // Where round trips are short, a packet that was merely lost is not waited for as if the peer were gone.
     const wantedMs = backOff
       ? backedOffMs
-      : Math.max(Math.min(intervalMsMin, backedOffMs), (roundTrip.smoothedMs ?? 0) / 4, affordableMs, silentMs);
-    return later(this.#probedAt, Math.min(intervalMsMax, wantedMs));
+      : Math.max(Math.min(intervalMsMin, backedOffMs), (roundTrip.smoothedMs ?? 0) / 4, affordableMs, silentMs * share);
+    return later(this.#probedAt, Math.min(backOff ? backOffMsMax : intervalMsMax, wantedMs));
   }
 
   /** When the peer must be considered out of reach: three round trips and three seconds after it was last heard. */

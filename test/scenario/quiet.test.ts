@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { chain, hour, minute, type Pair, publish } from './camp.ts';
+import type { Catalog } from '../../src/ports/catalog.ts';
+import type { SimulatedNodeOptions } from '../../src/simulation/simulated-node.ts';
+import { chain, hour, minute, type Pair, publish, radio } from './camp.ts';
 
 /** Lets time pass from wake-up to wake-up of a node, and gives the reasons that it named. */
 async function reasonsWithin(camp: Awaited<ReturnType<typeof chain>>, node: Pair[0], durationMs: number): Promise<string[]> {
@@ -40,7 +42,46 @@ test('what a node out of reach wakes up for while something waits has a name, an
   const reasons = await reasonsWithin(camp, a, 10 * minute);
   const named = ['probe', 'try to reach a peer again', 'handshake', 'a way to a peer'];
   expect([...new Set(reasons)].filter((reason) => !named.includes(reason))).toEqual([]);
-  // Probes and attempts come about every ten seconds by then, and a handshake is a few packets.
+  // Probes and attempts come about once a minute by then, and a handshake is a few packets.
   expect(reasons.length).toBeLessThan(200);
   expect(reasons.length).toBeGreaterThan(10);
+});
+
+test('asking a silent peer takes the catalog only to write its bytes ahead', async () => {
+  let transactions = 0;
+  const options: SimulatedNodeOptions = {
+    platform: (platform) => {
+      const { catalog } = platform;
+      const counted = <T>(work: () => T): T => {
+        transactions++;
+        return catalog.transaction(work);
+      };
+      return {
+        ...platform,
+        catalog: {
+          migrate: (schema) => catalog.migrate(schema),
+          run: (...parameters) => catalog.run(...parameters),
+          get: <Row>(...parameters: Parameters<Catalog['get']>) => catalog.get<Row>(...parameters),
+          all: <Row>(...parameters: Parameters<Catalog['all']>) => catalog.all<Row>(...parameters),
+          iterate: <Row>(...parameters: Parameters<Catalog['iterate']>) => catalog.iterate<Row>(...parameters),
+          transaction: counted,
+          close: () => catalog.close(),
+        },
+      };
+    },
+  };
+  const camp = await chain(643, ['camp', 'ridge'], radio, 'merge', 'udp', options);
+  const [a] = camp.nodes as Pair;
+  await camp.world.runFor(hour);
+  camp.world.linkBetween('camp', 'ridge').change({ ...radio, lossRatio: 1 });
+  await publish(camp, a, 'note.txt', 'not delivered yet');
+  await camp.world.runFor(minute);
+  const [sent, before] = [a.packetsSent, transactions];
+  await camp.world.runFor(30 * minute);
+  const packets = a.packetsSent - sent;
+  expect(packets).toBeGreaterThan(200);
+  expect(transactions - before).toBeLessThan(packets / 5);
+  // And all of it is covered.
+  const booked = a.node.bandwidth.usage().reduce((sum, { sent: each }) => sum + Object.values(each).reduce((all, bytes) => all + bytes), 0);
+  expect(booked).toBe(camp.world.linkBetween('camp', 'ridge').trafficFrom('camp').bytes);
 });

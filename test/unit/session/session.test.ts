@@ -148,7 +148,7 @@ describe('a session', () => {
     expect(bytes).toBeLessThan(60 * 200);
   });
 
-  it('follows its peer back to where it was at once at one end alone: both would go round in a circle', () => {
+  it('follows its peer back to where it was at once at one end alone, and there once: they would go round in a circle', () => {
     const [holds, follows] = [peeredSession(1, 2), peeredSession(2, 1)];
     for (const peer of [holds, follows]) {
       peer.inject(frames(writePing), { path: 'there', now: 10 });
@@ -156,6 +156,11 @@ describe('a session', () => {
       peer.inject(frames(writePing), { path: 'here', now: 20 });
     }
     expect([holds.session.path, follows.session.path]).toEqual(['there', 'here']);
+    // Its peer may have two sockets, and answer from the one that was asked.
+    for (let now = 30; now < 1000; now += 10) follows.inject(frames(writePing), { path: now % 20 === 0 ? 'here' : 'there', now });
+    expect(follows.session.path).toBe('here');
+    follows.inject(frames(writePing), { path: 'there', now: 60_000 });
+    expect(follows.session.path).toBe('there');
     holds.inject(frames(writePing), { path: 'here', now: 60_000 });
     expect(holds.session.path).toBe('here');
   });
