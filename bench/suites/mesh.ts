@@ -41,6 +41,9 @@ export async function run(): Promise<BenchResult[]> {
   const moving = measureMoving(200, 1);
   loops += moving.loops;
   results.push(atLeast('200 nodes moving: reachable pairs with a working route', moving.workingShare, '', 0.99));
+  for (const { delayMs, workingShare } of moving.bounds)
+    results.push({ name: `200 nodes moving: bound when links are used after ${delayMs} ms`, value: workingShare, unit: '', met: true });
+  results.push({ name: '200 nodes moving: neighbours', value: moving.degree, unit: '', met: true });
   results.push({ name: '200 nodes moving: control', value: moving.bytesPerNodeMinute, unit: 'B/node/min', met: true });
   results.push(atMost('routing loops at any instant', loops, '', 0));
   return results;

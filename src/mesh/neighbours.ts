@@ -11,6 +11,9 @@ import { type LinkQuality, linkCost, rateOf, rttOf, unreachable } from './link-m
  * neighbours as on six; on links below 10 kbit/s never. An answer that does not come is asked for again
  * after two round trips, as often as the losses of the link demand for a verdict that is wrong once in two hundred times.
  *
+ * A neighbour that was heard all the time and is not any more was in the middle of something, also where nothing is owed by way of it: data was coming from it. It is asked after 0.7 seconds, so that what it was sending can be had
+ * from somebody else.
+ *
  * **Rumours** make up for rare probes: when another neighbour says that it reaches somebody less well than before, and that somebody is our neighbour, too, it is probed at once. So the death of a node is found out by all its
  * neighbours when the first of them does (compare Das, Gupta and Motivala, "SWIM", 2002). And who loses one neighbour asks the others that it uses.
  *

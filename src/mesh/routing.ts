@@ -16,11 +16,12 @@ import { SeqnoRenewal } from './seqno-renewal.ts';
  * What differs from the RFC, because sessions are reliable and ordered:
  * - A neighbour's table is what it said, until it says otherwise. Nothing is repeated, nothing times out; what a neighbour was told is remembered, and only differences are said. They are worked out when there is room on the
  *   link, so what changed twice meanwhile is said once.
- * - A new sequence number that changes no metric is said to those who asked for it, and to nobody else.
+ * - A new sequence number that changes no metric is said to those who asked for it at once, to others a little later, and on slow links to nobody else. A source takes one when it loses sight of somebody (`seqno-renewal.ts`),
+ *   and never from time to time.
  * - The neighbour that a route leads through is not told of it (split horizon), and hears a retraction if it had been told before.
  *
  * *Starvation*: all routes of a destination are unfeasible, as after it moved. Then its source is asked for a new sequence number through the neighbour with the best of them, and through all of them 1, 2 and 4 seconds
- * later (section 3.8.2.1); and so where an unfeasible route would be better by a fifth. While the next hop itself advertises a worse, unfeasible metric, the route stands as it was and the request goes out (section 3.5.3 allows to ignore such an update).
+ * later (section 3.8.2.1), and whoever has a way again in the meantime; and so where an unfeasible route would be better by a fifth. While the next hop itself advertises a worse, unfeasible metric, the route stands as it was and the request goes out (section 3.5.3 allows to ignore such an update).
  *
  * *Neighbours that lie* are members with a valid key, and what they can do is bounded: a metric is never taken for less than 1 plus the cost of the link to its teller, so a lie draws traffic only from those for
  * whom the liar is nearer than the truth; whatever a destination says of itself is believed over everything else; a sequence number more than 64 ahead of what is known of a destination is not believed, and a source
@@ -48,9 +49,10 @@ const coalesceMs = 40;
 /** What was found may have a long way to go. */
 const foundMs = 10;
 /** A new sequence number that changes no metric. */
-const seqnoMs = 300;
+const seqnoMs = 100;
 /** And so long where a way is only somewhat better or worse than was said. */
-const dampMs = 4000;
+const dampMsMin = 2000;
+const dampMsPerDestination = 20;
 /** Sequence numbers are said only to those who ask where 16 KiB take longer than this (10 kbit/s). */
 const quietCost = 13_000;
 /** More than somewhat. */
@@ -422,7 +424,9 @@ export class RouteTable {
     const metric = this.#destinations.get(name)?.metric ?? unreachable;
     if (told === unreachable || metric === unreachable) return foundMs;
     if (this.#destinations.get(name)?.seqno !== neighbour.told.get(name)?.seqno) return seqnoMs;
-    return Math.max(metric / told, told / metric) >= muchRatio ? coalesceMs : dampMs;
+    return Math.max(metric / told, told / metric) >= muchRatio
+      ? coalesceMs
+      : Math.max(dampMsMin, dampMsPerDestination * this.#destinations.size);
   }
 
   // Sequence numbers.

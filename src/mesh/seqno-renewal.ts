@@ -9,7 +9,7 @@ import { later, type MonotonicMs } from '../core/time.ts';
  */
 
 /** What is lost together is noticed within this time. */
-const gatherMs = 1000;
+const gatherMs = 300;
 const pauseMs = 10_000;
 
 /** Remembers that a new sequence number is due. */

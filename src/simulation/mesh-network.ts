@@ -187,17 +187,19 @@ export class MeshNetwork {
 
   /** Pairs of live nodes that some path connects. */
   connectedPairs(): number {
-    let pairs = 0;
-    for (let node = 0; node < this.size; node++) if (this.#alive[node]) pairs += this.#distancesFrom(node).size - 1;
-    return pairs;
+    const sizes = new Map<number, number>();
+    for (const part of this.#parts()) if (part >= 0) sizes.set(part, (sizes.get(part) ?? 0) + 1);
+    return [...sizes.values()].reduce((pairs, size) => pairs + size * (size - 1), 0);
   }
 
   /** Pairs of nodes that some path connects and whose next hops do not lead there over living links. */
   brokenPairs(): number {
+    const parts = this.#parts();
     let broken = 0;
     for (let to = 0; to < this.size; to++) {
       if (!this.#alive[to]) continue;
-      for (const from of this.#distancesFrom(to).keys()) if (from !== to && this.follow(from, to) === undefined) broken++;
+      const leads = new Map([[to, true]]);
+      for (let from = 0; from < this.size; from++) if (parts[from] === parts[to] && !this.#leads(from, to, leads)) broken++;
     }
     return broken;
   }
@@ -218,12 +220,10 @@ export class MeshNetwork {
     let cost = 0;
     let node = from;
     for (let hops = 0; node !== to; hops++) {
-      const hop = this.mesh(node).nextHop(nameOf(to));
-      const next = hop === undefined ? undefined : numberOf(hop);
-      const link = next === undefined ? undefined : this.#links.get(this.#key(node, next));
-      if (next === undefined || link === undefined || !link.isUp || !this.#alive[next] || hops > this.size) return undefined;
+      const link = this.#linkTowards(node, to);
+      if (link === undefined || hops > this.size) return undefined;
       cost += costOf(link.model);
-      node = next;
+      node = otherEnd(link, node);
     }
     return cost;
   }
@@ -234,6 +234,48 @@ export class MeshNetwork {
   }
 
   // Inside.
+
+  /** The living link that a node's next hop is at the other end of. */
+  #linkTowards(node: number, to: number): Link | undefined {
+    const hop = this.mesh(node).nextHop(nameOf(to));
+    if (hop === undefined) return undefined;
+    const next = numberOf(hop);
+    const link = this.#links.get(this.#key(node, next));
+    return link?.isUp && this.#alive[next] ? link : undefined;
+  }
+
+  /** Whether next hops lead from a node to another; what is found on the way is kept in `leads`. */
+  #leads(from: number, to: number, leads: Map<number, boolean>): boolean {
+    const path: number[] = [];
+    let node: number | undefined = from;
+    while (node !== undefined && !leads.has(node) && path.length <= this.size) {
+      path.push(node);
+      const link = this.#linkTowards(node, to);
+      node = link === undefined ? undefined : otherEnd(link, node);
+    }
+    const does = node !== undefined && leads.get(node) === true;
+    for (const each of path) leads.set(each, does);
+    return does;
+  }
+
+  /** For every node a number that it shares with those that some path connects it with; -1 for dead ones. */
+  #parts(): number[] {
+    const parts = new Array<number>(this.size).fill(-1);
+    for (let first = 0; first < this.size; first++) {
+      if (!this.#alive[first] || parts[first] !== -1) continue;
+      const open = [first];
+      parts[first] = first;
+      for (let node = open.pop(); node !== undefined; node = open.pop()) {
+        for (const link of this.#linksOf[node] as Set<Link>) {
+          const next = otherEnd(link, node);
+          if (!link.isUp || !this.#alive[next] || parts[next] !== -1) continue;
+          parts[next] = first;
+          open.push(next);
+        }
+      }
+    }
+    return parts;
+  }
 
   #newMesh(node: number): Mesh {
     const seqno = (this.#seqnos[node] ?? 0) + 1;
@@ -448,7 +490,7 @@ export class MeshNetwork {
       open.delete(node);
       settled.set(node, cost);
       for (const link of this.#linksOf[node] as Set<Link>) {
-        const next = link.ends[0] === node ? link.ends[1] : link.ends[0];
+        const next = otherEnd(link, node);
         if (!link.isUp || !this.#alive[next] || settled.has(next)) continue;
         const through = cost + costOf(link.model);
         if (through < (open.get(next) ?? Number.POSITIVE_INFINITY)) open.set(next, through);
@@ -487,6 +529,10 @@ export class MeshNetwork {
     }
     heap[place] = last;
   }
+}
+
+function otherEnd({ ends }: Link, node: number): number {
+  return ends[0] === node ? ends[1] : ends[0];
 }
 
 function isBefore(a: Event, b: Event): boolean {

@@ -52,6 +52,32 @@ describe('a mesh', () => {
     for (const bytes of network.bytesSent) expect(bytes).toBeLessThan(allowed);
   });
 
+  it('whose halves meet again over a longer way than before needs no answer from the other end of either', () => {
+    const slow = { ...wifi, delayMs: 100 };
+    const network = row(nodes, 3, slow);
+    network.demandAll(true);
+    network.repair(60_000);
+    network.run(10_000);
+    network.cut(9, 10);
+    network.run(30_000);
+    for (let measured = 0; measured < 2; measured++) network.connect(9, 10, { ...slow, rateBytesPerSecond: 20_000 });
+    // Half a second to find each other, and nine hops of a tenth of a second to the ends.
+    expect(network.repair(60_000)).toBeLessThan(2000);
+    expect(network.loops).toBe(0);
+  });
+
+  it('says when a neighbour does not answer any more, and when it is heard again', () => {
+    const mesh = new Mesh(nameOf(0), 1, seededRandom(1), () => true);
+    const now = 0 as MonotonicMs;
+    mesh.handle({ type: 'begin', neighbour: nameOf(1), quality: { lossRatio: 0 } }, now);
+    const said = () => outputs(mesh).filter(({ type }) => type === 'lost' || type === 'found');
+    expect(said()).toEqual([]);
+    mesh.handle({ type: 'silent', neighbour: nameOf(1) }, now);
+    expect(said()).toEqual([{ type: 'lost', neighbour: nameOf(1) }]);
+    mesh.handle({ type: 'heard', neighbour: nameOf(1), at: 10 as MonotonicMs }, 10 as MonotonicMs);
+    expect(said()).toEqual([{ type: 'found', neighbour: nameOf(1) }]);
+  });
+
   it('says what changed together, and nothing that came to nothing', () => {
     const mesh = new Mesh(nameOf(0), 1, seededRandom(1), () => true);
     const writer = new RouteWriter(nameOf(1), nameOf(0));

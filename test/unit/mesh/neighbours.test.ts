@@ -119,6 +119,34 @@ describe('neighbours', () => {
     expect(bench.probes(b)).toBe(1);
   });
 
+  it('in the middle of something are asked after 0.7 seconds of silence, though nothing is owed by way of them', () => {
+    const bench = new Bench();
+    bench.begin(a);
+    bench.begin(b);
+    const talk = (hearings: number) => {
+      for (let i = 0; i < hearings; i++) {
+        bench.nowMs += 20;
+        bench.neighbours.heard(a, bench.now, bench.now);
+      }
+    };
+    talk(3);
+    bench.run(60_000, () => true);
+    expect(bench.probes(a)).toBe(0);
+    talk(30);
+    bench.run(60_000, () => true);
+    // Two seconds later it has had the time to say that there is more.
+    expect(bench.probes(a)).toBe(2);
+    talk(30);
+    const from = bench.nowMs;
+    bench.run(60_000, () => false);
+    expect(bench.neighbours.get(a)?.state).toBe('lost');
+    expect((bench.outputs.at(-1)?.at ?? 0) - from).toBeLessThan(1600);
+    bench.nowMs += 10;
+    bench.neighbours.heard(a, bench.now, bench.now);
+    bench.drain();
+    expect(bench.outputs.filter(({ type }) => type === 'found')).toHaveLength(1);
+  });
+
   it('that come and go are relied on later each time, and at once again after a minute', () => {
     const bench = new Bench();
     bench.begin(a);
