@@ -56,6 +56,7 @@ export type { CandidateHint, DiscoveryService } from './node/discovery-service.t
 export type { Duty } from './node/duty.ts';
 export type { PeerTraffic } from './node/engine.ts';
 export type { Delivery, FieldNode, FieldNodeEvent, FileInfo, RevisionInfo, ScanReport } from './node/field-node.ts';
+export { fixedPosition } from './node/fixes.ts';
 export type { LinkUsage } from './node/link-accounts.ts';
 export type { BudgetState, LinkBudget } from './node/link-budgets.ts';
 export type { LinkCost } from './node/link-costs.ts';

@@ -17,6 +17,8 @@ import type { ContentRef } from './manifest.ts';
  *     [kind, wall ms, counter, clock quality, payload]            or, with a position,
  *     [kind, wall ms, counter, clock quality, payload, [latitude, longitude, altitude m or null, accuracy m or null]]
  *
+ * Where more is said of a position than its first four members, four others follow them, each of which may be null: vertical accuracy m, datum, how it was found, µs since 1970 UTC when it was found.
+ *
  * Kind 1, a revision of files, has the list of changes as payload; every other kind's payload belongs to the component that defined it and is carried here as opaque CBOR bytes, so
  * that a node relays kinds it does not know.
  *
@@ -37,15 +39,23 @@ export type EntryKind = keyof typeof entryKinds;
 
 const qualities: readonly ClockQuality[] = ['unknown', 'rtc', 'ntp', 'gnss'];
 
-/** Where something was, WGS 84. */
+/** Where something was. */
 export interface Position {
   /** Degrees, -90 to 90, north positive. */
   readonly latitude: number;
   /** Degrees, -180 to 180, east positive. */
   readonly longitude: number;
   readonly altitudeM?: number;
-  /** Radius of 68 % confidence, metres. */
+  /** Radius of 68 % confidence, metres; of a receiver's fix its own estimate, whatever confidence it means. */
   readonly accuracyM?: number;
+  /** The same of the altitude, up and down. */
+  readonly verticalAccuracyM?: number;
+  /** Geodetic datum; absent means WGS 84. */
+  readonly datum?: string;
+  /** How it was found: `survey`, `map`, `gnss`… */
+  readonly method?: string;
+  /** When it was found, microseconds since 1970 UTC: a fix may be older than what is written with it. */
+  readonly instantUs?: number;
 }
 
 /** What every entry says about itself. */
@@ -91,11 +101,24 @@ const hash32 = v.pipe(
   v.check((bytes) => bytes.length === identifierBytes),
 );
 const finite = v.pipe(v.number(), v.finite());
-const positionShape = v.strictTuple([
+const accuracy = v.nullable(v.pipe(finite, v.minValue(0)));
+const place = [
   v.pipe(finite, v.minValue(-90), v.maxValue(90)),
   v.pipe(finite, v.minValue(-180), v.maxValue(180)),
   v.nullable(finite),
-  v.nullable(v.pipe(finite, v.minValue(0))),
+  accuracy,
+] as const;
+const placeText = v.nullable(
+  v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(64),
+    v.check((text) => text.isWellFormed()),
+  ),
+);
+const positionShape = v.union([
+  v.strictTuple(place),
+  v.strictTuple([...place, accuracy, placeText, placeText, v.nullable(v.pipe(v.number(), v.safeInteger()))]),
 ]);
 const pathShape = v.pipe(v.string(), v.check(isDatasetPath));
 const supersededShape = v.pipe(
@@ -183,8 +206,8 @@ export function changeBytesMax(change: FileChange): number {
 }
 
 /** True for a position that an entry may carry. */
-export function isPosition({ latitude, longitude, altitudeM, accuracyM }: Position): boolean {
-  return v.is(positionShape, [latitude, longitude, altitudeM ?? null, accuracyM ?? null]);
+export function isPosition(position: Position): boolean {
+  return v.is(positionShape, placeOf(position));
 }
 
 /**
@@ -208,7 +231,7 @@ export function encodeEntryBody(body: EntryBody, author: NodeId): Uint8Array {
     payload,
   ];
   const { position } = body;
-  if (position !== undefined) items.push([position.latitude, position.longitude, position.altitudeM ?? null, position.accuracyM ?? null]);
+  if (position !== undefined) items.push(placeOf(position));
   return encodeCbor(items);
 }
 
@@ -235,8 +258,26 @@ export function decodeEntryBody(bytes: Uint8Array, author: NodeId): Outcome<Entr
   return success({ ...header, kind, changes: changes.output.map((change) => decodeChange(change, author)) });
 }
 
-function positionOf([latitude, longitude, altitudeM, accuracyM]: v.InferOutput<typeof positionShape>): Position {
-  return { latitude, longitude, ...(altitudeM === null ? {} : { altitudeM }), ...(accuracyM === null ? {} : { accuracyM }) };
+/** Four members are enough for a position of which nothing more is said. */
+function placeOf(position: Position): CborValue[] {
+  const { latitude, longitude, altitudeM = null, accuracyM = null } = position;
+  const { verticalAccuracyM = null, datum = null, method = null, instantUs = null } = position;
+  const more = [verticalAccuracyM, datum, method, instantUs];
+  return [latitude, longitude, altitudeM, accuracyM, ...(more.every((each) => each === null) ? [] : more)];
+}
+
+function positionOf(members: v.InferOutput<typeof positionShape>): Position {
+  const [latitude, longitude, altitudeM, accuracyM, verticalAccuracyM = null, datum = null, method = null, instantUs = null] = members;
+  return {
+    latitude,
+    longitude,
+    ...(altitudeM === null ? {} : { altitudeM }),
+    ...(accuracyM === null ? {} : { accuracyM }),
+    ...(verticalAccuracyM === null ? {} : { verticalAccuracyM }),
+    ...(datum === null ? {} : { datum }),
+    ...(method === null ? {} : { method }),
+    ...(instantUs === null ? {} : { instantUs }),
+  };
 }
 
 function encodeChange(change: FileChange, author: NodeId): CborValue {

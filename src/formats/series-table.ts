@@ -16,14 +16,20 @@ export interface SeriesStation {
   readonly identifier: string;
   /** Name for people. */
   readonly name: string;
-  /** Degrees north, WGS 84. A position counts as known only when latitude and longitude are both there. */
+  /** Degrees north. A position counts as known only when latitude and longitude are both there. */
   readonly latitude?: number;
-  /** Degrees east, WGS 84. */
+  /** Degrees east. */
   readonly longitude?: number;
   /** Metres above mean sea level. */
   readonly altitudeM?: number;
   /** How the position was found (`survey`, `gnss`, `map`…). */
   readonly positionMethod?: string;
+  /** Geodetic datum of latitude and longitude; absent means WGS 84. */
+  readonly positionDatum?: string;
+  /** Horizontal accuracy as its source states it, metres. */
+  readonly positionAccuracyM?: number;
+  /** When the position was found, microseconds since 1970 UTC. */
+  readonly positionInstantUs?: number;
 }
 
 /** One column of a table: as found in the logger's file, and the quantity it stands for where somebody has said so. */

@@ -2,7 +2,7 @@ import { GodwitError } from '../core/errors.ts';
 import type { DatasetId, NodeId, TeamId } from '../core/identifiers.ts';
 import { seededRandom } from '../core/random.ts';
 import { ContentStore } from '../datasets/content-store.ts';
-import { type EntryHeader, isPosition, type Position } from '../datasets/entry-body.ts';
+import type { EntryHeader, Position } from '../datasets/entry-body.ts';
 import { type Conflict, FileIndex } from '../datasets/file-index.ts';
 import type { CollectionReport } from '../datasets/garbage-collection.ts';
 import { KeptBases } from '../datasets/kept-bases.ts';
@@ -35,6 +35,7 @@ import { type Duty, dutyText, parseDuty, type TimedDuty } from './duty.ts';
 import { Engine, type PeerTraffic } from './engine.ts';
 import { defaultBaseCopiesBytesMax, defaultSupersededBytesMax, type FieldNodeOptions } from './field-node-options.ts';
 import { type FileInfo, FileService, type RevisionInfo, type ScanReport } from './file-service.ts';
+import { betterPosition } from './fixes.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { Interests } from './interests.ts';
 import { type ConflictRule, type DatasetDefinition, type Member, Membership } from './membership.ts';
@@ -290,11 +291,9 @@ export class FieldNode {
     this.#driver.command((engine, now) => engine.addContact(member, addresses, now));
   }
 
-  /** Says where this node is, WGS 84: recorded with everything that it writes from now on, until it is said anew. Not remembered over restarts. @throws GodwitError `POSITION_INVALID` */
+  /** Says where this node is, for all that it writes from now on; a receiver's fix (`fixedPosition`) does not take the place of a survey. Forgotten on closing. @throws GodwitError `POSITION_INVALID` */
   setPosition(position: Position | undefined): void {
-    if (position !== undefined && !isPosition(position))
-      throw new GodwitError('POSITION_INVALID', 'A position has a latitude of -90 to 90 and a longitude of -180 to 180 degrees.');
-    this.#position = position;
+    this.#position = position && betterPosition(this.#position, position);
   }
 
   /** Something changed in the surroundings (a network came up, a vehicle arrived): peers without a session are tried now, the others asked whether they are there, and instruments visited whose duties want that. */

@@ -1,12 +1,42 @@
+import { GodwitError } from '../core/errors.ts';
 import type { DatasetId } from '../core/identifiers.ts';
+import type { PositionFix } from '../core/position-fix.ts';
+import { isPosition, type Position } from '../datasets/entry-body.ts';
 import { cellNumber } from '../formats/series-table.ts';
 import type { ObservationStore } from '../observations/observation-store.ts';
 import type { StoredFix } from '../observations/station-place.ts';
-import type { TableRevision } from '../observations/table-revision.ts';
+import { isFix, type TableRevision } from '../observations/table-revision.ts';
 
 /**
- * The positions among a station's observations: every table with a latitude and a longitude holds fixes, whoever filled it.
+ * Positions that receivers say: among a station's observations, where every table with a latitude and a longitude holds fixes, whoever filled it; and of the node itself.
  */
+
+/**
+ * A receiver's fix as a node's position, with its datum, its own estimates of its errors and its time. An altitude above the ellipsoid is left out: positions have theirs above mean sea level.
+ *
+ * @example
+ * for await (const fix of gpsdPositions(transport, timer, signal)) node.setPosition(fixedPosition(fix));
+ */
+export function fixedPosition(fix: PositionFix): Position {
+  const { latitude, longitude, altitudeM, altitudeReference, horizontalAccuracyM, verticalAccuracyM, datum, instantUs } = fix;
+  const hasAltitude = altitudeM !== undefined && altitudeReference === 'mean-sea-level';
+  return {
+    latitude,
+    longitude,
+    ...(hasAltitude && { altitudeM, ...(verticalAccuracyM !== undefined && { verticalAccuracyM }) }),
+    ...(horizontalAccuracyM !== undefined && { accuracyM: horizontalAccuracyM }),
+    datum,
+    method: 'gnss',
+    ...(instantUs !== undefined && { instantUs }),
+  };
+}
+
+/** Which of two a node's position is from now on: the one heard of last, unless it is a fix and the other was surveyed. @throws GodwitError `POSITION_INVALID` */
+export function betterPosition(known: Position | undefined, heard: Position): Position {
+  if (!isPosition(heard))
+    throw new GodwitError('POSITION_INVALID', 'A position has a latitude of -90 to 90 and a longitude of -180 to 180 degrees.');
+  return known?.method?.toLowerCase() === 'survey' && isFix(heard.method ?? '') ? known : heard;
+}
 
 /** Fixes of one receiver that are looked at, at most. */
 const fixesMax = 4096;

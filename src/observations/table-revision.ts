@@ -146,9 +146,14 @@ export function comparePositions(a: StationPosition | undefined, b: StationPosit
 
 const fixMethods: ReadonlySet<string> = new Set(['fix', 'gnss', 'gps', 'gpsd', 'nmea']);
 
+/** True when a receiver measured it, by what says how a position was found. */
+export function isFix(method: string): boolean {
+  return fixMethods.has(method.toLowerCase());
+}
+
 function rankOf(position: StationPosition | undefined): number {
   if (position === undefined) return 0;
-  if (fixMethods.has(position.method.toLowerCase())) return 1;
+  if (isFix(position.method)) return 1;
   return position.method.toLowerCase() === 'survey' ? 3 : 2;
 }
 

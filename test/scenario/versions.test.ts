@@ -129,10 +129,23 @@ test('a checkout replaces nothing, takes up where it was, and writes one revisio
   await expect(versions.checkout(camp.dataset, version, 'one', { path: 'nothing' })).rejects.toMatchObject({ code: 'FILE_MISSING' });
 });
 
+const surveyed = {
+  latitude: 61.67621,
+  longitude: 8.36914,
+  altitudeM: 1512.25,
+  accuracyM: 3.5,
+  verticalAccuracyM: 5,
+  datum: 'ETRS89',
+  method: 'survey',
+  instantUs: 1_717_000_000_000_000,
+};
+
 test('metadata comes through a relay into a checkout as it was written', async () => {
   const camp = await chain(404, ['sensor', 'relay', 'office']);
   const [sensor, relay, office] = camp.nodes as Trio;
-  sensor.node.setPosition({ latitude: 61.67621, longitude: 8.36914, altitudeM: 1512.25, accuracyM: 3.5 });
+  sensor.node.setPosition(surveyed);
+  // A survey is not overwritten by a fix, however late it comes.
+  sensor.node.setPosition({ latitude: 61.6, longitude: 8.3, method: 'gnss', accuracyM: 40, instantUs: 1_717_243_000_000_000 });
   const attributes = {
     mime: 'text/csv; charset=utf-8',
     instrument: 'CR1000X #4711 «Gletscher»',
@@ -153,7 +166,7 @@ test('metadata comes through a relay into a checkout as it was written', async (
 
   const written = sensor.node.history(camp.dataset, 'data/pit.csv')[0]!;
   expect(written).toMatchObject({ mtimeNs: 1_717_243_800_123_456_789n, mode: 0o640, attributes, clockQuality: 'unknown' });
-  expect(written.position).toEqual({ latitude: 61.67621, longitude: 8.36914, altitudeM: 1512.25, accuracyM: 3.5 });
+  expect(written.position).toEqual(surveyed);
   const received = office.node.history(camp.dataset, 'data/pit.csv').find((each) => each.author === sensor.node.id)!;
   expect({ ...received, head: true }).toEqual(written);
   // What a person edits keeps what was known of the file.

@@ -158,7 +158,8 @@ function stationStatements(stations: readonly SeriesStation[], changed: string):
   return [
     {
       sql: `CREATE TABLE stations (
-        fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POINT, identifier TEXT NOT NULL UNIQUE, name TEXT NOT NULL, altitude_m REAL, position_method TEXT)`,
+        fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POINT, identifier TEXT NOT NULL UNIQUE, name TEXT NOT NULL, altitude_m REAL, position_method TEXT,
+        position_datum TEXT, position_accuracy_m REAL, position_found DATETIME)`,
       values: [],
     },
     contents('stations', 'features', 'Stations and where they are', changed),
@@ -169,7 +170,7 @@ function stationStatements(stations: readonly SeriesStation[], changed: string):
     ...stations.map((station, index) => {
       const point = position(station);
       return {
-        sql: 'INSERT INTO stations VALUES (?, ?, ?, ?, ?, ?)',
+        sql: 'INSERT INTO stations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
         values: [
           index + 1,
           point === undefined ? null : pointBlob(point.longitude, point.latitude),
@@ -177,6 +178,9 @@ function stationStatements(stations: readonly SeriesStation[], changed: string):
           station.name,
           station.altitudeM ?? null,
           station.positionMethod ?? null,
+          station.positionDatum ?? null,
+          station.positionAccuracyM ?? null,
+          station.positionInstantUs === undefined ? null : isoInstant(station.positionInstantUs, 3),
         ],
       };
     }),

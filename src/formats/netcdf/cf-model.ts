@@ -1,6 +1,14 @@
 import { utf8 } from '../../core/bytes.ts';
 import type { RowSurvey } from '../row-survey.ts';
-import { type ExportOptions, isoInstant, plainNames, qartodFlags, type SeriesField, type SeriesTable } from '../series-table.ts';
+import {
+  type ExportOptions,
+  isoInstant,
+  plainNames,
+  qartodFlags,
+  type SeriesField,
+  type SeriesStation,
+  type SeriesTable,
+} from '../series-table.ts';
 import { udunits } from './cf-units.ts';
 import {
   fillByte,
@@ -228,10 +236,21 @@ function timeVariables(rowDimension: string, intervalUs: number | undefined): Ne
   return [time, variable('time_bnds', 'double', [rowDimension, 'bnds'], { from: 'time-bounds', intervalUs }, [])];
 }
 
+/** How a position was found, in which datum, how exactly and when, as far as anybody said. */
+function positionComment({ positionMethod, positionDatum, positionAccuracyM, positionInstantUs }: SeriesStation): string | undefined {
+  const parts = [
+    ...(positionMethod === undefined ? [] : [`position by ${positionMethod}`]),
+    ...(positionDatum === undefined ? [] : [`datum ${positionDatum}`]),
+    ...(positionAccuracyM === undefined ? [] : [`accuracy ${positionAccuracyM} m`]),
+    ...(positionInstantUs === undefined ? [] : [`found at ${isoInstant(positionInstantUs, 0)}`]),
+  ];
+  return parts.length === 0 ? undefined : parts.join(', ');
+}
+
 function stationVariables(table: SeriesTable): NetcdfVariable[] {
   const { station } = table;
   const known = station.latitude !== undefined && station.longitude !== undefined;
-  const comment = text('comment', station.positionMethod === undefined ? undefined : `position by ${station.positionMethod}`);
+  const comment = text('comment', positionComment(station));
   // CF wants a time series to have latitude and longitude. A station whose position nobody knows has them too, as missing values, so that every file has the same shape.
   const degrees = (name: string, standardName: string, units: string, axis: string, value: number | undefined) =>
     variable(name, 'double', [], { from: 'constant', value: known && value !== undefined ? value : fillDouble }, [

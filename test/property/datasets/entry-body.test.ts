@@ -45,7 +45,14 @@ const body = fc.record(
     instant: fc.record({ wallMs: count, counter: count }),
     clockQuality: fc.constantFrom('unknown', 'rtc', 'ntp', 'gnss'),
     position: fc.record(
-      { latitude: coordinate(90), longitude: coordinate(180), altitudeM: coordinate(9000) },
+      {
+        latitude: coordinate(90),
+        longitude: coordinate(180),
+        altitudeM: coordinate(9000),
+        verticalAccuracyM: fc.nat(500),
+        datum: fc.constantFrom('WGS 84', 'NAD27'),
+        instantUs: fc.maxSafeInteger(),
+      },
       { requiredKeys: ['latitude', 'longitude'] },
     ),
     kind: fc.constant('files' as const),

@@ -76,6 +76,8 @@ describe('a body', () => {
     { latitude: -17.25, longitude: 179.5 },
     { latitude: 1, longitude: 2, altitudeM: -400 },
     { latitude: 1, longitude: 2, altitudeM: 3, accuracyM: 4.5 },
+    { latitude: 1, longitude: 2, datum: 'ED50' },
+    { latitude: 1, longitude: 2, altitudeM: 3, accuracyM: 4.5, verticalAccuracyM: 9, datum: 'WGS 84', method: 'gnss', instantUs: -1 },
   ])('says where it was written: %j', (position) => {
     expect(decoded({ ...filesBody(file), position } as EntryBody)).toEqual({ ...filesBody(file), position });
   });
@@ -108,6 +110,9 @@ describe('a body', () => {
     ['a latitude beyond the pole', [0, 0, 0, 0, null, [91, 0, null, null]]],
     ['a longitude that is not a number', [0, 0, 0, 0, null, [0, Number.NaN, null, null]]],
     ['a position of two numbers', [0, 0, 0, 0, null, [0, 0]]],
+    ['a position of five members', [0, 0, 0, 0, null, [0, 0, null, null, null]]],
+    ['a datum of no letters', [0, 0, 0, 0, null, [0, 0, null, null, null, '', null, null]]],
+    ['a fix at no whole microsecond', [0, 0, 0, 0, null, [0, 0, null, null, null, null, null, 0.5]]],
     ['no changes', [1, 0, 0, 0, []]],
     ['changes that are no list', [1, 0, 0, 0, 'x']],
   ])('is malformed with %s', (_, value) => {

@@ -54,6 +54,13 @@ describe('tables', () => {
 });
 
 describe('stations', () => {
+  it('say how they were found, in which datum, how exactly and when', () => {
+    const found = { positionMethod: 'gnss', positionDatum: 'ED50', positionAccuracyM: 4, positionInstantUs: 1_700_000_000_000_000 };
+    const station = { identifier: 's', name: 'S', latitude: 46, longitude: 8, ...found };
+    const layout = layoutOf(weatherTable({ station }));
+    expect(insertsInto('stations', layout)[0]!.slice(5)).toEqual(['gnss', 'ED50', 4, '2023-11-14T22:13:20.000Z']);
+  });
+
   const at = (identifier: string, latitude?: number) =>
     weatherTable({ station: { identifier, name: identifier, ...(latitude === undefined ? {} : { latitude, longitude: 8 }) } });
 

@@ -188,6 +188,17 @@ describe('what is not known', () => {
     expect(record(model.attributes)).not.toHaveProperty('geospatial_lat_min');
   });
 
+  it('about a position but a part of it says that part', () => {
+    const station = { identifier: 's', name: 'S', latitude: 46, longitude: 8 };
+    const commentOf = (more: Partial<typeof station> & Record<string, unknown>) =>
+      variableOf(modelOf([tableOf([field('x')], [row(0, ['1'])], { station: { ...station, ...more } })]).groups[0]!, 'lat').attributes
+        .comment;
+    expect(commentOf({ positionAccuracyM: 3.5 })).toBe('accuracy 3.5 m');
+    expect(
+      commentOf({ positionMethod: 'gnss', positionDatum: 'ED50', positionAccuracyM: 4, positionInstantUs: 1_700_000_000_000_000 }),
+    ).toBe('position by gnss, datum ED50, accuracy 4 m, found at 2023-11-14T22:13:20Z');
+  });
+
   it('about the logger brings no instrument variable', () => {
     const model = modelOf([tableOf([field('x')], [row(0, ['1'])], { loggerModel: '', loggerSerial: '' })]);
     expectConforming(model);
