@@ -66,6 +66,8 @@ export class ContentMending {
     if (state !== 'unreadable') {
       this.#triesByRoot.delete(key);
       if (state === 'whole') this.#tell(content.root);
+      // Found by work in the background: without a turn nobody would be asked for it.
+      else driver.command((engine, now) => engine.noticeLosses(now));
       return;
     }
     const tries = (this.#triesByRoot.get(key) ?? 0) + 1;

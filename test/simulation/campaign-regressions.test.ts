@@ -27,6 +27,23 @@ const found: readonly { readonly title: string; readonly plan: CampaignPlan }[] 
     plan: twoComputers({ do: 'disk', node: 'ridge', freeBytes: 493 }, { do: 'edit', node: 'base', seed: 1_397_764_089 }),
   },
   {
+    title: 'a content that is found lost by work in the background is fetched again, also where nothing else happens (seed 1,003,057)',
+    plan: {
+      ...twoComputers(),
+      seed: 1_003_057,
+      nodes: [
+        { name: 'base', scheme: 'udp', syncMs: 40, manner: 'fair', isLate: false },
+        { name: 'ridge', parent: 'base', scheme: 'udp', syncMs: 5, manner: 'polite', isLate: false },
+      ],
+      fileCount: 2,
+      steps: [
+        { do: 'disk', node: 'ridge', freeBytes: 681, number: 1, thenMs: 208_000 },
+        { do: 'edit', node: 'base', seed: 4_256_384_625, number: 2, thenMs: 126_000 },
+        { do: 'rot', node: 'ridge', number: 3, thenMs: 7000 },
+      ],
+    },
+  },
+  {
     title: 'a log that forked behind a backup is noticed although only later entries are exchanged (seed 1)',
     plan: twoComputers(
       { do: 'edit', node: 'ridge', seed: 1 },
