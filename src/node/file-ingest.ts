@@ -45,12 +45,14 @@ export interface FileRunOptions {
   readonly archivedTo?: number;
   /** Where its clocks stood then. */
   readonly clocks?: ZonedClockStates;
+  /** It is a ring that went round since it was read last: what lies between the last record that is stored and the first of this reading was overwritten. */
+  readonly hasOverrun?: boolean;
   /** Name of the source in the counts; default `source`. */
   readonly countedAs?: string;
   /** The bytes are archived already and are read again for this reason: rows go into a derived revision, and nothing else is noted. */
   readonly reason?: string;
-  /** The time by a better clock, where the profile or readings of the clock say it; default: as stamped. */
-  readonly corrected?: (timeUs: number) => number;
+  /** The time of a table's row by a better clock, where readings of the clock say it; default: as stamped. */
+  readonly corrected?: (timeUs: number, table: TableRevision) => number;
 }
 
 /** One reading. */
@@ -203,7 +205,8 @@ export class FileRun {
       const offsetMinutes = item.stamp.offsetMinutes ?? profile.utcOffsetMinutes;
       if (offsetMinutes === undefined) return this.#storeByZone(item);
       const stampedUs = toUtcUs(item.stamp, offsetMinutes);
-      this.#gather(item, corrected === undefined ? stampedUs : corrected(stampedUs));
+      const revision = this.#revision;
+      this.#gather(item, corrected === undefined || revision === undefined ? stampedUs : corrected(stampedUs, revision));
     } else if (item.type === 'defect' && reason === undefined) {
       const { range, scope, code, message } = item;
       const bytes = this.#bytesAt(range.offset, Math.min(range.length, defectBytesMax));
@@ -229,7 +232,7 @@ export class FileRun {
       return true;
     }
     const doubt = item.type === 'record' ? doubtOf(time, revision.fields.length) : undefined;
-    this.#gather(item, corrected(time.timeUs), doubt);
+    this.#gather(item, corrected(time.timeUs, revision), doubt);
     return true;
   }
 
@@ -269,12 +272,21 @@ export class FileRun {
   #flush({ revision, rows, events, from, to }: Gathering): void {
     const steps = clockSteps(rows, revision.intervalUs, this.#lastRowByTable.get(revision));
     const last = rows.at(-1);
+    if (this.#options.hasOverrun === true && !this.#lastRowByTable.has(revision)) this.#noteOverrun(revision, rows);
     if (last !== undefined) this.#lastRowByTable.set(revision, last);
     this.#writer.store(revision, rows, steps.length === 0 ? events : [...events, ...steps], {
       name: this.#options.source,
       offset: from,
       lengthBytes: to - from,
     });
+  }
+
+  /** Notes what was overwritten before the first rows of a table. Without record numbers nobody can say how much that was. */
+  #noteOverrun(revision: TableRevision, rows: readonly SegmentRow[]): void {
+    const [first] = rows;
+    const [before] = first ? this.#parts.observations.rowsBefore(this.#options.dataset, revision.id, first.timeUs, 1) : [];
+    if (before?.recordNumber === undefined || first?.recordNumber === undefined || first.recordNumber <= before.recordNumber + 1) return;
+    this.#writer.overwritten(revision, before.recordNumber + 1, first.recordNumber);
   }
 
   /** Nothing was stored and the cursor did not move: the file waits for its zone. */

@@ -5,7 +5,7 @@ import type { ReaderPosition, RecordFormat, TableDefinition } from '../formats/r
 import type { CollectedBatch, CollectedRecord, DeviceSession, InstrumentClock } from '../instruments/driver.ts';
 import { type ClockReading, clockEvent, clockSteps, hasStepped } from '../observations/clock-epochs.ts';
 import type { DeviceCursor, FileCursor } from '../observations/ingest-ledger.ts';
-import { encodeGap, type LoggerEvent } from '../observations/observation-store.ts';
+import type { LoggerEvent } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
 import type { TableRevision } from '../observations/table-revision.ts';
 import type { FileTree } from '../ports/file-tree.ts';
@@ -90,7 +90,8 @@ export class Ingest {
       const goesOn = resume !== undefined && known !== undefined && (format.unroll === undefined || unrolled?.continues === true);
       const { position, archivedTo, clocks } = goesOn ? resume : {};
       const from = { ...(position && { resume: position }), ...(archivedTo && { archivedTo }), ...(clocks && { clocks }) };
-      const run = new FileRun(this.#parts, { dataset, source, profile, format, ...from });
+      const hasOverrun = resume?.ring !== undefined && unrolled?.continues === false;
+      const run = new FileRun(this.#parts, { dataset, source, profile, format, hasOverrun, ...from });
       const cursorAt = (position: ReaderPosition, isAtEnd: boolean): FileCursor => {
         const prefixBytes = unrolled === undefined ? Math.min(headBytes, head.length) : 0;
         return {
@@ -177,12 +178,7 @@ export class Ingest {
             const bytes = utf8(JSON.stringify(cells));
             writer.quarantine({ source: key, offset: recordNumber, lengthBytes: bytes.length, scope: 'record', ...timeSkipped, bytes });
           }
-          if (batch.missing !== undefined) {
-            writer.tally.gaps++;
-            const { from: fromRecord, to: toRecord } = batch.missing;
-            const reason = 'overwritten in the logger before it was collected';
-            host.append(dataset, 'gap', encodeGap({ table: revision.id, fromRecord, toRecord, reason }));
-          }
+          if (batch.missing !== undefined) writer.overwritten(revision, batch.missing.from, batch.missing.to);
           const clocks = time.state();
           ledger.setCursor(dataset, key, { kind: 'device', ...batch.cursor, ...(clocks && { clocks }) });
         });

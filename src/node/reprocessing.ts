@@ -5,6 +5,7 @@ import { type ClockReading, clockEpochs, clockReadings, correctedUs } from '../o
 import type { FileCursor, RawPiece } from '../observations/ingest-ledger.ts';
 import type { LoggerEvent, TableSummary } from '../observations/observation-store.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
+import type { TableRevision } from '../observations/table-revision.ts';
 import type { TimeZones } from '../ports/time-zones.ts';
 import { FileRun } from './file-ingest.ts';
 import { recognise } from './ingest.ts';
@@ -29,7 +30,10 @@ export interface ReprocessOptions {
   readonly profile?: SiteProfile;
   /** Names of files as `ingestCounts` has them, or stations' instruments by the names of their sources; all by default. */
   readonly sources?: readonly string[];
-  /** Readings of the logger's clock by which times are corrected. `read`: those that were taken whenever the instrument was collected. Default: times stay as stamped. */
+  /**
+   * Readings of the logger's clock by which times are corrected. `read`: those that were taken whenever the instrument was collected; for its files too, where they name the same station and no other serial number. Default:
+   * times stay as stamped.
+   */
   readonly clock?: 'read' | readonly ClockReading[];
 }
 
@@ -77,13 +81,39 @@ export class Reprocessing {
     { reason, profile = {}, clock }: ReprocessOptions,
   ): Promise<IngestReport> {
     const { ledger, host } = this.#parts;
-    const corrected = correction(Array.isArray(clock) ? clock : []);
+    const corrected = clock === 'read' ? this.#byReadClocks(dataset) : correction(clock ?? []);
     const run = new FileRun(this.#parts, { dataset, source, profile, format, reason, corrected });
     const report = await run.readAgain(this.#bytes(pieces));
     host.atomically(() => {
       for (const { derivation } of run.revisions()) if (derivation !== undefined) ledger.setDerivation(dataset, derivation.from, reason);
     });
     return report;
+  }
+
+  /** The times of files' tables by the clocks that drivers read of the same loggers. */
+  #byReadClocks(dataset: DatasetId): (timeUs: number, table: TableRevision) => number {
+    const correctionByTable = new Map<TableRevision, (timeUs: number) => number>();
+    return (timeUs, table) => {
+      let corrected = correctionByTable.get(table);
+      if (corrected === undefined) {
+        corrected = correction(this.#readingsOf(dataset, table));
+        correctionByTable.set(table, corrected);
+      }
+      return corrected(timeUs);
+    };
+  }
+
+  /** Readings of the clock of the logger that a table is of, whichever of its tables they were written down with; each once. */
+  #readingsOf(dataset: DatasetId, { stationId, serial }: TableRevision): ClockReading[] {
+    const { observations } = this.#parts;
+    const readingByInstants = new Map<string, ClockReading>();
+    for (const { revision } of observations.tables(dataset)) {
+      const isOther = serial !== '' && revision.serial !== '' && revision.serial !== serial;
+      if (revision.stationId !== stationId || isOther) continue;
+      for (const reading of clockReadings(observations.events(dataset, revision.id)))
+        readingByInstants.set(`${reading.instrumentUs} ${reading.referenceUs}`, reading);
+    }
+    return [...readingByInstants.values()];
   }
 
   /** Rows of a table whose raw bytes only its driver could read. */

@@ -4,7 +4,7 @@ import type { ClockQuality, WallMs } from '../core/time.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
 import type { RecordFormat, TableDefinition } from '../formats/record-stream.ts';
 import type { IngestCounts, IngestLedger } from '../observations/ingest-ledger.ts';
-import type { LoggerEvent, ObservationStore, RowSource } from '../observations/observation-store.ts';
+import { encodeGap, type LoggerEvent, type ObservationStore, type RowSource } from '../observations/observation-store.ts';
 import { QualityChecks, worseFlags } from '../observations/quality-checks.ts';
 import { RowNumbers } from '../observations/row-numbers.ts';
 import type { SegmentRow } from '../observations/segment-batch.ts';
@@ -165,6 +165,13 @@ export class RowWriter {
       host.append(dataset, 'segment', observations.encode(batch, fieldCount, numbersIn));
     }
     this.#count({ read: rows.length, stored: fresh.length, duplicate: rows.length - fresh.length, quarantined: 0 }, events.length);
+  }
+
+  /** Says that records, up to but not including `toRecord`, are lost: the logger had overwritten them. */
+  overwritten({ id }: TableRevision, fromRecord: number, toRecord: number): void {
+    this.tally.gaps++;
+    const reason = 'overwritten in the logger before it was collected';
+    this.#parts.host.append(this.#dataset, 'gap', encodeGap({ table: id, fromRecord, toRecord, reason }));
   }
 
   /** Puts a piece into quarantine, and counts it unless it is there already. */

@@ -15,7 +15,7 @@ import { physicalLink } from '../instruments/physical-link.ts';
 import { sdi12Driver } from '../instruments/sdi12/driver.ts';
 import { type ClockEpoch, clockEpochs, clockReadings } from '../observations/clock-epochs.ts';
 import type { IngestLedger } from '../observations/ingest-ledger.ts';
-import type { ObservationStore, TableSummary } from '../observations/observation-store.ts';
+import type { Gap, ObservationStore, TableSummary } from '../observations/observation-store.ts';
 import { type TimeGap, timeGaps } from '../observations/quality-checks.ts';
 import { placeAt, type StoredFix } from '../observations/station-place.ts';
 import { comparePositions, type StationPosition } from '../observations/table-revision.ts';
@@ -280,6 +280,11 @@ export class SeriesService {
   /** What the clock of a table's instrument was worth, by the readings that were taken when it was collected. */
   clockEpochs(dataset: DatasetId, table: Hash): ClockEpoch[] {
     return clockEpochs(clockReadings(this.#parts.observations.events(dataset, table)));
+  }
+
+  /** Records of a table that are known to be lost: whoever collected it found them overwritten. In order of their numbers. */
+  gaps(dataset: DatasetId, table: Hash): Gap[] {
+    return this.#parts.observations.gaps(dataset, table);
   }
 
   /** Where rows of a table are missing between others, by its interval; nothing for a table of which that is not known. */

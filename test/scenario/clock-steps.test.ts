@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
+import { civilTime } from '../../src/formats/civil-time.ts';
 import { campbellHttpDriver } from '../../src/instruments/campbell-http/driver.ts';
 import { HttpLogger, httpLoggerTransport } from '../../src/simulation/http-logger.ts';
 import { World } from '../../src/simulation/world.ts';
@@ -49,6 +50,45 @@ test('a clock that is set begins an epoch of the quality it was compared with, a
   const shifts = corrected.map(({ timeUs, recordNumber = -1 }) => Math.round(((stampsBefore[recordNumber] ?? 0) - timeUs) / 1e6));
   expect(corrected.map(({ recordNumber }) => recordNumber)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   expect(shifts).toEqual([90, 90, 90, -10, -10, -10, -10]);
+});
+
+test('the files of a logger are corrected by its clock as a driver read it, and those of another one are not', async () => {
+  const world = new World({ seed: 213 });
+  const station = await world.add('station', { clockQuality: 'gnss' });
+  station.node.createTeam('T');
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const logger = new HttpLogger();
+  logger.define('T', stage, 1000);
+  logger.define('U', stage, 1000);
+  station.instruments.set('http://logger', () => httpLoggerTransport(logger));
+  logger.clockUs = (station.clock.now().wallMs + 90 * second) * 1000;
+  for (const table of ['T', 'U']) logger.append(table, { localUs: logger.clockUs - (logger.clockUs % 1_000_000), cells: ['1'] });
+  const profile = { utcOffsetMinutes: 0, stationId: 'Weir' };
+  await world.finish(station.node.collect(met, campbellHttpDriver, { address: 'http://logger', configuration: {}, profile }));
+  const read = station.node.tables(met)[0]?.revision.serial ?? '';
+  const clock = civilTime(logger.clockUs - (logger.clockUs % 1_000_000));
+  const two = (value: number) => String(value).padStart(2, '0');
+  const stamp = `${clock.year}-${two(clock.month)}-${two(clock.day)} ${two(clock.hour)}:${two(clock.minute)}:${two(clock.second)}`;
+  const file = (serial: string) =>
+    utf8(
+      `"TOA5","S","CR6","${serial}","CR6.Std.10","CPU:a.CR6","7","Log"\r\n"TIMESTAMP","RECORD","Stage"\r\n"TS","RN","m"\r\n"","","Smp"\r\n"${stamp}",0,1\r\n`,
+    );
+  station.directory('card').put('own.dat', file(read));
+  station.directory('card').put('other.dat', file(`${read}9`));
+  await world.finish(station.node.ingest(met, 'card', { profile }));
+  await world.finish(station.node.series.reprocess(met, { reason: 'clock', clock: 'read', profile }));
+  const files = station.node.tables(met).filter(({ revision }) => revision.table === 'Log');
+  const aheadS = files.map(({ revision, firstUs = 0 }) => [
+    revision.serial === read,
+    revision.derivation !== undefined,
+    Math.round((logger.clockUs - firstUs) / 1e6),
+  ]);
+  expect(aheadS.sort()).toEqual([
+    [false, false, 0],
+    [false, true, 0],
+    [true, false, 0],
+    [true, true, 90],
+  ]);
 });
 
 test('a file whose logger was set back in between keeps its stamps, and says where', async () => {

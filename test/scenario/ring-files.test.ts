@@ -38,6 +38,14 @@ test('a card that is taken again and again is read on in the ring, and its archi
   for (let index = 0; index < 9; index++, written++) card.set(tob3Frame(written * 4), header.length + (written % frames) * tob3FrameBytes);
   station.directory('card').put('fast.dat', card.slice());
   const [late] = await camp.world.finish(station.node.ingest(met, 'card', { profile }));
-  expect(late).toMatchObject({ read: 24, stored: 24, duplicate: 0, quarantined: 0 });
+  expect(late).toMatchObject({ read: 24, stored: 24, duplicate: 0, quarantined: 0, gaps: 1 });
+  const derived = station.node.tables(met).at(-1)?.revision.id as NonNullable<ReturnType<typeof station.node.tables>[0]>['revision']['id'];
+  const lost = { table: derived, fromRecord: 56, toRecord: 68, reason: 'overwritten in the logger before it was collected' };
+  expect(station.node.series.gaps(met, derived)).toEqual([lost]);
+  // A card that was not touched since says nothing new.
+  await camp.world.runFor(second);
+  station.directory('card').put('fast.dat', card.slice());
+  await camp.world.finish(station.node.ingest(met, 'card', { profile }));
+  expect(station.node.series.gaps(met, derived)).toEqual([lost]);
   expect(station.node.tables(met).map(({ rows }) => rows)).toEqual([56, 80]);
 });
