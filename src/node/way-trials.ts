@@ -2,12 +2,16 @@ import type { NodeId } from '../core/identifiers.ts';
 import { type Deadline, earliest, later, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { PathEstimate } from '../ports/rate-control.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
+import { linkOfPath } from './link-accounts.ts';
 
 /**
- * Choosing between several ways to one peer: TCP and UDP, a radio and a satellite.
+ * Using several ways to one peer: TCP and UDP, a radio and a satellite.
  *
- * Which way carries more cannot be known from the outside: paced datagrams win where packets are lost or the peer roams, a stream wins where the network is fast, or shapes datagrams. So it is measured with the data that is
- * to be sent anyway. A transfer that has run for a while on a way that is not fast is taken over to another address, by moving the session (no handshake, and what was under way is sent again there, so not a byte is
+ * **Two hosts are two links**, probably. A transfer that has run for a while on a way that is not fast gets an address of another host as a companion: both carry it then, and what is urgent takes the quicker one. When together they carry no more
+ * than the first did alone, they are one link behind two addresses, and the companion is left alone.
+ *
+ * **Two addresses of one host are one link**, with two ways to use it. Which way carries more cannot be known from the outside: paced datagrams win where packets are lost or the peer roams, a stream wins where the network is fast, or shapes datagrams. So it is measured with the data that is
+ * to be sent anyway: the transfer is taken over to another address, by moving the session (no handshake, and what was under way is sent again there, so not a byte is
  * lost); after the start there has settled, what arrives is compared, and the session stays or goes back. Nothing is sent only to measure, and nothing is tried where a budget counts bytes.
  *
  * Only the end that dialled tries: the other follows, and two that try would measure one another.
@@ -38,6 +42,20 @@ interface Trial {
   countsFrom?: { readonly at: MonotonicMs; readonly bytes: number };
 }
 
+/** A second way that the session uses beside the first. */
+interface Companion {
+  readonly address: string;
+  /** What the first way carried alone. */
+  readonly aloneBytesPerSecond: number;
+  /** Absent while a stream is being opened. */
+  path?: string;
+  addedAt?: MonotonicMs;
+  /** When what arrives counts, and what had arrived until then. */
+  countsFrom?: { readonly at: MonotonicMs; readonly bytes: number };
+  /** It was found to carry more than the first alone. */
+  isKept: boolean;
+}
+
 /** A session that this end dialled. */
 interface Traveller {
   readonly peer: NodeId;
@@ -48,6 +66,7 @@ interface Traveller {
   /** Bytes a second of the latest looks in which data flowed without a pause, oldest first. */
   looks: number[];
   trial: Trial | undefined;
+  companion: Companion | undefined;
   triedAt: MonotonicMs;
   /** The peer is not heard: when it is looked for at the next address, and how long it is waited for there. */
   search: { readonly at: MonotonicMs; readonly pauseMs: number } | undefined;
@@ -57,7 +76,10 @@ interface Traveller {
 export interface WayTrialsParts {
   /** The addresses of a peer, best first. */
   readonly addresses: (peer: NodeId) => readonly string[];
-  readonly endpoint: Pick<SessionEndpoint, 'migrate' | 'ledger' | 'estimate' | 'heardAt' | 'ping'>;
+  readonly endpoint: Pick<
+    SessionEndpoint,
+    'migrate' | 'addPath' | 'usePath' | 'dropPath' | 'paths' | 'ledger' | 'estimate' | 'heardAt' | 'ping'
+  >;
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   /** False while bytes are counted. */
@@ -78,6 +100,8 @@ const measureMs = 4000;
 const unheardMs = 1000;
 /** Another way must carry this much more to be worth moving. */
 const betterFactor = 1.15;
+/** Two ways must carry this much more than one. */
+const companionFactor = 1.05;
 /** What was measured counts for so long; between trials passes at least the shorter time. */
 const verdictMs = 600_000;
 const pauseMs = 30_000;
@@ -107,6 +131,7 @@ export class WayTrials {
       bytes: this.#carried(session),
       looks: [],
       trial: undefined,
+      companion: undefined,
       triedAt: now,
       search: undefined,
     });
@@ -122,6 +147,7 @@ export class WayTrials {
     const traveller = this.#travellerBySession.get(session);
     if (traveller === undefined || traveller.search !== undefined || this.#parts.addresses(traveller.peer).length < 2) return;
     const rttMs = this.#parts.endpoint.estimate(session).smoothedRttMs ?? 0;
+    traveller.companion = undefined;
     traveller.search = { at: now.monotonicMs, pauseMs: unheardMs + 4 * rttMs };
     this.#search(traveller, traveller.search, now);
   }
@@ -139,7 +165,8 @@ export class WayTrials {
     this.#sessionByDialling.delete(address);
     const traveller = this.#travellerBySession.get(session);
     // Without a trial the connection is not needed any more; unused ones are closed by the endpoint.
-    if (traveller?.trial?.address === address) this.#move(traveller, traveller.trial, path, 'stream', now);
+    if (traveller?.companion?.address === address) this.#accompany(traveller, traveller.companion, path, 'stream', now);
+    else if (traveller?.trial?.address === address) this.#move(traveller, traveller.trial, path, 'stream', now);
     return true;
   }
 
@@ -149,6 +176,11 @@ export class WayTrials {
     if (session === undefined) return false;
     this.#sessionByDialling.delete(address);
     const traveller = this.#travellerBySession.get(session);
+    if (traveller?.companion?.address === address) {
+      this.#judge(traveller.peer, address, 0, now);
+      traveller.companion = undefined;
+      return true;
+    }
     if (traveller?.trial?.address !== address) return true;
     this.#judge(traveller.peer, address, 0, now);
     traveller.trial = undefined;
@@ -165,7 +197,8 @@ export class WayTrials {
       }
       if (now.monotonicMs - traveller.lookedAt < lookMs || this.#parts.addresses(traveller.peer).length < 2) continue;
       this.#look(traveller, now);
-      if (traveller.trial !== undefined) this.#watch(traveller, traveller.trial, now);
+      if (traveller.companion !== undefined) this.#watchCompanion(traveller, traveller.companion, now);
+      else if (traveller.trial !== undefined) this.#watch(traveller, traveller.trial, now);
       else this.#consider(traveller, now);
     }
   }
@@ -225,7 +258,63 @@ export class WayTrials {
       if (each === address) return false;
       return known === undefined || now.monotonicMs - known.at > verdictMs || known.bytesPerSecond > rate * betterFactor;
     });
-    if (other !== undefined) this.#go(traveller, other, rate, false, now);
+    if (other !== undefined && hostOf(other) !== hostOf(address)) this.#callCompanion(traveller, other, rate, now);
+    else if (other !== undefined) this.#go(traveller, other, rate, false, now);
+  }
+
+  #callCompanion(traveller: Traveller, address: string, aloneBytesPerSecond: number, now: Moment): void {
+    const companion: Companion = { address, aloneBytesPerSecond, isKept: false };
+    traveller.companion = companion;
+    traveller.triedAt = now.monotonicMs;
+    if (address.startsWith('tcp:')) this.#dial(traveller, address);
+    else this.#accompany(traveller, companion, address, 'datagram', now);
+  }
+
+  #accompany(traveller: Traveller, companion: Companion, path: string, kind: 'datagram' | 'stream', now: Moment): void {
+    const { endpoint } = this.#parts;
+    // One that was left alone before is still there.
+    if (!endpoint.addPath(traveller.session, path, kind, now)) endpoint.usePath(traveller.session, path, 'bulk', now);
+    companion.path = path;
+    companion.addedAt = now.monotonicMs;
+  }
+
+  /** Notices when one of the two ways is gone, and leaves the companion alone when it turns out not to be worth it. */
+  #watchCompanion(traveller: Traveller, companion: Companion, now: Moment): void {
+    const { endpoint } = this.#parts;
+    const { session, peer } = traveller;
+    const { path, addedAt, countsFrom, aloneBytesPerSecond } = companion;
+    if (path === undefined || addedAt === undefined) return;
+    const { monotonicMs } = now;
+    const paths = endpoint.paths(session);
+    if (paths.length < 2 || !paths.includes(path)) {
+      const isAlone = paths.includes(path);
+      this.#judge(peer, isAlone ? traveller.address : companion.address, 0, monotonicMs);
+      if (isAlone) traveller.address = companion.address;
+      traveller.companion = undefined;
+      traveller.triedAt = monotonicMs;
+      return;
+    }
+    if (companion.isKept) return;
+    const rttMs = endpoint.estimate(session, path).smoothedRttMs ?? 0;
+    if (countsFrom === undefined) {
+      if (monotonicMs - addedAt >= startMs + 10 * rttMs) companion.countsFrom = { at: monotonicMs, bytes: traveller.bytes };
+      return;
+    }
+    if (monotonicMs - countsFrom.at < measureMs) return;
+    const rate = ((traveller.bytes - countsFrom.bytes) * 1000) / (monotonicMs - countsFrom.at);
+    // A transfer that has ended says nothing: what is there stays.
+    companion.isKept = traveller.looks.length < measureMs / lookMs || rate >= aloneBytesPerSecond * companionFactor;
+    if (companion.isKept) return;
+    this.#judge(peer, companion.address, rate - aloneBytesPerSecond, monotonicMs);
+    endpoint.usePath(session, path, undefined, now);
+    if (companion.address.startsWith('tcp:')) endpoint.dropPath(session, path, now);
+    traveller.companion = undefined;
+  }
+
+  #dial(traveller: Traveller, address: string): void {
+    if (this.#sessionByDialling.has(address)) return;
+    this.#sessionByDialling.set(address, traveller.session);
+    this.#parts.dial(address);
   }
 
   #go(traveller: Traveller, address: string, fromBytesPerSecond: number, isReturn: boolean, now: Moment): void {
@@ -234,11 +323,8 @@ export class WayTrials {
     const trial: Trial = { address, from: traveller.address, fromBytesPerSecond, fromEstimate, isReturn, remembered };
     traveller.trial = trial;
     traveller.triedAt = now.monotonicMs;
-    if (address.startsWith('tcp:')) {
-      if (this.#sessionByDialling.has(address)) return;
-      this.#sessionByDialling.set(address, traveller.session);
-      this.#parts.dial(address);
-    } else this.#move(traveller, trial, address, 'datagram', now);
+    if (address.startsWith('tcp:')) this.#dial(traveller, address);
+    else this.#move(traveller, trial, address, 'datagram', now);
   }
 
   #move(traveller: Traveller, trial: Trial, path: string, kind: 'datagram' | 'stream', now: Moment): void {
@@ -293,4 +379,9 @@ export class WayTrials {
     const addresses = this.#parts.addresses(peer);
     for (const each of [...verdicts.keys()]) if (!addresses.includes(each)) verdicts.delete(each);
   }
+}
+
+/** The host of an address. */
+function hostOf(address: string): string {
+  return linkOfPath(address).replace(/^[a-z]+:/, '');
 }

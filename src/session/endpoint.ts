@@ -172,7 +172,9 @@ export class SessionEndpoint {
       const due = this.#deadlineOf(entry);
       if (due === undefined || due.at > this.#now) continue;
       this.#active.add(entry);
+      const before = entry.session?.paths ?? [];
       entry.session?.wake(this.#now);
+      if (before.length !== (entry.session?.paths.length ?? 0)) for (const path of before) this.#releaseStream(path);
       const verdict = entry.dial?.giveUp(this.#now);
       if (verdict !== undefined && !verdict.ok) this.#remove(entry, verdict.fault);
     }
@@ -213,7 +215,24 @@ export class SessionEndpoint {
     const before = entry?.session?.path;
     entry?.session?.migrate(path, kind, remembered, this.#now);
     this.#useStream(path);
-    if (before !== undefined && before !== path) this.#releaseStream(before);
+    if (before !== undefined) this.#releaseStream(before);
+  }
+
+  /** Uses a further address or stream beside those that a session uses already. False when none is free for it. */
+  addPath(id: SessionId, path: Path, kind: PathKind, now: Moment): boolean {
+    const added = this.#touch(id, now)?.session?.addPath(path, kind, this.#now) ?? false;
+    if (added) this.#useStream(path);
+    return added;
+  }
+
+  /** Uses one of several ways for nothing less urgent than this, or, without it, for nothing; the peer does so too. As long as it is the only one, everything takes it. */
+  usePath(id: SessionId, path: Path, least: PriorityClass | undefined, now: Moment): void {
+    this.#touch(id, now)?.session?.usePath(path, least);
+  }
+
+  /** Goes on without one of several ways. What was under way there is sent again by the others. */
+  dropPath(id: SessionId, path: Path, now: Moment): void {
+    if (this.#touch(id, now)?.session?.dropPath(path, this.#now) === true) this.#releaseStream(path);
   }
 
   /** Takes a message for sending, by reference; `isData` when it carries rows and so counts as data. False when the queue is full or the session is gone: then nothing has happened. */
@@ -279,9 +298,9 @@ export class SessionEndpoint {
     return this.#entryById.get(id)?.session?.dataBytesMax ?? 1024;
   }
 
-  /** What is known of the session's present path. */
-  estimate(id: SessionId): PathEstimate {
-    return this.#entryById.get(id)?.session?.estimate ?? noEstimate;
+  /** What is known of the session's present path, or of this one of several. */
+  estimate(id: SessionId, path?: Path): PathEstimate {
+    return this.#entryById.get(id)?.session?.estimate(path) ?? noEstimate;
   }
 
   /** When the peer of a session was last heard. */
@@ -297,6 +316,11 @@ export class SessionEndpoint {
   /** The way a session's packets take now. */
   path(id: SessionId): Path | undefined {
     return this.#entryById.get(id)?.session?.path;
+  }
+
+  /** All ways that a session's packets take now. */
+  paths(id: SessionId): readonly Path[] {
+    return this.#entryById.get(id)?.session?.paths ?? [];
   }
 
   /** The class of what waits in a session because the link's account does not allow it to leave. */
@@ -365,7 +389,7 @@ export class SessionEndpoint {
   #askFirst({ remoteStatic }: Entry, path: Path): void {
     if (remoteStatic === undefined) return;
     for (const { session, remoteStatic: other } of this.#entryById.values()) {
-      if (session?.path !== path || other === undefined || !equalBytes(other, remoteStatic)) continue;
+      if (!session?.paths.includes(path) || other === undefined || !equalBytes(other, remoteStatic)) continue;
       session.ping();
       const packet = session.nextPacket(this.#now);
       if (packet !== undefined) this.#outputs.push({ type: 'transmit', ...packet });
@@ -426,8 +450,7 @@ export class SessionEndpoint {
     this.#entryByConnection.delete(entry.connectionId);
     this.#active.delete(entry);
     if (fault !== undefined) this.#outputs.push({ type: 'closed', session: entry.id, fault });
-    const path = entry.dial?.options.path ?? entry.session?.path;
-    if (path !== undefined) this.#releaseStream(path);
+    for (const path of entry.session?.paths ?? [entry.dial?.options.path]) if (path !== undefined) this.#releaseStream(path);
   }
 
   #newConnectionId(): ConnectionId {
@@ -457,13 +480,11 @@ export class SessionEndpoint {
     const entry = this.#entryByConnection.get(packet.connectionId);
     const { session } = entry ?? {};
     if (entry !== undefined && session !== undefined) {
-      const before = session.path;
+      const before = session.paths;
       if (!session.receive(packet, path, kind, bytes, this.#now)) return false;
       this.#active.add(entry);
-      if (session.path !== before) {
-        this.#useStream(path);
-        if (before !== undefined) this.#releaseStream(before);
-      }
+      if (kind === 'stream' && session.paths.includes(path)) this.#useStream(path);
+      for (const each of before) if (each !== path) this.#releaseStream(each);
       return true;
     }
     return this.#confirm(packet, path, kind, bytes);
@@ -512,7 +533,7 @@ export class SessionEndpoint {
       {
         localConnectionId: entry.connectionId,
         remoteConnectionId: value.remoteConnectionId,
-        protection: value.protection,
+        protections: value.protections,
         rateControl: this.#options.rateControl,
         path: dial.options.path,
         kind,
@@ -621,7 +642,7 @@ export class SessionEndpoint {
       {
         localConnectionId: connectionId,
         remoteConnectionId: agreement.remoteConnectionId,
-        protection: agreement.protection,
+        protections: agreement.protections,
         rateControl: this.#options.rateControl,
         path,
         kind,
@@ -713,7 +734,7 @@ export class SessionEndpoint {
     for (const entry of [...this.#entryById.values()]) {
       if (entry.dial?.options.path === path)
         this.#remove(entry, failure('PATH_CLOSED', 'peer', 'the stream closed during the handshake').fault);
-      if (entry.session?.path !== path) continue;
+      if (!entry.session?.paths.includes(path)) continue;
       entry.session.pathClosed(path, this.#now);
       entry.session.wake(this.#now);
       this.#active.add(entry);
@@ -729,9 +750,10 @@ export class SessionEndpoint {
     if (stream !== undefined) stream.used = true;
   }
 
-  /** A session no longer takes this path. If it is a stream that nobody else takes, it is closed. */
+  /** A session may no longer take this path. If it is a stream that nobody takes, it is closed. */
   #releaseStream(path: Path): void {
-    for (const { session, dial } of this.#entryById.values()) if (session?.path === path || dial?.options.path === path) return;
+    if (!this.#streamByPath.has(path)) return;
+    for (const { session, dial } of this.#entryById.values()) if (session?.paths.includes(path) || dial?.options.path === path) return;
     this.#closeStream(path);
   }
 }

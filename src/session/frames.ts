@@ -10,6 +10,7 @@ import { varintBytes, WireReader, type WireWriter } from './wire-bytes.ts';
  *     0x02         ACK       newest packet number (varint), delay (varint), arrival (3 bytes), count (varint), first length (varint), then count times: gap, length (varints)
  *     0x04         ACK       the same for numbers without gaps: count and all behind first length are left out
  *     0x03         CLOSE     code (varint), reason (UTF-8, at most 256 bytes, to the end of the packet)
+ *     0x05         WELCOME   class (1 byte), bytes (varint), seconds (varint)
  *     0x10 | E | c MESSAGE   offset in the stream of messages of class c (varint), length (varint) unless E, bytes
  *     0x20 | E | l DATA      position (4 bytes), transfer (varint), offset (varint), length (varint) unless E, bytes
  *
@@ -19,6 +20,9 @@ import { varintBytes, WireReader, type WireWriter } from './wire-bytes.ts';
  * arrival in units of 1/16 ms, modulo 2^24: from two of them the sender learns the rate at which the path delivered what lay between, and from many how long packets queued, both untouched by the
  * way back. *Delay* is the time since that arrival, in units of 1/4 ms. The numbers received are listed downwards as in QUIC (RFC 9000 section 19.3.1): first length is the count of numbers
  * below the newest that arrived too; a gap of g means that g + 1 numbers are missing or of no interest; a length of n stands for n + 1 numbers.
+ *
+ * **WELCOME** says what its sender wants to come by the lane that the packet took: nothing less urgent than the class (4: nothing) while the session has another lane, and no more than so many bytes on the link within the seconds after it was
+ * heard; 2^53 - 1 bytes: any number. The last one counts.
  *
  * **MESSAGE** carries a piece of a byte stream; each class has its own. The stream holds messages one behind the other, each preceded by its length as a varint. A sender keeps no more than
  * `messageWindowBytes` between the lowest byte not acknowledged and the highest one sent.
@@ -42,6 +46,8 @@ const arrivalTicksPerMs = 16;
 /** After this many milliseconds the arrival field starts again. */
 export const arrivalWrapMs = 2 ** 24 / arrivalTicksPerMs;
 const delayTicksPerMs = 4;
+/** No welcome is kept longer than this: five weeks, more than any budget's period. */
+const welcomeSecondsMax = 35 * 86_400;
 
 /** Consecutive packet numbers, both ends included. */
 export interface PacketRange {
@@ -79,15 +85,28 @@ export interface DataFrame {
   readonly last: boolean;
 }
 
+/** What is welcome on a lane. */
+export interface WelcomeFrame {
+  readonly type: 'welcome';
+  /** Index of the least urgent class, or one beyond the last. */
+  readonly least: number;
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+/** As the bytes of a WELCOME frame: any number. */
+export const welcomeBytesMax = Number.MAX_SAFE_INTEGER;
+
 /** One frame. Byte arrays of decoded frames are views of the packet. */
 export type Frame =
   | { readonly type: 'ping' }
   | AckFrame
+  | WelcomeFrame
   | { readonly type: 'close'; readonly code: number; readonly reason: string }
   | MessageFrame
   | DataFrame;
 
-const tag = { ping: 0x01, ack: 0x02, close: 0x03, ackOne: 0x04, message: 0x10, data: 0x20 } as const;
+const tag = { ping: 0x01, ack: 0x02, close: 0x03, ackOne: 0x04, welcome: 0x05, message: 0x10, data: 0x20 } as const;
 const toTheEnd = 0x04;
 
 /** Bytes in front of a message piece that goes on to the end of its packet. */
@@ -138,6 +157,17 @@ export function writeClose(writer: WireWriter, code: number, reason: string): vo
   writer.bytes(bytes.length <= reasonBytesMax ? bytes : new Uint8Array(0));
 }
 
+/** Writes what is welcome. */
+export function writeWelcome(writer: WireWriter, { least, bytes, seconds }: WelcomeFrame): void {
+  writer.uint(tag.welcome, 1);
+  writer.uint(least, 1);
+  writer.varint(bytes);
+  writer.varint(seconds);
+}
+
+/** Bytes of the longest WELCOME frame. */
+export const welcomeFrameBytesMax = 2 + 8 + 8;
+
 /** Writes a piece of a message stream; with `fillsPacket` nothing may be written behind it. */
 export function writeMessage(writer: WireWriter, frame: Omit<MessageFrame, 'type'>, fillsPacket: boolean): void {
   writer.uint(tag.message | (fillsPacket ? toTheEnd : 0) | priorityClasses.indexOf(frame.priority), 1);
@@ -170,6 +200,7 @@ export function decodeFrames(plaintext: Uint8Array): Outcome<Frame[]> {
     if (type === tag.ping) frame = { type: 'ping' };
     else if (type === tag.ack || type === tag.ackOne) frame = readAck(reader, type === tag.ack);
     else if (type === tag.close) frame = readClose(reader);
+    else if (type === tag.welcome) frame = readWelcome(reader);
     else if ((type & ~(toTheEnd | 3)) === tag.message) frame = readMessage(reader, type);
     else if ((type & ~(toTheEnd | 1)) === tag.data) frame = readData(reader, type);
     else return malformed(`unknown type 0x${type.toString(16)}`);
@@ -201,6 +232,14 @@ function readAck(reader: WireReader, hasGaps: boolean): AckFrame | undefined {
     ranges.push({ low, high });
   }
   return { type: 'ack', ranges, arrivalMs: arrival / arrivalTicksPerMs, delayMs: delay / delayTicksPerMs };
+}
+
+function readWelcome(reader: WireReader): WelcomeFrame | undefined {
+  const least = reader.uint(1);
+  const bytes = reader.varint();
+  const seconds = reader.varint();
+  if (least === undefined || least > priorityClasses.length || bytes === undefined || seconds === undefined) return undefined;
+  return { type: 'welcome', least, bytes, seconds: Math.min(seconds, welcomeSecondsMax) };
 }
 
 function readClose(reader: WireReader): Frame | undefined {

@@ -8,7 +8,7 @@ import type { PathEstimate } from '../ports/rate-control.ts';
 import { decodeEarly, type EarlyExchange, type EarlySpeaker, encodeEarly } from './early-data.ts';
 import { type PathKind, packetLinkBytes } from './ledger.ts';
 import { NoiseHandshake } from './noise.ts';
-import { PacketProtection } from './packet-protection.ts';
+import { type PacketProtection, protectLanes } from './packet-protection.ts';
 import {
   type ConnectionId,
   connectionIdBytes,
@@ -57,7 +57,8 @@ export interface DialOptions {
 /** What both ends have when a handshake succeeded. */
 export interface Agreement {
   readonly remoteConnectionId: ConnectionId;
-  readonly protection: PacketProtection;
+  /** Of each lane. */
+  readonly protections: readonly PacketProtection[];
   readonly remoteStatic: Uint8Array;
   readonly handshakeHash: Uint8Array;
 }
@@ -93,7 +94,7 @@ function prologueOf(firstByte: number, connectionId: ConnectionId): Uint8Array {
 function agreementOf(noise: NoiseHandshake, remoteConnectionId: ConnectionId, crypto: Crypto): Agreement {
   return {
     remoteConnectionId,
-    protection: new PacketProtection(noise.split(), crypto),
+    protections: protectLanes(noise.split(), crypto),
     remoteStatic: noise.remoteStatic as Uint8Array,
     handshakeHash: noise.handshakeHash,
   };

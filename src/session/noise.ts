@@ -108,9 +108,14 @@ export function noiseNonce(counter: number): Uint8Array {
 /** The nonce that no message ever has: counter 2^64 - 1. */
 const rekeyNonce = new Uint8Array(12).fill(0xff, 4);
 
-/** REKEY (Noise section 4.2): the key that follows `key`, from which `key` cannot be computed. */
-export function noiseRekey(crypto: Crypto, key: Uint8Array): Uint8Array {
-  return crypto.chachaPolySeal(key, rekeyNonce, noBytes, zeroKey).slice(0, noiseKeyBytes);
+/**
+ * REKEY (Noise section 4.2): the key that follows `key`, from which `key` cannot be computed. A `branch` above 0 (up to 255) gives a further key in the same way, under the nonce so much below that of REKEY.
+ */
+export function noiseRekey(crypto: Crypto, key: Uint8Array, branch = 0): Uint8Array {
+  const nonce = rekeyNonce.slice();
+  // The counter is little-endian.
+  nonce[4] = 0xff - branch;
+  return crypto.chachaPolySeal(key, nonce, noBytes, zeroKey).slice(0, noiseKeyBytes);
 }
 
 /**

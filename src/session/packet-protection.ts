@@ -1,6 +1,7 @@
 import { invariant } from '../core/assert.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { noiseNonce, noiseRekey } from './noise.ts';
+import { lanesMax } from './packets.ts';
 import { ReplayWindow } from './replay-window.ts';
 
 /**
@@ -15,6 +16,9 @@ import { ReplayWindow } from './replay-window.ts';
  * - Keys are replaced as they age. Packet numbers are divided into epochs of 65,536, and the key of an epoch is REKEY (Noise section 4.2) of the key before. Both ends see from the number which
  *   key it is, so nothing is negotiated, and lost packets cannot put them out of step. A receiver keeps the key of the epoch before for as long as the window still admits its numbers, and then
  *   forgets it: a device captured later does not give away what it received or sent earlier.
+ *
+ * **Lanes.** A session has several sequences of packets, each with numbers, keys and windows of its own. Lane 0 has the keys of the handshake. The first keys of the others are derived from those as REKEY derives a key, under the nonces
+ * 2^64 - 2, 2^64 - 3 and 2^64 - 4, which like that of REKEY itself no packet ever has; once they are derived no key says anything of another.
  *
  * Numbers may run ahead by at most four epochs, which bounds the work that a forged number can cause. A sender comes nowhere near: it waits for acknowledgements long before.
  */
@@ -60,7 +64,24 @@ function epochOf(packetNumber: number): number {
   return Math.floor(packetNumber / packetsPerEpoch);
 }
 
-/** Seals and opens the packets of one session. */
+/** The keys of both directions, 32 bytes each. */
+export interface DirectionKeys {
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+}
+
+/** The protections of all lanes of a session, from the keys that `NoiseHandshake.split` gives. */
+export function protectLanes(keys: DirectionKeys, crypto: Crypto): readonly PacketProtection[] {
+  return Array.from({ length: lanesMax }, (_, lane) => {
+    if (lane === 0) return new PacketProtection(keys, crypto);
+    return new PacketProtection(
+      { sendKey: noiseRekey(crypto, keys.sendKey, lane), receiveKey: noiseRekey(crypto, keys.receiveKey, lane) },
+      crypto,
+    );
+  });
+}
+
+/** Seals and opens the packets of one lane. */
 export class PacketProtection {
   readonly #crypto: Crypto;
   readonly #sendKeys: KeyChain;
@@ -68,8 +89,7 @@ export class PacketProtection {
   readonly #received = new ReplayWindow();
   #lastSent = -1;
 
-  /** `keys` are what `NoiseHandshake.split` gives, 32 bytes each. */
-  constructor(keys: { readonly sendKey: Uint8Array; readonly receiveKey: Uint8Array }, crypto: Crypto) {
+  constructor(keys: DirectionKeys, crypto: Crypto) {
     this.#crypto = crypto;
     this.#sendKeys = new KeyChain(crypto, keys.sendKey);
     this.#receiveKeys = new KeyChain(crypto, keys.receiveKey);

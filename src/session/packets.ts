@@ -11,9 +11,9 @@ import { WireReader } from './wire-bytes.ts';
  *
  * **Transport packet**: everything after the handshake.
  *
- *     0 0 0 0 0 P L L   first byte; LL + 1 is the length of the packet number; P says that nothing follows for now: the acknowledgement may wait for an answer to ride on
+ *     0 0 0 N N P L L   first byte; LL + 1 is the length of the packet number; P says that nothing follows for now: the acknowledgement may wait for an answer to ride on; NN is the lane (`session-lane.ts`)
  *     connection id     3 bytes
- *     packet number     1-4 bytes: the low bytes of the number, which the receiver completes to the number nearest to the one it expects next (RFC 9000 appendix A.3)
+ *     packet number     1-4 bytes: the low bytes of the number in its lane, which the receiver completes to the number nearest to the one it expects next (RFC 9000 appendix A.3)
  *     sealed frames     the rest; 16 bytes longer than the frames. All bytes before it are authenticated with it.
  *
  * **Handshake packet**: one Noise message.
@@ -46,6 +46,12 @@ export const connectionIdBytes = 3;
 export const joinTagBytes = 8;
 /** Zeros behind the tag: they make the first message of a join no shorter than its answer, so that the answer cannot amplify. */
 export const joinPaddingBytes = 48;
+/** Bytes by which sealing lengthens the frames of a packet. */
+export const tagBytes = 16;
+/** Bytes of the longest header of a transport packet. */
+export const headerBytesMax = 1 + connectionIdBytes + 4;
+/** Lanes of one session. */
+export const lanesMax = 4;
 /** Bytes of the longest packet on a stream. */
 export const streamPacketBytesMax = 65_535;
 /** Every handshake message begins with at least a key or its encryption. */
@@ -79,6 +85,8 @@ export interface HandshakePacket {
 export interface TransportPacket {
   readonly form: 'transport';
   readonly connectionId: ConnectionId;
+  /** 0 to `lanesMax - 1`. Whoever changes it changes the key, and the packet is not authentic any more. */
+  readonly lane: number;
   /** The low bytes of the packet number. */
   readonly shortNumber: number;
   /** How many bytes of the number were sent: 1 to 4. */
@@ -92,6 +100,7 @@ export interface TransportPacket {
 
 const longForm = 0x80;
 const patientBit = 0x04;
+const laneShift = 3;
 
 function hasAttempt(type: HandshakeType): boolean {
   return handshakeTypes[type] <= handshakeTypes.joinReply;
@@ -141,13 +150,14 @@ export function decodePacket(bytes: Uint8Array): Outcome<HandshakePacket | Trans
   const connectionId = reader.uint(connectionIdBytes);
   if (first === undefined || connectionId === undefined) return malformed('shorter than any header');
   if ((first & longForm) === 0) {
-    if ((first & 0x78) !== 0) return malformed('reserved bits are set');
+    if ((first & 0x60) !== 0) return malformed('reserved bits are set');
     const numberBytes = (first & 3) + 1;
     const shortNumber = reader.uint(numberBytes);
     if (shortNumber === undefined) return malformed('ends within the packet number');
     return success({
       form: 'transport',
       connectionId,
+      lane: first >> laneShift,
       shortNumber,
       numberBytes,
       isPatient: (first & patientBit) !== 0,
@@ -181,15 +191,19 @@ export function packetNumberBytes(packetNumber: number, newestAcknowledged: numb
   return unacknowledged < 0x80_0000 ? 3 : 4;
 }
 
-/** Writes the header of a transport packet in front of a packet body and returns its length. */
+/** Writes the header of a transport packet in front of a packet body and returns its length. `lane` is 0 and `isPatient` false if absent. */
 export function writeTransportHeader(
   bytes: Uint8Array,
-  connectionId: ConnectionId,
-  packetNumber: number,
-  numberBytes: number,
-  isPatient = false,
+  header: {
+    readonly connectionId: ConnectionId;
+    readonly lane?: number;
+    readonly packetNumber: number;
+    readonly numberBytes: number;
+    readonly isPatient?: boolean;
+  },
 ): number {
-  bytes[0] = (numberBytes - 1) | (isPatient ? patientBit : 0);
+  const { connectionId, lane = 0, packetNumber, numberBytes, isPatient = false } = header;
+  bytes[0] = (lane << laneShift) | (numberBytes - 1) | (isPatient ? patientBit : 0);
   writeConnectionId(bytes, connectionId);
   let rest = packetNumber;
   for (let i = connectionIdBytes + numberBytes; i > connectionIdBytes; i--) {

@@ -62,6 +62,20 @@ export interface Filling {
   readonly messageBytes: number;
 }
 
+/** Consecutive classes, both ends included. */
+export interface ClassRange {
+  readonly most: PriorityClass;
+  readonly least: PriorityClass;
+}
+
+/** Every class. */
+export const allClasses: ClassRange = { most: 'emergency', least: 'bulk' };
+
+/** The classes of a range, most urgent first. */
+export function classesIn({ most, least }: ClassRange): readonly PriorityClass[] {
+  return priorityClasses.slice(priorityClasses.indexOf(most), priorityClasses.indexOf(least) + 1);
+}
+
 /** Share of the bytes sent past a waiting class that it gets nevertheless. */
 const floorShare = 1 / 32;
 /** A frame shorter than this is not worth its header; the packet ends instead. */
@@ -177,23 +191,31 @@ export class SendQueue {
 
   /** The most urgent class that could send now, or `undefined` when nothing waits or all that waits must wait for acknowledgements. */
   get mostUrgent(): PriorityClass | undefined {
-    const index = this.#classes.findIndex((queue) => this.#canSend(queue));
-    return index < 0 ? undefined : priorityClasses[index];
+    return this.mostUrgentOf(allClasses);
+  }
+
+  /** The same of these classes alone. */
+  mostUrgentOf({ most, least }: ClassRange): PriorityClass | undefined {
+    const last = priorityClasses.indexOf(least);
+    for (let i = priorityClasses.indexOf(most); i <= last; i++)
+      if (this.#canSend(this.#classes[i] as ClassQueue)) return priorityClasses[i];
+    return undefined;
   }
 
   /**
-   * Writes frames into a packet until it is full or nothing is left that should share it. No frame may follow what this writes. Classes behind `leastUrgent` take no part: their bytes
-   * may not leave now.
+   * Writes frames into a packet until it is full or nothing is left that should share it. No frame may follow what this writes. Classes behind `leastUrgent` and before `mostUrgent` take no part: their bytes
+   * may not leave here now.
    */
-  fill(writer: WireWriter, leastUrgent: PriorityClass = 'bulk'): Filling {
+  fill(writer: WireWriter, leastUrgent: PriorityClass = 'bulk', mostUrgent: PriorityClass = 'emergency'): Filling {
     this.#filling = { pieces: [], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };
     const classes = priorityClasses.indexOf(leastUrgent) + 1;
-    const first = this.#classToServe(writer.room, classes);
+    const from = priorityClasses.indexOf(mostUrgent);
+    const first = this.#classToServe(writer.room, from, classes);
     if (first < 0) return this.#filling;
     const before = writer.length;
     const end = Math.min(classes, first < urgentClasses ? urgentClasses : this.#classes.length);
     let full = this.#fillFrom(this.#classes[first] as ClassQueue, writer);
-    for (let i = 0; i < end && !full; i++) if (i !== first) full = this.#fillFrom(this.#classes[i] as ClassQueue, writer);
+    for (let i = from; i < end && !full; i++) if (i !== first) full = this.#fillFrom(this.#classes[i] as ClassQueue, writer);
     const sent = writer.length - before;
     for (let i = first + 1; i < classes; i++) {
       const queue = this.#classes[i] as ClassQueue;
@@ -256,9 +278,9 @@ export class SendQueue {
   }
 
   /** Index of the class that leads the next packet: the most urgent one, unless another has earned its turn, and not twice in a row. */
-  #classToServe(packetBytes: number, classes: number): number {
+  #classToServe(packetBytes: number, from: number, classes: number): number {
     let first = -1;
-    for (let i = 0; i < classes; i++) {
+    for (let i = from; i < classes; i++) {
       const queue = this.#classes[i] as ClassQueue;
       if (!this.#canSend(queue)) queue.credit = 0;
       else if (first < 0) first = i;

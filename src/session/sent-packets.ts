@@ -21,6 +21,8 @@ export interface SentPacket extends PacketFate {
   readonly acknowledges: number;
   /** Longer than packets usually are here: sent to learn whether the path lets it through. */
   readonly isSizeProbe: boolean;
+  /** What it carried was given to another lane, because nobody is heard here: it is not given away again. */
+  isHandedOver: boolean;
 }
 
 const thresholdMin = 3;

@@ -1,110 +1,65 @@
 import { invariant } from '../core/assert.ts';
 import { limits } from '../core/limits.ts';
 import { type Fault, failure } from '../core/outcome.ts';
-import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import type { PriorityClass } from '../core/priority.ts';
 import type { Deadline, MonotonicMs } from '../core/time.ts';
-import type { NewPath, PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
+import type { PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
 import { Arrivals } from './arrivals.ts';
 import { closeCodes, closeFault } from './closing.ts';
 import { type EarlyExchange, earlyBytes } from './early-data.ts';
-import { type AckFrame, dataHeaderBytes, decodeFrames, type Frame, writeAck, writeClose, writePing } from './frames.ts';
-import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes, unmetered } from './ledger.ts';
-import { LeftPath } from './left-path.ts';
+import { dataHeaderBytes, decodeFrames, type Frame } from './frames.ts';
+import { chooseClasses } from './lane-choice.ts';
+import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetLinkBytes, unmetered } from './ledger.ts';
 import type { PacketProtection } from './packet-protection.ts';
-import {
-  type ConnectionId,
-  completePacketNumber,
-  connectionIdBytes,
-  packetNumberBytes,
-  streamPacketBytesMax,
-  type TransportPacket,
-  writeTransportHeader,
-} from './packets.ts';
-import { ReceivedPackets } from './received-packets.ts';
-import { type DataItem, type Filling, SendQueue } from './send-queue.ts';
-import { type SentPacket, SentPackets } from './sent-packets.ts';
+import { type ConnectionId, headerBytesMax, streamPacketBytesMax, type TransportPacket, tagBytes } from './packets.ts';
+import { type ClassRange, type DataItem, SendQueue } from './send-queue.ts';
 import type { SessionEvent } from './session-event.ts';
-import { type Path, SessionPath } from './session-path.ts';
-import { Silence } from './silence.ts';
-import { allocatePacket, framePacket } from './stream-framing.ts';
-import { WireWriter } from './wire-bytes.ts';
+import { type LaneShared, SessionLane } from './session-lane.ts';
+import type { Path } from './session-path.ts';
+import { framePacket } from './stream-framing.ts';
 
 /**
  * One living session: what is behind the handshake.
  *
- * It owns the packet numbers, knows what is under way, decides what goes into the next packet, and takes apart what arrives. *When* a packet may leave is the business of the path's rate control.
+ * It has what is to be sent and what has arrived, and one to four *lanes* by which packets go and come (`session-lane.ts`). Which lane carries what is decided here; *when* a packet may leave is the business of the lane.
  *
- * **Silence.** While something is under way and nothing is heard, a session probes (`silence.ts`). After three round trips and three seconds it is *suspended*: it says so, and sends only probes until the
+ * **Silence.** A lane on which nobody is heard for three round trips and three seconds is given up while another goes on. When it is the last one, the session is *suspended*: it says so, and sends only probes until the
  * peer is heard. When nothing is owed a session has no deadline at all and may stay silent for months.
  */
 
-const tagBytes = 16;
-const headerBytesMax = 1 + connectionIdBytes + 4;
-/** Room an acknowledgement may take from the frames of a packet. */
-const ackBytesMax = 160;
 const ackBytesTypical = 16;
-/** Bytes on the link that must be allowed before a packet is begun: headers, an acknowledgement, and room for a useful frame. */
-const packetLinkBytesMin = 320;
-/** After so many acknowledgements without anything else, one asks for an answer: it tells this end the round trip, and which ranges need no repeating. */
-const acksPerPing = 16;
-/** How long packets from a path that was left on purpose do not draw the session back, besides a round trip. */
-const leftPathMs = 2500;
 /** What the owner should keep queued: enough for this long at the path's rate. */
 const queueMs = 100;
 const queueBytesMax = 4 * 1024 * 1024;
 /** Packets the owner should keep queued at least. */
-const farewellLinkBytesMax = 640;
 const queuePacketsMin = 2;
 /** One `sendData` should not take longer than this to send. */
 const itemMs = 25;
-/** Large packets that may wait for an acknowledgement on a stream. */
-const packetsPerAck = { datagram: 64, stream: 4 } as const;
 
 /** A session after its handshake. Driven by `SessionEndpoint`, which finds it by the connection identifier of a packet. */
 export class Session {
   readonly localConnectionId: ConnectionId;
-  readonly #remoteConnectionId: ConnectionId;
-  readonly #protection: PacketProtection;
-  readonly #rateControl: RateControlFactory;
-  readonly #flowOf: (path: Path) => LinkFlow;
   readonly #queue = new SendQueue();
-  readonly #sent = new SentPackets();
-  readonly #received = new ReceivedPackets();
   readonly #arrivals = new Arrivals();
   readonly #events: SessionEvent[] = [];
   readonly account = new LedgerAccount();
-
-  #path: SessionPath | undefined;
-  readonly #left = new LeftPath();
-  #nextPacketNumber = 0;
-  #scratch = new Uint8Array(0);
-  #run = 0;
-  #runHasPackets = false;
+  readonly #shared: LaneShared;
+  readonly #lanes: readonly SessionLane[];
+  /** The lane that sends next, of those that may: they take turns. */
+  #turn = 0;
   /** A last handshake packet, until the peer is heard. */
   #proof: Uint8Array | undefined;
   #proofWanted: boolean;
   #closed = false;
   #farewell: { readonly code: number; readonly reason: string } | undefined;
-  #suspended = false;
-  #pingWanted = false;
-  /** The packet sent last had nothing behind it. */
-  #isPatient = false;
-  #acksWithoutPing = 0;
-  /** Emergency bytes are under way, in either direction: what keeps them going may use what is held back for them. */
-  #emergency = false;
   #writableWanted = false;
-  readonly #silence: Silence;
-  #probeWanted = false;
-  /** Something says that the peer may be in reach again: the next probe carries what is of use at once. */
-  #hopeful = false;
-  /** The peer was heard after a long silence, and has not yet answered anything: whether the link is what it was is not known. */
-  #doubtful = false;
 
   constructor(
     options: {
       readonly localConnectionId: ConnectionId;
       readonly remoteConnectionId: ConnectionId;
-      readonly protection: PacketProtection;
+      /** Of each lane. */
+      readonly protections: readonly PacketProtection[];
       readonly rateControl: RateControlFactory;
       readonly path: Path;
       readonly kind: PathKind;
@@ -118,27 +73,30 @@ export class Session {
     },
     now: MonotonicMs,
   ) {
-    this.localConnectionId = options.localConnectionId;
-    this.#remoteConnectionId = options.remoteConnectionId;
-    this.#protection = options.protection;
-    this.#rateControl = options.rateControl;
-    this.#flowOf = options.flowOf ?? (() => unmetered.flow(options.path, undefined));
+    const { path, kind, localConnectionId, remoteConnectionId } = options;
+    this.localConnectionId = localConnectionId;
+    this.#shared = {
+      queue: this.#queue,
+      account: this.account,
+      rateControl: options.rateControl,
+      remoteConnectionId,
+      isSteady: localConnectionId < remoteConnectionId,
+      flowOf: options.flowOf ?? (() => unmetered.flow(path, undefined)),
+      emergency: false,
+      suspended: false,
+      scratch: new Uint8Array(0),
+    };
+    this.#lanes = options.protections.map((protection, number) => new SessionLane(number, protection, this.#shared, now));
     this.#proof = options.proof;
     this.#proofWanted = options.proof !== undefined;
-    this.#silence = new Silence(now);
     if (options.early !== undefined) this.#takeEarly(options.early);
-    this.#path = new SessionPath(
+    this.#main.startPath(
+      path,
+      true,
       {
-        name: options.path,
-        firstPacketNumber: 0,
-        proven: true,
-        about: {
-          kind: options.kind,
-          ...(options.handshake === undefined ? {} : { handshake: options.handshake }),
-          ...(options.remembered === undefined ? {} : { remembered: options.remembered }),
-        },
-        rateControl: this.#rateControl,
-        flow: this.#flowOf(options.path),
+        kind,
+        ...(options.handshake === undefined ? {} : { handshake: options.handshake }),
+        ...(options.remembered === undefined ? {} : { remembered: options.remembered }),
       },
       now,
     );
@@ -154,14 +112,29 @@ export class Session {
 
   // Getters.
 
-  /** The way packets take now; `undefined` after a stream broke. */
+  /** The lanes that have a path. */
+  get #open(): readonly SessionLane[] {
+    return this.#lanes.filter((lane) => lane.path !== undefined);
+  }
+
+  /** The lane that speaks for the session where one has to: the first that has a path. */
+  get #main(): SessionLane {
+    return this.#lanes.find((lane) => lane.path !== undefined) ?? (this.#lanes[0] as SessionLane);
+  }
+
+  /** The way packets take now, the first of several; `undefined` after a stream broke. */
   get path(): Path | undefined {
-    return this.#path?.name;
+    return this.#main.path?.name;
+  }
+
+  /** All ways that packets take now. */
+  get paths(): readonly Path[] {
+    return this.#lanes.flatMap((lane) => lane.path?.name ?? []);
   }
 
   /** The account of the present path. */
   get flow(): LinkFlow | undefined {
-    return this.#path?.flow;
+    return this.#main.path?.flow;
   }
 
   get closed(): boolean {
@@ -170,36 +143,35 @@ export class Session {
 
   /** The class of what could be sent if the link's account allowed it. */
   get heldBack(): PriorityClass | undefined {
-    const path = this.#path;
-    return path === undefined || this.#closed || this.#isAllowed(path) ? undefined : this.#queue.mostUrgent;
+    if (this.#closed) return undefined;
+    const held = this.#open.map((lane) => lane.heldBack);
+    return held.includes(undefined) ? undefined : held[0];
   }
 
   get heardAt(): MonotonicMs {
-    return this.#silence.heardAt;
+    return Math.max(...this.#lanes.map((lane) => lane.silence.heardAt)) as MonotonicMs;
   }
 
   get ledger(): Ledger {
     return this.account.ledger;
   }
 
-  /** What is known of the present path. */
-  get estimate(): PathEstimate {
-    const path = this.#path;
-    if (path === undefined) return { lossRatio: 0, confidence: 0 };
-    const { minMs, smoothedMs } = path.roundTrip;
-    return {
-      ...path.rate.estimate(),
-      ...(minMs === undefined ? {} : { minRttMs: minMs }),
-      ...(smoothedMs === undefined ? {} : { smoothedRttMs: smoothedMs }),
-    };
+  /** What is known of the present path, or of this one of several. */
+  estimate(path?: Path): PathEstimate {
+    return (this.#lanes.find((lane) => lane.path !== undefined && lane.path.name === path) ?? this.#main).estimate;
+  }
+
+  /** Bytes a second by all ways together, as far as known. */
+  get #rateBytesPerSecond(): number {
+    return this.#open.reduce((sum, lane) => sum + (lane.path?.rate.estimate().rateBytesPerSecond ?? 0), 0);
   }
 
   /** Bytes of data that should be handed in at a time: as much as fills whole packets, and no more than leaves in a moment. */
   get dataBytesMax(): number {
-    const path = this.#path;
+    const { path } = this.#main;
     if (path === undefined) return 1024;
     const perPacket = path.packetBytes - headerBytesMax - tagBytes - dataHeaderBytes(2 ** 13, 2 ** 29) - ackBytesTypical;
-    const moment = ((path.rate.estimate().rateBytesPerSecond ?? 0) * itemMs) / 1000;
+    const moment = (this.#rateBytesPerSecond * itemMs) / 1000;
     return perPacket * Math.max(1, Math.min(Math.floor(moment / perPacket), Math.floor(streamPacketBytesMax / perPacket)));
   }
 
@@ -219,12 +191,11 @@ export class Session {
 
   /** What the session would like to have waiting. */
   get #queueBytes(): number {
-    const rate = this.#path?.rate.estimate().rateBytesPerSecond ?? 0;
-    return Math.min(queueBytesMax, Math.max(queuePacketsMin * this.dataBytesMax, (rate * queueMs) / 1000));
+    return Math.min(queueBytesMax, Math.max(queuePacketsMin * this.dataBytesMax, (this.#rateBytesPerSecond * queueMs) / 1000));
   }
 
   get #canSend(): boolean {
-    return this.#path !== undefined && !this.#suspended && !this.#closed;
+    return this.#main.path !== undefined && !this.#shared.suspended && !this.#closed;
   }
 
   // Commands.
@@ -234,8 +205,7 @@ export class Session {
     invariant(bytes.length <= limits.messageBytesMax, 'a message is no longer than messageBytesMax');
     if (this.#closed || this.#queue.messageBytesWaiting + bytes.length > limits.messageQueueBytesMax) return false;
     this.#queue.pushMessage(priority, bytes, isData);
-    this.#emergency ||= priority === 'emergency';
-    this.#owe(now);
+    this.#owe(priority, now);
     return true;
   }
 
@@ -243,43 +213,59 @@ export class Session {
   sendData(priority: PriorityClass, item: DataItem, now: MonotonicMs): boolean {
     if (this.#closed || this.#queue.bytesWaiting('bulk') + item.bytes.length > limits.dataQueueBytesMax) return false;
     this.#queue.pushData(priority, item);
-    this.#emergency ||= priority === 'emergency';
-    this.#owe(now);
+    this.#owe(priority, now);
     return true;
   }
 
-  /** Makes sure that at least one packet leaves soon, so that the peer learns something: that this end holds the keys, or where it is. */
+  #owe(priority: PriorityClass, now: MonotonicMs): void {
+    this.#shared.emergency ||= priority === 'emergency';
+    this.#main.owe(now);
+  }
+
+  /** Makes sure that at least one packet leaves soon on every way, so that the peer learns something: that this end holds the keys, or where it is. */
   ping(): void {
-    this.#pingWanted = true;
+    for (const lane of this.#lanes) if (lane === this.#main || lane.path !== undefined) lane.ping();
   }
 
   /** Something says that a silent peer may be in reach again: it is asked with a packet of what waits for it, which arrives as soon as the bare question would. */
   reach(): void {
-    this.#pingWanted = true;
-    if (this.#sent.count === 0 || this.#path?.kind === 'stream') return;
-    this.#probeWanted = true;
-    this.#hopeful = true;
+    this.#main.reach();
   }
 
   /** Who the peer is has become known: its account may be another one from now on. */
   refreshAccount(): void {
-    if (this.#path !== undefined) this.#path.flow = this.#flowOf(this.#path.name);
+    for (const lane of this.#lanes) lane.refreshAccount();
   }
 
-  /** Goes on over another path. What was under way is sent again there. */
+  /** Goes on over another path, in place of the first that is used now. What was under way there is sent again. */
   migrate(path: Path, kind: PathKind, remembered: PathEstimate | undefined, now: MonotonicMs): void {
-    if (this.#closed) return;
-    this.#left.leave(this.#path?.name === path ? undefined : this.#path?.name, now);
-    this.#startPath(path, kind, true, remembered === undefined ? {} : { remembered }, now);
-    this.#pingWanted = true;
+    if (!this.#closed) this.#main.migrate(path, { kind, ...(remembered === undefined ? {} : { remembered }) }, now);
+  }
+
+  /** Uses a further path beside those that are used now. False when it is in use already, or no lane is free. */
+  addPath(path: Path, kind: PathKind, now: MonotonicMs): boolean {
+    const lane = this.#lanes.find((each) => each.path === undefined);
+    if (this.#closed || this.paths.includes(path) || lane === undefined) return false;
+    lane.migrate(path, { kind }, now);
+    return true;
+  }
+
+  /** Uses one of several paths for nothing less urgent than this from now on, or for nothing; the peer is asked to do so too. */
+  usePath(path: Path, least: PriorityClass | undefined): void {
+    for (const lane of this.#lanes) if (lane.path?.name === path) lane.use(least);
+  }
+
+  /** Goes on without a path. What was under way there is sent again by the others. False when it is the only one. */
+  dropPath(path: Path, now: MonotonicMs): boolean {
+    const lane = this.#lanes.find((each) => each.path?.name === path);
+    if (lane === undefined || this.#open.length < 2) return false;
+    lane.leavePath(now);
+    return true;
   }
 
   /** The stream that packets took is gone. */
   pathClosed(path: Path, now: MonotonicMs): void {
-    if (this.#path?.name !== path) return;
-    this.#requeue(this.#sent.giveUpAll());
-    this.#path = undefined;
-    this.#owe(now);
+    for (const lane of this.#lanes) if (lane.path?.name === path) lane.leavePath(now);
   }
 
   /** Says farewell, if the peer can hear it, and ends. */
@@ -295,51 +281,55 @@ export class Session {
    * A packet with this session's connection id arrived. False when it is not authentic or was seen before: then nothing has happened. `bytes` is its length, without the headers below it.
    */
   receive(packet: TransportPacket, path: Path, kind: PathKind, bytes: number, now: MonotonicMs): boolean {
-    const newestBefore = this.#protection.newestReceived;
-    const packetNumber = completePacketNumber(packet.shortNumber, packet.numberBytes, newestBefore);
-    const plaintext = this.#protection.open(packetNumber, packet.header, packet.sealed);
-    if (plaintext === undefined) return false;
-    this.#silence.heard(now);
+    const lane = this.#lanes[packet.lane];
+    const opened = lane?.open(packet, path, kind, now);
+    if (lane === undefined || opened === undefined) return false;
     this.#proof = undefined;
     this.#proofWanted = false;
-    if (packetNumber > newestBefore) this.#follow(path, kind, now);
     const onLink = packetLinkBytes(kind, bytes);
-    const flow = path === this.#path?.name ? this.#path.flow : this.#flowOf(path);
-    if (path === this.#path?.name) this.#path.received(onLink);
-    const frames = decodeFrames(plaintext);
+    const isHere = path === lane.path?.name;
+    const flow = isHere && lane.path !== undefined ? lane.path.flow : this.#shared.flowOf(path);
+    if (isHere) lane.path?.received(onLink);
+    const frames = decodeFrames(opened.plaintext);
     if (!frames.ok) {
       this.account.received(onLink, 0, 0, flow);
       this.close(closeCodes.violation, frames.fault.message, frames.fault);
       return true;
     }
-    this.#takeFrames(frames.value, packetNumber, packet.isPatient, onLink, flow, now);
-    if (this.#suspended && !this.#closed && this.#path !== undefined) {
-      this.#suspended = false;
+    this.#takeFrames(lane, frames.value, { ...opened, isPatient: packet.isPatient, onLink, flow }, now);
+    if (this.#shared.suspended && !this.#closed && lane.path !== undefined) {
+      this.#shared.suspended = false;
       this.#events.push({ type: 'resumed' });
-      this.#probeWanted = this.#sent.count > 0;
-      this.#hopeful = this.#probeWanted;
-      this.#doubtful = this.#probeWanted && this.#path.kind === 'datagram';
+      lane.resume();
     }
     return true;
   }
 
   /** Time has passed. */
   wake(now: MonotonicMs): void {
-    const path = this.#path;
     if (this.#closed) return;
-    if (path !== undefined && this.#sent.lossDeadline !== undefined && this.#sent.lossDeadline <= now) this.#giveUpLost(path, false, now);
-    const probeAt = this.#probeDeadline;
-    if (path !== undefined && probeAt !== undefined && probeAt <= now) {
-      this.#silence.probed(now);
-      this.#probeWanted = true;
+    for (const lane of this.#lanes) {
+      if (!lane.wake(now)) continue;
       this.#proofWanted = this.#proof !== undefined;
-      if (this.#silence.isLong) path.shorten();
+      if (this.#goesOnWithout(lane)) lane.handOver();
+    }
+    for (const lane of this.#open) {
+      const { lostAt } = lane;
+      if (lostAt === undefined || lostAt > now) continue;
+      if (this.#open.some((other) => other !== lane && other.isHeard)) lane.leavePath(now);
     }
     const suspendAt = this.#suspendDeadline;
     if (suspendAt !== undefined && suspendAt <= now) {
-      this.#suspended = true;
+      this.#shared.suspended = true;
+      // What went on longest is asked from now on; the others come back when the peer is heard there.
+      for (const lane of this.#open) if (lane !== this.#main) lane.leavePath(now);
       this.#events.push({ type: 'suspended' });
     }
+  }
+
+  /** True when somebody is heard on another lane. */
+  #goesOnWithout(lane: SessionLane): boolean {
+    return this.#lanes.some((other) => other !== lane && other.isHeard);
   }
 
   // Output.
@@ -351,7 +341,7 @@ export class Session {
 
   /** The next packet that may leave now, as it goes onto the path that it takes, or `undefined`. */
   nextPacket(now: MonotonicMs): { readonly path: Path; readonly bytes: Uint8Array } | undefined {
-    const path = this.#path;
+    const { path } = this.#main;
     if (path === undefined) return undefined;
     if (this.#proof !== undefined && this.#proofWanted && !this.#closed) {
       this.#proofWanted = false;
@@ -361,8 +351,27 @@ export class Session {
       path.flow.book('sent', 'handshake', onLink);
       return { path: path.name, bytes: path.kind === 'stream' ? framePacket(this.#proof) : this.#proof };
     }
-    const bytes = this.#closed ? this.#buildFarewell(path) : this.#build(path, now);
-    return bytes === undefined ? undefined : { path: path.name, bytes };
+    if (this.#closed) {
+      const farewell = this.#farewell && this.#main.farewell(this.#farewell.code, this.#farewell.reason);
+      if (farewell === undefined) return undefined;
+      this.#farewell = undefined;
+      return { path: path.name, bytes: farewell };
+    }
+    for (let i = 0; i < this.#lanes.length; i++) {
+      const lane = this.#lanes[(this.#turn + i) % this.#lanes.length] as SessionLane;
+      const bytes = lane.nextPacket(this.#classesOf(lane), now);
+      if (bytes === undefined) continue;
+      this.#turn = lane.number + 1;
+      this.#calm();
+      this.#announceRoom();
+      return { path: lane.path?.name as Path, bytes };
+    }
+    return undefined;
+  }
+
+  /** What a lane may carry now. */
+  #classesOf(lane: SessionLane): ClassRange | undefined {
+    return chooseClasses(lane, this.#open);
   }
 
   /** When to wake the session, and why. `undefined` when it is idle. */
@@ -375,187 +384,12 @@ export class Session {
       at = candidate;
       reason = why;
     };
-    if (this.#path !== undefined) {
-      consider(this.#allowedFrom(this.#path, this.#received.deadline), 'acknowledge');
-      consider(this.#sent.lossDeadline, 'loss');
-      consider(this.#allowedFrom(this.#path, this.#probeDeadline), 'probe');
-      if (this.#pingWanted || this.#probeWanted) consider(this.#allowedFrom(this.#path, -Infinity as MonotonicMs), 'budget');
-      consider(this.#paceDeadline, 'pace');
+    for (const lane of this.#open) {
+      lane.deadlines(this.#classesOf(lane), consider);
+      if (this.#goesOnWithout(lane)) consider(lane.lostAt, 'silence');
     }
     consider(this.#suspendDeadline, 'silence');
     return at === undefined ? undefined : { at, reason };
-  }
-
-  // How packets are made.
-
-  #build(path: SessionPath, now: MonotonicMs): Uint8Array | undefined {
-    if (this.#probeWanted) {
-      if (!this.#mayControl(path)) return undefined;
-      this.#probeWanted = false;
-      // A ping is shorter than what it may be an answer to, and rare: it may also go to a place that is not proven yet, which is how it comes to be proven.
-      const full = (this.#silence.probesFully || this.#hopeful) && path.allowance > path.packetBytes;
-      if (full) this.#repeat(path);
-      this.#hopeful = false;
-      return this.#seal(path, { ping: true, fill: full, sizeProbe: undefined }, now);
-    }
-    if (this.#wantsToSend(path) && this.#isAllowed(path)) {
-      const bytes = this.#nextPacketBytes(path);
-      const at = path.rate.sendAt(bytes, this.#sent.bytesInFlight);
-      if (at !== undefined && at <= now)
-        return this.#seal(path, { ping: this.#pingWanted, fill: true, sizeProbe: path.probePacketBytes }, now);
-    } else if (this.#runHasPackets && !this.#suspended && this.#queue.mostUrgent === undefined) {
-      // Nothing to send although it might be possible: what is measured across this moment does not show what the link can do. (A session that may not send goes on being measured.)
-      this.#run++;
-      this.#runHasPackets = false;
-    }
-    const ackAt = this.#received.deadline;
-    if ((this.#pingWanted || (ackAt !== undefined && ackAt <= now)) && this.#mayControl(path)) {
-      const ping = this.#pingWanted || this.#acksWithoutPing >= acksPerPing;
-      // The question is asked, whoever wanted it.
-      if (ping && this.#suspended) this.#silence.probed(now);
-      return this.#seal(path, { ping, fill: false, sizeProbe: undefined }, now);
-    }
-    return undefined;
-  }
-
-  /** True when there is something to send, as far as this end alone is concerned. */
-  #wantsToSend(path: SessionPath): boolean {
-    return (
-      !this.#suspended &&
-      !this.#doubtful &&
-      this.#sent.count < limits.packetsUnderWayMax &&
-      path.allowance > path.packetBytes &&
-      this.#queue.mostUrgent !== undefined
-    );
-  }
-
-  #nextPacketBytes(path: SessionPath): number {
-    return packetLinkBytes(path.kind, path.packetBytes);
-  }
-
-  get #paceDeadline(): MonotonicMs | undefined {
-    const path = this.#path;
-    const leader = this.#queue.mostUrgent;
-    if (path === undefined || leader === undefined || !this.#wantsToSend(path)) return undefined;
-    const at = path.rate.sendAt(this.#nextPacketBytes(path), this.#sent.bytesInFlight);
-    return latest(at, path.flow.availableAt(packetLinkBytesMin, leader));
-  }
-
-  // What the link's account allows.
-
-  /** The least urgent class that may begin a packet now. */
-  #leastUrgentAllowed(path: SessionPath): PriorityClass | undefined {
-    return priorityClasses.findLast((each) => path.flow.allowanceBytes(each) >= packetLinkBytesMin);
-  }
-
-  /** True when the class that would lead the next packet may send. */
-  #isAllowed(path: SessionPath): boolean {
-    const leader = this.#queue.mostUrgent;
-    return leader !== undefined && path.flow.allowanceBytes(leader) >= packetLinkBytesMin;
-  }
-
-  /** What keeps a session going counts as critical, or as emergency while that is under way. */
-  get #controlClass(): PriorityClass {
-    return this.#emergency ? 'emergency' : 'critical';
-  }
-
-  #mayControl(path: SessionPath): boolean {
-    return path.flow.allowanceBytes(this.#controlClass) >= packetLinkBytesMin;
-  }
-
-  /** When something is due that only keeps the session going. */
-  #allowedFrom(path: SessionPath, at: MonotonicMs | undefined): MonotonicMs | undefined {
-    return latest(at, path.flow.availableAt(packetLinkBytesMin, this.#controlClass));
-  }
-
-  /** One packet: what must be acknowledged, a ping if wanted, and with `fill` what waits in the queue. */
-  #seal(
-    path: SessionPath,
-    what: { readonly ping: boolean; readonly fill: boolean; readonly sizeProbe: number | undefined },
-    now: MonotonicMs,
-  ): Uint8Array {
-    const packetNumber = this.#nextPacketNumber++;
-    const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
-    const least = what.fill ? this.#leastUrgentAllowed(path) : undefined;
-    const allowedBytes = packetBytesWithin(path.kind, path.flow.allowanceBytes(least ?? this.#controlClass));
-    const packetBytes = Math.min(what.sizeProbe ?? path.packetBytes, allowedBytes);
-    const headerBytes = 1 + connectionIdBytes + numberBytes;
-    const writer = new WireWriter(this.#scratchOf(packetBytes - headerBytes - tagBytes));
-    const ack = this.#received.waiting ? this.#received.take(now) : undefined;
-    if (ack !== undefined) writeAck(writer, ack, ackBytesMax);
-    if (what.ping) writePing(writer);
-    const filling: Filling = least !== undefined ? this.#queue.fill(writer, least) : emptyFilling;
-    const elicits = what.ping || filling.pieces.length > 0;
-    const length = headerBytes + writer.length + tagBytes;
-    this.#isPatient = filling.pieces.length > 0 && !what.ping && this.#queue.mostUrgent === undefined;
-    const bytes = this.#wrap(path.kind, packetNumber, numberBytes, writer.written, this.#isPatient);
-    const onLink = packetLinkBytes(path.kind, length);
-    const isSizeProbe = length > path.packetBytes;
-    if (isSizeProbe) path.sizeProbeSent();
-    path.sent(onLink);
-    this.account.sent(onLink, filling.dataBytes, filling.repeatedBytes, path.flow);
-    if (elicits) {
-      if (this.#sent.count === 0) this.#silence.begin(now);
-      this.#sent.add({
-        packetNumber,
-        bytes: onLink,
-        sentAt: now,
-        run: this.#run,
-        pieces: filling.pieces,
-        acknowledges: ack?.ranges[0]?.high ?? -1,
-        isSizeProbe,
-      });
-      path.rate.onSent(onLink, now);
-      this.#runHasPackets = true;
-      this.#acksWithoutPing = 0;
-      this.#pingWanted = false;
-    } else {
-      this.#acksWithoutPing++;
-      if (this.#sent.count === 0) this.#emergency = false;
-    }
-    this.#announceRoom();
-    return bytes;
-  }
-
-  /** Space to write a packet's frames in. It is used again for every packet. */
-  #scratchOf(bytes: number): Uint8Array {
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
-    return this.#scratch.subarray(0, bytes);
-  }
-
-  #buildFarewell(path: SessionPath): Uint8Array | undefined {
-    if (this.#farewell === undefined || path.flow.allowanceBytes('critical') < farewellLinkBytesMax) return undefined;
-    const packetNumber = this.#nextPacketNumber++;
-    const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
-    const writer = new WireWriter(new Uint8Array(512));
-    writeClose(writer, this.#farewell.code, this.#farewell.reason);
-    this.#farewell = undefined;
-    const length = 1 + connectionIdBytes + numberBytes + writer.length + tagBytes;
-    this.account.sent(packetLinkBytes(path.kind, length), 0, 0, path.flow);
-    return this.#wrap(path.kind, packetNumber, numberBytes, writer.written, false);
-  }
-
-  /** Header and seal around a packet's frames, and its length before it on a stream: in one array, as large packets are copied no more than they must be. */
-  #wrap(kind: PathKind, packetNumber: number, numberBytes: number, frames: Uint8Array, isPatient: boolean): Uint8Array {
-    const headerBytes = 1 + connectionIdBytes + numberBytes;
-    const { whole, packet } = allocatePacket(kind, headerBytes + frames.length + tagBytes);
-    writeTransportHeader(packet, this.#remoteConnectionId, packetNumber, numberBytes, isPatient);
-    this.#protection.seal(packetNumber, packet.subarray(0, headerBytes), frames, packet.subarray(headerBytes));
-    return whole;
-  }
-
-  /**
-   * Gives a probe something to carry: what was under way first. One that is to be useful at once carries what has never been sent, if there is any, because of what was under way some arrived and only its acknowledgement
-   * was lost; or else as much of that as fits.
-   */
-  #repeat(path: SessionPath): void {
-    if (this.#hopeful && this.#queue.mostUrgent !== undefined) return;
-    let bytes = 0;
-    for (const packet of this.#sent.underWay) {
-      bytes += packet.bytes;
-      if (bytes > packet.bytes && (!this.#hopeful || bytes > path.packetBytes)) return;
-      for (const piece of packet.pieces) this.#queue.requeue(piece);
-    }
   }
 
   #announceRoom(): void {
@@ -565,9 +399,20 @@ export class Session {
     this.#events.push({ type: 'writable' });
   }
 
+  /** Nothing of an emergency is under way any more. */
+  #calm(): void {
+    if (!this.#shared.emergency || this.#queue.mostUrgent === 'emergency') return;
+    if (this.#lanes.every((lane) => lane.isCalm)) this.#shared.emergency = false;
+  }
+
   // How packets are taken apart.
 
-  #takeFrames(frames: readonly Frame[], packetNumber: number, isPatient: boolean, onLink: number, flow: LinkFlow, now: MonotonicMs): void {
+  #takeFrames(
+    lane: SessionLane,
+    frames: readonly Frame[],
+    packet: { readonly packetNumber: number; readonly isPatient: boolean; readonly onLink: number; readonly flow: LinkFlow },
+    now: MonotonicMs,
+  ): void {
     let elicits = false;
     let asked = false;
     let refused = false;
@@ -576,20 +421,29 @@ export class Session {
     for (const frame of frames) {
       if (this.#closed) return;
       if (frame.type === 'ack') {
-        this.#takeAck(frame, now);
+        if (!lane.takeAck(frame, now)) {
+          this.#violated('an acknowledgement for what was never sent');
+          return;
+        }
+        this.#calm();
+        this.#announceRoom();
         continue;
       }
       elicits = true;
       asked ||= frame.type === 'ping';
       if (frame.type === 'ping') continue;
-      if (frame.type === 'message') this.#emergency ||= frame.priority === 'emergency';
+      if (frame.type === 'welcome') {
+        lane.heed(frame, now);
+        continue;
+      }
+      if (frame.type === 'message') this.#shared.emergency ||= frame.priority === 'emergency';
       if (frame.type === 'close') {
         this.#end(closeFault(frame.code, frame.reason));
         return;
       }
       const admission = frame.type === 'data' ? this.#arrivals.takeData(frame) : this.#arrivals.takeMessage(frame);
       if (admission.verdict === 'malformed') {
-        this.close(closeCodes.violation, admission.message, failure('SESSION_VIOLATION', 'peer', admission.message).fault);
+        this.#violated(admission.message);
         return;
       }
       if (admission.verdict === 'refused') {
@@ -602,142 +456,24 @@ export class Session {
         newBytes += frame.bytes.length - admission.repeatedBytes;
       }
     }
-    this.account.received(onLink, newBytes, repeatedBytes, flow);
+    this.account.received(packet.onLink, newBytes, repeatedBytes, packet.flow);
     if (!elicits || refused) return;
-    const path = this.#path;
-    this.#received.record(packetNumber, path?.roundTrip.quickMs, packetsPerAck[path?.kind ?? 'datagram'], now, isPatient);
-    if (asked && this.#queue.mostUrgent === undefined) this.#received.hurry(now);
+    lane.record(packet.packetNumber, packet.isPatient, asked && this.#queue.mostUrgent === undefined, now);
   }
 
-  #takeAck(frame: AckFrame, now: MonotonicMs): void {
-    const newest = frame.ranges[0]?.high ?? 0;
-    if (newest >= this.#nextPacketNumber) {
-      const message = 'an acknowledgement for what was never sent';
-      this.close(closeCodes.violation, message, failure('SESSION_VIOLATION', 'peer', message).fault);
-      return;
-    }
-    const { arrived, late } = this.#sent.acknowledge(frame.ranges);
-    for (const packet of late) for (const piece of packet.pieces) this.#queue.acknowledge(piece);
-    if (arrived.length === 0) return;
-    for (const packet of arrived) {
-      for (const piece of packet.pieces) this.#queue.acknowledge(piece);
-      if (packet.acknowledges >= 0) this.#received.forgetBelow(packet.acknowledges);
-    }
-    if (this.#sent.count === 0 && !this.#received.waiting && this.#queue.mostUrgent !== 'emergency') this.#emergency = false;
-    const silent = this.#silence.isLong;
-    this.#silence.restart(now);
-    this.#probeWanted = false;
-    this.#doubtful = false;
-    const path = this.#path;
-    if (path === undefined) return;
-    const onPath = arrived.filter((packet) => packet.packetNumber >= path.firstPacketNumber);
-    if (onPath.length === 0) return;
-    path.prove();
-    if (onPath.some((packet) => packet.isSizeProbe)) path.sizeProbeArrived();
-    const last = onPath[onPath.length - 1] as SentPacket;
-    const elapsedMs = now - last.sentAt;
-    const rttMs = Math.max(elapsedMs - frame.delayMs, Math.min(elapsedMs, 0.05));
-    const isNewest = last.packetNumber === newest;
-    if (silent && isNewest && path.isAnother(rttMs)) {
-      // What was measured before the silence is of a link that is gone. Twice a packet went there and back, as in a handshake.
-      this.#startPath(path.name, path.kind, true, { handshake: { rttMs, bytes: 2 * last.bytes } }, now);
-      return;
-    }
-    if (isNewest) path.roundTrip.sample(rttMs);
-    this.#giveUpLost(path, silent, now);
-    path.rate.onAcknowledged(
-      {
-        packets: onPath,
-        ...(isNewest ? { newest: last } : {}),
-        arrivedAtMs: isNewest ? path.unwrapArrival(frame.arrivalMs, now) : 0,
-        rttMs,
-        bytesInFlight: this.#sent.bytesInFlight,
-      },
-      now,
-    );
-    this.#announceRoom();
-  }
-
-  /** What an outage (`silent`) took says nothing about the rate. */
-  #giveUpLost(path: SessionPath, silent: boolean, now: MonotonicMs): void {
-    // A stream loses nothing while it stands.
-    if (path.kind === 'stream') return;
-    const lost = this.#sent.giveUpLost(path.roundTrip.recentMs ?? path.roundTrip.timeoutMs, now);
-    if (lost.length === 0) return;
-    this.#requeue(lost);
-    const ordinary = lost.filter((packet) => !packet.isSizeProbe && packet.packetNumber >= path.firstPacketNumber);
-    if (!silent && ordinary.length > 0) path.rate.onLost(ordinary, now);
-  }
-
-  #requeue(lost: readonly SentPacket[]): void {
-    for (const packet of lost) for (const piece of packet.pieces) this.#queue.requeue(piece);
-  }
-
-  // Paths.
-
-  /**
-   * The peer's newest packet came over this path: answers go there.
-   *
-   * Of two ends that follow each other one, the same as seen from both, does not go back to where it was at once, and the other does so once.
-   */
-  #follow(path: Path, kind: PathKind, now: MonotonicMs): void {
-    const before = this.#path;
-    if (before?.name === path) return;
-    if (before !== undefined) {
-      const graceMs = leftPathMs + before.roundTrip.timeoutMs;
-      if (this.#left.refuses(path, graceMs, now)) return;
-      this.#left.follow(before.name, path, this.localConnectionId >= this.#remoteConnectionId, graceMs, now);
-    }
-    this.#startPath(path, kind, kind === 'stream', {}, now);
-    this.#pingWanted = kind === 'datagram';
-  }
-
-  #startPath(name: Path, kind: PathKind, proven: boolean, known: Omit<NewPath, 'kind'>, now: MonotonicMs): void {
-    this.#requeue(this.#sent.giveUpAll());
-    this.#path = new SessionPath(
-      {
-        name,
-        firstPacketNumber: this.#nextPacketNumber,
-        proven,
-        about: { kind, ...known },
-        rateControl: this.#rateControl,
-        flow: this.#flowOf(name),
-      },
-      now,
-    );
-    this.#received.startPath();
-    this.#silence.restart(now);
-    this.#doubtful = false;
-    this.#run++;
-    this.#runHasPackets = false;
+  #violated(message: string): void {
+    this.close(closeCodes.violation, message, failure('SESSION_VIOLATION', 'peer', message).fault);
   }
 
   // Silence.
 
-  /** Something is owed to the peer from now on, if nothing was before. */
-  #owe(now: MonotonicMs): void {
-    if (this.#sent.count === 0 && !this.#suspended) this.#silence.restart(now);
-  }
-
-  /** When the next probe leaves: something is under way and has not been answered. A stream probes by itself. */
-  get #probeDeadline(): MonotonicMs | undefined {
-    const path = this.#path;
-    if (path === undefined || path.kind === 'stream' || this.#sent.count === 0 || this.#probeWanted) return undefined;
-    const { rateBytesPerSecond } = path.rate.estimate();
-    return this.#silence.probeAt({
-      roundTrip: path.roundTrip,
-      rateBytesPerSecond,
-      bytesInFlight: this.#sent.bytesInFlight,
-      isPatient: this.#isPatient,
-    });
-  }
-
   get #suspendDeadline(): MonotonicMs | undefined {
-    if (this.#suspended) return undefined;
-    const path = this.#path;
+    if (this.#shared.suspended) return undefined;
     // Also when nothing is owed: it may be the peer that owes, and only this end that can dial.
-    if (path === undefined) return this.#silence.owedSince;
-    return this.#sent.count > 0 ? this.#silence.lostAt(path.roundTrip) : undefined;
+    if (this.#main.path === undefined) return this.#main.silence.owedSince;
+    const open = this.#open;
+    if (open.some((lane) => lane.lostAt === undefined)) return undefined;
+    return Math.max(...open.map((lane) => lane.lostAt as MonotonicMs)) as MonotonicMs;
   }
 
   #end(fault: Fault): void {
@@ -746,11 +482,3 @@ export class Session {
     this.#events.push({ type: 'closed', fault });
   }
 }
-
-/** The later of two instants; `undefined` when there is none or it never comes. */
-function latest(at: MonotonicMs | undefined, allowedAt: MonotonicMs): MonotonicMs | undefined {
-  if (at === undefined || allowedAt === Infinity) return undefined;
-  return allowedAt > at ? allowedAt : at;
-}
-
-const emptyFilling: Filling = { pieces: [], dataBytes: 0, repeatedBytes: 0, messageBytes: 0 };

@@ -66,6 +66,11 @@ export class Silence {
     return this.#heardAt;
   }
 
+  /** True while somebody who owes an answer has been asked for it. */
+  get isProbing(): boolean {
+    return this.#probes > 0;
+  }
+
   /** True while the next probe repeats what is under way. */
   get probesFully(): boolean {
     return this.#probes <= fullProbes;

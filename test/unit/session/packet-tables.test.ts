@@ -8,7 +8,16 @@ import { SentPackets } from '../../../src/session/sent-packets.ts';
 const at = (ms: number) => ms as MonotonicMs;
 
 function send(table: SentPackets, packetNumber: number, sentAt = packetNumber): void {
-  table.add({ packetNumber, bytes: 100, sentAt: at(sentAt), run: 0, pieces: [], acknowledges: -1, isSizeProbe: false });
+  table.add({
+    packetNumber,
+    bytes: 100,
+    sentAt: at(sentAt),
+    run: 0,
+    pieces: [],
+    acknowledges: -1,
+    isSizeProbe: false,
+    isHandedOver: false,
+  });
 }
 
 function numbers(packets: readonly { packetNumber: number }[]): number[] {

@@ -11,7 +11,7 @@ import {
 describe('packets', () => {
   it('of a session carry connection id and the low bytes of the number', () => {
     const bytes = new Uint8Array(10);
-    expect(writeTransportHeader(bytes, 0x0a0b0c, 0x1234, 2)).toBe(6);
+    expect(writeTransportHeader(bytes, { connectionId: 0x0a0b0c, packetNumber: 0x1234, numberBytes: 2 })).toBe(6);
     expect(toHex(bytes.subarray(0, 6))).toBe('010a0b0c1234');
     expect(decodePacket(bytes)).toEqual({
       ok: true,
@@ -20,6 +20,7 @@ describe('packets', () => {
         connectionId: 0x0a0b0c,
         shortNumber: 0x1234,
         numberBytes: 2,
+        lane: 0,
         isPatient: false,
         header: fromHex('010a0b0c1234'),
         sealed: new Uint8Array(4),
@@ -29,7 +30,7 @@ describe('packets', () => {
 
   it('say when nothing follows them for now', () => {
     const bytes = new Uint8Array(10);
-    writeTransportHeader(bytes, 1, 2, 1, true);
+    writeTransportHeader(bytes, { connectionId: 1, packetNumber: 2, numberBytes: 1, isPatient: true });
     expect(bytes[0]).toBe(4);
     expect(decodePacket(bytes)).toMatchObject({ ok: true, value: { form: 'transport', numberBytes: 1, isPatient: true } });
   });
@@ -61,7 +62,7 @@ describe('packets', () => {
     ['', 'nothing'],
     ['010203', 'less than a connection id'],
     ['0301020304', 'less than the packet number'],
-    ['08010203ff', 'reserved bits'],
+    ['20010203ff', 'reserved bits'],
     ['d1000000', 'an unknown kind of handshake'],
     [`8100000000${'00'.repeat(31)}`, 'less than a key'],
     ['81000000', 'no attempt'],

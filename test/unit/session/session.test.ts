@@ -4,7 +4,7 @@ import { concatBytes, fromHex } from '../../../src/core/bytes.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { dataWindowBytes, decodeFrames, writeClose, writeData, writeMessage, writePing } from '../../../src/session/frames.ts';
-import { PacketProtection } from '../../../src/session/packet-protection.ts';
+import { PacketProtection, protectLanes } from '../../../src/session/packet-protection.ts';
 import { completePacketNumber, decodePacket, writeTransportHeader } from '../../../src/session/packets.ts';
 import { Session } from '../../../src/session/session.ts';
 import type { SessionEvent } from '../../../src/session/session-event.ts';
@@ -19,7 +19,7 @@ function peeredSession(localConnectionId = 1, remoteConnectionId = 2) {
     {
       localConnectionId,
       remoteConnectionId,
-      protection: new PacketProtection({ sendKey: keyOne, receiveKey: keyTwo }, nodeCrypto),
+      protections: protectLanes({ sendKey: keyOne, receiveKey: keyTwo }, nodeCrypto),
       rateControl: rateControlFactory('polite'),
       path: 'here',
       kind: 'datagram',
@@ -33,7 +33,7 @@ function peeredSession(localConnectionId = 1, remoteConnectionId = 2) {
     /** Sends frames to the session. */
     inject(frames: Uint8Array, options: { path?: string; now?: number } = {}): boolean {
       const header = new Uint8Array(6);
-      writeTransportHeader(header, localConnectionId, number, 2);
+      writeTransportHeader(header, { connectionId: localConnectionId, packetNumber: number, numberBytes: 2 });
       const packet = decodePacket(concatBytes(header, protection.seal(number, header, frames)));
       number++;
       if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
