@@ -47,9 +47,13 @@ export const limits = {
   headsPerEntryMax: 64,
   /** Nodes that may write to one dataset. */
   authorsPerDatasetMax: 4096,
-  /** Branches that are kept of a forked log, and bytes of what came of each: it is in memory at once when it is mended. */
+  /** Branches that are kept of a forked log, and bytes of what came of them: it is in memory at once when it is mended. */
   branchesPerLogMax: 16,
   branchBytesMax: 128 * 1024 * 1024,
+  /** Statements of an author about one branch that are looked at: each may have its entries compared. */
+  statementsPerBranchMax: 64,
+  /** Times that branches of one log are compared with it, entry by entry, before this node is opened anew. */
+  forkComparisonsMax: 64,
   /** Members of a team. */
   membersPerTeamMax: 4096,
   /** Datasets of a team. */

@@ -128,7 +128,7 @@ export class LogBranches {
     const begun = this.begin(log, other.after, head, false);
     if (begun === undefined) return undefined;
     this.#catalog.run(
-      'INSERT INTO log_branch_entry SELECT ?, sequence, body, signature, rewritten_as FROM log_branch_entry WHERE branch = ? AND sequence <= ?',
+      'INSERT INTO log_branch_entry SELECT ?, sequence, body, signature, rewritten_as, hash FROM log_branch_entry WHERE branch = ? AND sequence <= ?',
       begun.id,
       other.id,
       last,
@@ -141,22 +141,42 @@ export class LogBranches {
   /** Appends an entry whose signature has been verified, and whose hash is `head`. */
   append({ id, length }: LogBranch, head: Uint8Array, { body, signature }: SignedEntry): void {
     this.#catalog.run(
-      'INSERT INTO log_branch_entry (branch, sequence, body, signature) VALUES (?, ?, ?, ?)',
+      'INSERT INTO log_branch_entry (branch, sequence, body, signature, hash) VALUES (?, ?, ?, ?, ?)',
       id,
       length + 1,
       body,
       signature,
+      head,
     );
     this.#catalog.run('UPDATE log_branch SET length = ?, head = ?, bytes = bytes + ? WHERE id = ?', length + 1, head, body.length, id);
   }
 
-  /** The entries of a branch, in order, from one on. */
-  read(branch: LogBranch, author: NodeId, from = 1): BranchEntry[] {
+  /** True when there are entries of a branch that its author has not written anew. */
+  hasUnwritten(branch: LogBranch): boolean {
+    return this.#catalog.get('SELECT 1 FROM log_branch_entry WHERE branch = ? AND rewritten_as IS NULL LIMIT 1', branch.id) !== undefined;
+  }
+
+  /** The last entry of a branch whose hash is known, of those up to one. */
+  hashBefore(branch: LogBranch, last: number): { readonly sequence: number; readonly hash: Uint8Array } | undefined {
+    return this.#catalog.get<{ sequence: number; hash: Uint8Array }>(
+      'SELECT sequence, hash FROM log_branch_entry WHERE branch = ? AND sequence <= ? AND hash IS NOT NULL ORDER BY sequence DESC LIMIT 1',
+      branch.id,
+      last,
+    );
+  }
+
+  keepHash(branch: LogBranch, sequence: number, hash: Uint8Array): void {
+    this.#catalog.run('UPDATE log_branch_entry SET hash = ? WHERE branch = ? AND sequence = ?', hash, branch.id, sequence);
+  }
+
+  /** The entries of a branch, in order, from one on up to another. */
+  read(branch: LogBranch, author: NodeId, from = 1, to = Number.MAX_SAFE_INTEGER): BranchEntry[] {
     return this.#catalog
       .all<{ sequence: number; body: Uint8Array; signature: Uint8Array; rewritten_as: number | null }>(
-        'SELECT sequence, body, signature, rewritten_as FROM log_branch_entry WHERE branch = ? AND sequence >= ? ORDER BY sequence',
+        'SELECT sequence, body, signature, rewritten_as FROM log_branch_entry WHERE branch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence',
         branch.id,
         from,
+        to,
       )
       .map(({ rewritten_as, ...entry }) => ({ ...entry, author, rewrittenAs: rewritten_as ?? undefined }));
   }
@@ -172,21 +192,32 @@ export class LogBranches {
     this.#catalog.run('DELETE FROM log_branch WHERE id = ?', branch.id);
   }
 
-  /** Moves what our copy of a log has behind a branch's beginning into that branch, and the branch's entries to their place. Other branches depart from where they leave the new copy then. */
-  exchange(log: number, adopted: LogBranch, given: { readonly length: number; readonly head: Uint8Array }, isOwn: boolean): void {
+  /**
+   * Moves a branch's entries to their place in our copy of a log, and what our copy has there into a branch of its own, whose number is given: an encounter may have offered a part of the other. Other branches depart
+   * from where they leave the new copy then.
+   */
+  exchange(log: number, adopted: LogBranch, given: { readonly length: number; readonly head: Uint8Array }, isOwn: boolean): number {
     const { id, after } = adopted;
     const catalog = this.#catalog;
     const others = this.of(log).filter((other) => other.id !== id && !other.isOwn);
     for (const other of others) if (other.after > after) this.#lengthen(log, other, after);
-    catalog.run('UPDATE log_branch SET length = ?, head = ?, bytes = 0, own = ? WHERE id = ?', given.length, given.head, isOwn ? 1 : 0, id);
+    catalog.run(
+      'INSERT INTO log_branch (log, after, length, head, bytes, own) VALUES (?, ?, ?, ?, 0, ?)',
+      log,
+      after,
+      given.length,
+      given.head,
+      isOwn ? 1 : 0,
+    );
+    const givenId = (this.of(log).at(-1) as LogBranch).id;
     const taken = catalog.all<{ sequence: number; body: Uint8Array; signature: Uint8Array }>(
       'SELECT sequence, body, signature FROM log_branch_entry WHERE branch = ? ORDER BY sequence',
       id,
     );
-    catalog.run('DELETE FROM log_branch_entry WHERE branch = ?', id);
+    this.drop(adopted);
     catalog.run(
       'INSERT INTO log_branch_entry (branch, sequence, body, signature) SELECT ?, sequence, body, signature FROM log_entry WHERE log = ? AND sequence > ?',
-      id,
+      givenId,
       log,
       after,
     );
@@ -195,6 +226,8 @@ export class LogBranches {
       catalog.run('INSERT INTO log_entry (log, sequence, body, signature) VALUES (?, ?, ?, ?)', log, sequence, body, signature);
     catalog.run('UPDATE log SET length = ?, head = ? WHERE id = ?', adopted.length, adopted.head, log);
     for (const other of others) this.#shorten(log, other);
+    if (!isOwn) this.#countBytes(givenId);
+    return givenId;
   }
 
   /** Has a branch depart from our copy at an earlier entry: what our copy has up to where it departed is in the branch as well then. */

@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import type { ForkStatement } from './fork-statement.ts';
 import { type BranchEntry, branchTables, type LogBranch, LogBranches } from './log-branches.ts';
 import type { LogEntry, SignedEntry } from './log-entry.ts';
 
@@ -51,8 +52,25 @@ export const logSchema: Schema = {
     // Behind which entry the earliest branch that was ever known departs.
     `ALTER TABLE log ADD COLUMN departure INTEGER;
      UPDATE log SET departure = (SELECT min(after) FROM log_branch WHERE log = log.id);`,
+    // Hashes of some entries, so that whoever sends entries that fit nowhere costs little.
+    `ALTER TABLE log_entry ADD COLUMN hash BLOB;
+     ALTER TABLE log_branch_entry ADD COLUMN hash BLOB;
+     CREATE TABLE log_statement (
+       log INTEGER NOT NULL REFERENCES log (id),
+       sequence INTEGER NOT NULL,
+       after INTEGER NOT NULL,
+       branch BLOB NOT NULL,
+       first INTEGER NOT NULL,
+       last INTEGER NOT NULL,
+       place INTEGER NOT NULL,
+       PRIMARY KEY (log, sequence)
+     ) STRICT, WITHOUT ROWID;`,
   ],
 };
+
+/** An entry's hash is kept with it when its number is a multiple of this, or it is as long as that: no more has to be hashed again to find that of an entry in the middle. */
+const hashedEntriesApart = 64;
+const hashedBytesMin = 16 * 1024;
 
 /** Values of `forked`: no branch is kept, there are some that nobody has settled, and only those that its author gave up. */
 const forkStates = { never: 0, open: 1, mended: 2 } as const;
@@ -195,9 +213,37 @@ export class LogStore {
     return log === undefined ? [] : this.#branches.of(log.id);
   }
 
-  /** The entries of a branch, in order, from one on. */
-  readBranch(author: NodeId, branch: LogBranch, from?: number): BranchEntry[] {
-    return this.#branches.read(branch, author, from);
+  /** The entries of a branch, in order, from one on up to another. */
+  readBranch(author: NodeId, branch: LogBranch, from?: number, to?: number): BranchEntry[] {
+    return this.#branches.read(branch, author, from, to);
+  }
+
+  /** True when the author has not written all entries of a branch anew. */
+  hasUnwritten(branch: LogBranch): boolean {
+    return this.#branches.hasUnwritten(branch);
+  }
+
+  /** Notes what an entry of our copy of a log says about a branch. */
+  noteStatement(dataset: DatasetId, author: NodeId, sequence: number, { after, branch, from, to, as }: ForkStatement): void {
+    const log = this.#find(dataset, author);
+    if (log === undefined) return;
+    this.noteDeparture(dataset, author, after);
+    this.#catalog.run('INSERT OR REPLACE INTO log_statement VALUES (?, ?, ?, ?, ?, ?, ?)', log.id, sequence, after, branch, from, to, as);
+  }
+
+  /** Entries of our copy of a log that speak of a branch: of the one that departs behind `after` and has this name (`branchName`). */
+  statementsAbout(dataset: DatasetId, author: NodeId, after: number, branch: Uint8Array): ForkStatement[] {
+    return this.#catalog
+      .all<{ first: number; last: number; place: number }>(
+        `SELECT first, last, place FROM log JOIN log_statement ON log_statement.log = log.id
+         WHERE dataset = ? AND author = ? AND after = ? AND branch = ? ORDER BY sequence LIMIT ?`,
+        identifierToBytes(dataset),
+        identifierToBytes(author),
+        after,
+        branch,
+        limits.statementsPerBranchMax,
+      )
+      .map(({ first, last, place }) => ({ after, branch, from: first, to: last, as: place }));
   }
 
   /** True when `openBranches` has some for any dataset. */
@@ -220,11 +266,12 @@ export class LogStore {
     this.#branches.noteRewritten(branch, sequence, rewrittenAs);
   }
 
-  /** Gives up what our copy of a log has behind the place where a branch departs, for the branch. What was given up is a branch from then on: of the author's own, with `isOwn`. */
-  adopt(dataset: DatasetId, author: NodeId, branch: LogBranch, isOwn: boolean): void {
-    this.#catalog.transaction(() => {
+  /** Gives up what our copy of a log has behind the place where a branch departs, for the branch. What was given up is a branch from then on, whose number is given: of the author's own, with `isOwn`. */
+  adopt(dataset: DatasetId, author: NodeId, branch: LogBranch, isOwn: boolean): number {
+    return this.#catalog.transaction(() => {
       const log = this.#open(dataset, author);
-      this.#branches.exchange(log.id, branch, log, isOwn);
+      this.#catalog.run('DELETE FROM log_statement WHERE log = ? AND sequence > ?', log.id, branch.after);
+      return this.#branches.exchange(log.id, branch, log, isOwn);
     });
   }
 
@@ -268,11 +315,12 @@ export class LogStore {
 
   #store(log: number, sequence: number, hash: Hash, entry: SignedEntry): void {
     this.#catalog.run(
-      'INSERT INTO log_entry (log, sequence, body, signature) VALUES (?, ?, ?, ?)',
+      'INSERT INTO log_entry (log, sequence, body, signature, hash) VALUES (?, ?, ?, ?, ?)',
       log,
       sequence,
       entry.body,
       entry.signature,
+      isHashKept(sequence, entry.body) ? hash : null,
     );
     this.#catalog.run('UPDATE log SET length = ?, head = ? WHERE id = ?', sequence, hash, log);
   }
@@ -293,7 +341,7 @@ export class LogStore {
       if (entry.sequence !== branch.length + 1) continue;
       const hash = this.#verified(dataset, entry, branch.head);
       if (hash === undefined) continue;
-      if (branch.bytes + entry.body.length > limits.branchBytesMax) return tooManyBranches(entry);
+      if (!hasRoom(branches, entry.body.length)) return tooManyBranches(entry);
       this.#branches.append(branch, hash, entry);
       return success('branched');
     }
@@ -307,6 +355,7 @@ export class LogStore {
     if (hash === undefined) return this.#branchOff(dataset, log, entry) ?? unsigned(entry);
     this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', forkStates.open, log.id);
     this.noteDeparture(dataset, entry.author, entry.sequence - 1);
+    if (!hasRoom(this.#branches.of(log.id), entry.body.length)) return tooManyBranches(entry);
     const branch = this.#branches.begin(log.id, entry.sequence - 1, before, false);
     if (branch === undefined) return tooManyBranches(entry);
     this.#branches.append(branch, hash, entry);
@@ -317,14 +366,13 @@ export class LogStore {
   #branchOff(dataset: DatasetId, log: LogRow | undefined, entry: LogEntry): Outcome<'branched'> | undefined {
     if (log === undefined || log.forked === forkStates.never) return undefined;
     const last = entry.sequence - 1;
-    for (const branch of this.#branches.of(log.id)) {
+    const branches = this.#branches.of(log.id);
+    for (const branch of branches) {
       if (last <= branch.after || last >= branch.length) continue;
-      let before = this.#hashAt(dataset, log.id, entry.author, branch.after);
-      for (const { sequence, body } of this.#branches.read(branch, entry.author))
-        if (sequence <= last) before = this.#entryHash(dataset, entry.author, sequence, before, body);
+      const before = this.#hashWithin(dataset, log.id, entry.author, branch, last);
       const hash = this.#verified(dataset, entry, before);
       if (hash === undefined) continue;
-      if (branch.bytes + entry.body.length > limits.branchBytesMax) return tooManyBranches(entry);
+      if (!hasRoom(branches, branch.bytes + entry.body.length)) return tooManyBranches(entry);
       const begun = this.#branches.beginWithin(log.id, branch, last, before);
       if (begun === undefined) return tooManyBranches(entry);
       this.#catalog.run('UPDATE log SET forked = ? WHERE id = ?', forkStates.open, log.id);
@@ -340,17 +388,42 @@ export class LogStore {
     return this.#crypto.ed25519Verify(identifierToBytes(author), hash, signature) ? hash : undefined;
   }
 
-  /** Hash of an entry in the middle of a log, by walking from its beginning. Only forks need it. */
-  #hashAt(dataset: DatasetId, log: number, author: NodeId, sequence: number): Hash {
-    let hash: Uint8Array = noHash;
-    for (const row of this.#catalog.iterate<{ sequence: number; body: Uint8Array }>(
-      'SELECT sequence, body FROM log_entry WHERE log = ? AND sequence <= ? ORDER BY sequence',
+  /** Hash of an entry in the middle of a log, by walking from one whose hash is kept. Only forks need it. */
+  #hashAt(dataset: DatasetId, log: number, author: NodeId, sequence: number): Uint8Array {
+    const kept = this.#catalog.get<{ sequence: number; hash: Uint8Array }>(
+      'SELECT sequence, hash FROM log_entry WHERE log = ? AND sequence <= ? AND hash IS NOT NULL ORDER BY sequence DESC LIMIT 1',
       log,
       sequence,
-    )) {
-      hash = this.#entryHash(dataset, author, row.sequence, hash, row.body);
+    );
+    let hash = kept?.hash ?? noHash;
+    for (let at = (kept?.sequence ?? 0) + 1; at <= sequence; at += hashedEntriesApart) {
+      const page = this.#catalog.all<{ sequence: number; body: Uint8Array }>(
+        'SELECT sequence, body FROM log_entry WHERE log = ? AND sequence BETWEEN ? AND ? ORDER BY sequence',
+        log,
+        at,
+        Math.min(sequence, at + hashedEntriesApart - 1),
+      );
+      for (const row of page) {
+        hash = this.#entryHash(dataset, author, row.sequence, hash, row.body);
+        // An entry that came from a branch, or was stored before hashes were, has none yet.
+        if (isHashKept(row.sequence, row.body))
+          this.#catalog.run('UPDATE log_entry SET hash = ? WHERE log = ? AND sequence = ?', hash, log, row.sequence);
+      }
     }
-    return hash as Hash;
+    return hash;
+  }
+
+  /** Hash of an entry in the middle of a branch. */
+  #hashWithin(dataset: DatasetId, log: number, author: NodeId, branch: LogBranch, last: number): Uint8Array {
+    const kept = this.#branches.hashBefore(branch, last);
+    let hash = kept?.hash ?? this.#hashAt(dataset, log, author, branch.after);
+    for (let at = (kept?.sequence ?? branch.after) + 1; at <= last; at++) {
+      const [entry] = this.#branches.read(branch, author, at, at);
+      if (entry === undefined) break;
+      hash = this.#entryHash(dataset, author, at, hash, entry.body);
+      this.#branches.keepHash(branch, at, hash);
+    }
+    return hash;
   }
 
   #entryHash(dataset: DatasetId, author: NodeId, sequence: number, before: Uint8Array, body: Uint8Array): Hash {
@@ -358,6 +431,15 @@ export class LogStore {
     new DataView(position.buffer).setBigUint64(0, BigInt(sequence));
     return this.#crypto.sha256(concatBytes(domain, identifierToBytes(dataset), identifierToBytes(author), position, before, body)) as Hash;
   }
+}
+
+function isHashKept(sequence: number, body: Uint8Array): boolean {
+  return sequence % hashedEntriesApart === 0 || body.length >= hashedBytesMin;
+}
+
+/** True when the branches of a log, without those that its author gave up itself, may have so many bytes more. */
+function hasRoom(branches: readonly LogBranch[], bytes: number): boolean {
+  return branches.reduce((sum, branch) => sum + (branch.isOwn ? 0 : branch.bytes), bytes) <= limits.branchBytesMax;
 }
 
 function unsigned({ author, sequence }: LogEntry): Outcome<never> {

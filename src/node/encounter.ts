@@ -4,6 +4,7 @@ import { type DatasetId, type NodeId, type ShortName, shortName } from '../core/
 import { limits } from '../core/limits.ts';
 import type { Fault } from '../core/outcome.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import { decodeEntryBody } from '../datasets/entry-body.ts';
 import type { LogStore } from '../datasets/log.ts';
 import type { LogEntry } from '../datasets/log-entry.ts';
 import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
@@ -66,6 +67,8 @@ export interface BranchedEntries {
   readonly claimed: number | undefined;
   /** The last entry that came. */
   readonly last: number;
+  /** What is new here of what came: nothing, entries, or among them one that says that a branch was written anew. */
+  readonly news: 'none' | 'entries' | 'statement';
 }
 
 /** Datasets whose logs are spoken of with members: the team's own, then all others by class. */
@@ -75,6 +78,11 @@ export function sharedDatasets(membership: Membership): { readonly dataset: Data
   const rank = (priority: PriorityClass): number => priorityClasses.indexOf(priority);
   const others = membership.datasets().map(({ id, priority }) => ({ dataset: id, priority }));
   return [{ dataset: team, priority: 'critical' }, ...others.sort((a, b) => rank(a.priority) - rank(b.priority))];
+}
+
+function statesFork({ body, author }: LogEntry): boolean {
+  const decoded = decodeEntryBody(body, author);
+  return decoded.ok && decoded.value.kind === 'fork';
 }
 
 /** What is said to find out what differs. */
@@ -300,6 +308,7 @@ export class Encounter {
     const stored: LogEntry[] = [];
     let fault: Fault | undefined;
     let branched: number | undefined;
+    let news: BranchedEntries['news'] = 'none';
     for (const [index, { body, signature }] of message.entries.entries()) {
       const entry = { author, sequence: first + index, body, signature };
       const accepted = logs.accept(dataset, entry);
@@ -317,6 +326,7 @@ export class Encounter {
         if (!message.isBranch) this.#peerHas(dataset, author, entry.sequence);
       } else {
         branched = entry.sequence;
+        if (accepted.value !== 'branch-known' && news !== 'statement') news = statesFork(entry) ? 'statement' : 'entries';
         if (accepted.value === 'forked')
           fault = { code: 'LOG_FORKED', blame: 'peer', message: `${author} signed two different entries ${entry.sequence}` };
         if (!message.isBranch) this.#giveBranch(dataset, author, entry.sequence, accepted.value !== 'branch-known');
@@ -327,7 +337,7 @@ export class Encounter {
       dataset,
       stored,
       ...(fault === undefined ? {} : { fault }),
-      ...(branched === undefined ? {} : { branched: { author, claimed, last: branched } }),
+      ...(branched === undefined ? {} : { branched: { author, claimed, last: branched, news } }),
     };
   }
 
@@ -351,6 +361,11 @@ export class Encounter {
     this.#sayVectors();
     // Receipts, too, may have been refused.
     this.begin();
+  }
+
+  /** Whether the peer takes a dataset, as far as it has said; `undefined` before it has said anything. */
+  takes(dataset: DatasetId): boolean | undefined {
+    return this.#peerVectorByDataset?.has(dataset);
   }
 
   /** What this node takes may have changed: the peer hears of the difference. */

@@ -1,6 +1,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import type { CborValue } from '../core/cbor.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
+import { limits } from '../core/limits.ts';
 import type { Moment } from '../core/time.ts';
 import { decodeEntryBody, type EntryBody, encodeEntryBody } from '../datasets/entry-body.ts';
 import type { FileIndex } from '../datasets/file-index.ts';
@@ -8,7 +9,7 @@ import { branchName, decodeForkStatement, encodeForkStatement, type ForkStatemen
 import type { HybridInstant } from '../datasets/hybrid-clock.ts';
 import type { LogStore } from '../datasets/log.ts';
 import type { LogBranch } from '../datasets/log-branches.ts';
-import type { LogEntry } from '../datasets/log-entry.ts';
+import type { Dot, LogEntry } from '../datasets/log-entry.ts';
 import type { ReceiptBook } from '../datasets/receipts.ts';
 import type { TagBook } from '../datasets/tags.ts';
 import { renameDots } from '../datasets/tree-row.ts';
@@ -18,7 +19,7 @@ import type { Catalog } from '../ports/catalog.ts';
 import type { BranchedEntries } from './encounter.ts';
 import type { Identity } from './identity.ts';
 import type { NodeEvent } from './node-event.ts';
-import { renamedBody } from './renamed-entries.ts';
+import { NewPlaces, renamedBody } from './renamed-entries.ts';
 
 /**
  * Mends logs that forked, so that everything that was signed on any branch is visible everywhere, in one log.
@@ -59,6 +60,8 @@ export interface ForkListener {
 export class ForkResolution {
   readonly #parts: ForkResolutionParts;
   readonly #listener: ForkListener;
+  /** What was compared of the branches of each log since this node was opened. */
+  readonly #comparedByLog = new Map<string, Set<string>>();
 
   constructor(parts: ForkResolutionParts, listener: ForkListener) {
     this.#parts = parts;
@@ -71,17 +74,18 @@ export class ForkResolution {
    * Entries of a branch came. The author takes the one that is a peer's copy of its log when it has as many entries as the peer said: what it writes behind them is to stay there. One that a peer has beside its
    * copy it only writes anew, because the team does not build on it.
    */
-  consider(dataset: DatasetId, { author, claimed, last }: BranchedEntries, now: Moment): void {
+  consider(dataset: DatasetId, { author, claimed, last, news }: BranchedEntries, now: Moment): void {
     const { identity, logs } = this.#parts;
     if (author !== identity.node) {
-      this.heard(dataset, author, now);
+      if (news === 'statement') this.heard(dataset, author, now);
+      else if (news === 'entries') this.#dropCovered(dataset, author);
       return;
     }
     let shown: number | undefined;
     for (const branch of logs.branches(dataset, author)) {
       if (branch.isOwn || last <= branch.after || last > branch.length) continue;
       if (claimed === undefined) logs.claim(branch);
-      else if (branch.length >= claimed && this.#takeBack(dataset, branch.id, now)) shown ??= branch.id;
+      else if (branch.length >= claimed) shown = this.#takeBack(dataset, branch.id, now, shown);
     }
     this.#writeAnew(dataset, shown, now);
     this.#settle(dataset, author, logs.branches(dataset, author));
@@ -100,19 +104,20 @@ export class ForkResolution {
     this.#dropCovered(dataset, author);
   }
 
-  /** An author says that its log had a branch. True or not: what others signed of that log counts for less from now on, until they sign it anew. */
-  stated(dataset: DatasetId, author: NodeId, payload: CborValue): void {
+  /** An author says in its log that it had a branch. True or not: what others signed of that log counts for less from now on, until they sign it anew. */
+  stated(dataset: DatasetId, { author, sequence }: Dot, payload: CborValue): void {
     const statement = decodeForkStatement(payload);
-    if (statement.ok) this.#parts.logs.noteDeparture(dataset, author, statement.value.after);
+    if (statement.ok) this.#parts.logs.noteStatement(dataset, author, sequence, statement.value);
   }
 
-  /** The author: takes a branch that it does not know for its log; what it gave up is the branch of that number then. False when there is none such. */
-  #takeBack(dataset: DatasetId, id: number, now: Moment): boolean {
+  /** The author: takes a branch that it does not know for its log. Gives the branch that files on disk are of then: the one that it gave up, unless they were of another already. */
+  #takeBack(dataset: DatasetId, id: number, now: Moment, shown: number | undefined): number | undefined {
     const { logs, identity } = this.#parts;
     // An earlier one may have taken this one along, or have it depart elsewhere.
     const branch = logs.branches(dataset, identity.node).find((each) => each.id === id && !each.isOwn);
-    if (branch !== undefined) this.#exchange(dataset, identity.node, branch, now);
-    return branch !== undefined;
+    if (branch === undefined) return shown;
+    const given = this.#exchange(dataset, identity.node, branch, now);
+    return shown ?? given;
   }
 
   /** The author: writes entries of its own branches anew that it has not written anew yet. Files on disk are those of the branch `shown`, which was the log until now; of any other they never were. */
@@ -120,16 +125,18 @@ export class ForkResolution {
     const { identity, logs, catalog } = this.#parts;
     const author = identity.node;
     for (const branch of logs.branches(dataset, author)) {
+      if (!branch.isOwn || !logs.hasUnwritten(branch)) continue;
       const entries = logs.readBranch(author, branch);
       const [first] = entries;
       const open = entries.filter(({ rewrittenAs }) => rewrittenAs === undefined);
       const [from, to] = [open[0]?.sequence, open.at(-1)?.sequence];
-      if (!branch.isOwn || first === undefined || from === undefined || to === undefined) continue;
+      if (first === undefined || from === undefined || to === undefined) continue;
       const renamed = new Map(entries.flatMap(({ sequence, rewrittenAs }) => (rewrittenAs === undefined ? [] : [[sequence, rewrittenAs]])));
       const as = logs.length(dataset, author) + 1;
       for (const [index, { sequence }] of open.entries()) renamed.set(sequence, as + index);
+      const places = new NewPlaces(branch.after, renamed);
       for (const entry of open) {
-        this.#append(dataset, renamedBody(entry, { after: branch.after, placeBySequence: renamed }));
+        this.#append(dataset, renamedBody(entry, places));
         logs.noteRewritten(branch, entry.sequence, renamed.get(entry.sequence) as number);
       }
       const payload = encodeForkStatement({ after: branch.after, branch: branchName(first), from, to, as });
@@ -144,6 +151,7 @@ export class ForkResolution {
   /** Somebody else: takes a branch for the log, if its author says on it that it has written our copy's entries anew. */
   #follow(dataset: DatasetId, author: NodeId, branch: LogBranch, now: Moment): void {
     const { logs, catalog } = this.#parts;
+    if (!this.#mayCompare(dataset, author, branch, 0)) return;
     const given = logs.read(dataset, author, branch.after + 1, logs.length(dataset, author), Infinity);
     const renamed = newPlaces(given, branch.after, logs.readBranch(author, branch));
     if (renamed === undefined) return;
@@ -157,18 +165,35 @@ export class ForkResolution {
     const { logs } = this.#parts;
     const settled: LogBranch[] = [];
     for (const branch of logs.branches(dataset, author)) {
+      const [first] = logs.readBranch(author, branch, branch.after + 1, branch.after + 1);
+      const statements = first === undefined ? [] : logs.statementsAbout(dataset, author, branch.after, branchName(first));
+      if (!coverAll(statements, branch) || !this.#mayCompare(dataset, author, branch, statements.length)) continue;
       const log = logs.read(dataset, author, branch.after + 1, logs.length(dataset, author), Infinity);
       if (newPlaces(logs.readBranch(author, branch), branch.after, log) !== undefined) settled.push(branch);
     }
     if (settled.length > 0) this.#settle(dataset, author, settled);
   }
 
+  /** Whether a branch is to be compared with the log entry by entry: once for as much as is known, and no more often than an honest author needs. */
+  #mayCompare(dataset: DatasetId, author: NodeId, { id, length }: LogBranch, statements: number): boolean {
+    const known = `${id} ${length} ${this.#parts.logs.length(dataset, author)} ${statements}`;
+    const log = `${dataset} ${author}`;
+    const compared = this.#comparedByLog.get(log) ?? new Set();
+    this.#comparedByLog.set(log, compared);
+    if (compared.has(known) || compared.size > limits.forkComparisonsMax) return false;
+    compared.add(known);
+    if (compared.size <= limits.forkComparisonsMax) return true;
+    const message = `the log of ${author} forked so often that its branches are not compared any more until this node is opened anew`;
+    this.#listener.report({ type: 'fault', peer: author, fault: { code: 'FORKS_TOO_MANY', blame: 'peer', message } });
+    return false;
+  }
+
   #settle(dataset: DatasetId, author: NodeId, branches: readonly LogBranch[]): void {
     this.#parts.logs.settle(dataset, author, author === this.#parts.identity.node ? branches.filter(({ isOwn }) => isOwn) : branches);
   }
 
-  /** Has a branch take the place of what our copy of a log has behind its beginning. */
-  #exchange(dataset: DatasetId, author: NodeId, branch: LogBranch, now: Moment): void {
+  /** Has a branch take the place of what our copy of a log has behind its beginning. Gives the number of the branch that that is now. */
+  #exchange(dataset: DatasetId, author: NodeId, branch: LogBranch, now: Moment): number {
     const { logs, index, tags, wants, identity } = this.#parts;
     const paths = new Set<string>();
     for (const { path, sequence } of index.retract(dataset, author, branch.after, now.wallMs)) {
@@ -178,12 +203,13 @@ export class ForkResolution {
     tags.retract(dataset, author, branch.after);
     this.#listener.retract(dataset, author, branch.after);
     this.#parts.receipts.retract(dataset, author, branch.after);
-    logs.adopt(dataset, author, branch, author === identity.node);
+    const given = logs.adopt(dataset, author, branch, author === identity.node);
     for (const entry of logs.read(dataset, author, branch.after + 1, branch.length, Infinity)) {
       const body = decodeEntryBody(entry.body, author);
       if (body.ok) this.#listener.apply(dataset, entry, body.value);
     }
     this.#listener.changed(dataset, paths);
+    return given;
   }
 
   #append(dataset: DatasetId, bytes: Uint8Array): void {
@@ -192,6 +218,13 @@ export class ForkResolution {
     const body = decodeEntryBody(bytes, identity.node);
     if (body.ok) this.#listener.apply(dataset, entry, body.value);
   }
+}
+
+/** Whether statements about a branch cover it, and one of them ends where it ends: then its author had no more of it. */
+function coverAll(statements: readonly ForkStatement[], { after, length }: LogBranch): boolean {
+  let next = after + 1;
+  for (const { from, to } of [...statements].sort((a, b) => a.from - b.from)) if (from <= next) next = Math.max(next, to + 1);
+  return next > length && statements.some(({ to }) => to === length);
 }
 
 /** What entries of a log say about one branch. */
@@ -219,7 +252,8 @@ function newPlaces(given: readonly LogEntry[], after: number, kept: readonly Log
     if (place === undefined || !bodies.has(place)) return undefined;
     places.set(sequence, place);
   }
+  const newNames = new NewPlaces(after, places);
   const stands = (entry: LogEntry): boolean =>
-    equalBytes(bodies.get(places.get(entry.sequence) as number) as Uint8Array, renamedBody(entry, { after, placeBySequence: places }));
+    equalBytes(bodies.get(places.get(entry.sequence) as number) as Uint8Array, renamedBody(entry, newNames));
   return given.every(stands) ? places : undefined;
 }

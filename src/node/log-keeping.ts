@@ -293,7 +293,7 @@ export class LogKeeping {
       if (order.ok) this.#ordered(dataset, entry, order.value);
       else this.#listener.report({ type: 'fault', peer: entry.author, fault: order.fault });
     } else if (body.kind === 'fork') {
-      this.#forks.stated(dataset, entry.author, body.payload);
+      this.#forks.stated(dataset, entry, body.payload);
     } else {
       applyEntry(dataset, entry, body);
     }

@@ -12,10 +12,36 @@ import { decodeOrder, encodeOrder, type Order, type OrderItem, orderItemsMax } f
  * Everybody who holds the branch works this out as well, and follows only where the log says exactly that. So it depends on nothing but the entry and where the entries before it stand now.
  */
 
-/** Where entries of a branch stand in the log of its author: by their numbers in the branch, those behind `after`, which the two have in common. */
-export interface NewPlaces {
+/** Entries of a branch that stand in the log of its author in the same order, one behind the other: those from `from` to `to` from `as` on. */
+interface MovedRun {
+  readonly from: number;
+  to: number;
+  readonly as: number;
+}
+
+/** Where entries of a branch stand in the log of its author, by their numbers in the branch. */
+export class NewPlaces {
+  /** The last entry that the two have in common. */
   readonly after: number;
-  readonly placeBySequence: ReadonlyMap<number, number>;
+  readonly runs: readonly MovedRun[];
+
+  /** @param places number in the branch and in the log, ascending by the first */
+  constructor(after: number, places: Iterable<readonly [number, number]>) {
+    this.after = after;
+    const runs: MovedRun[] = [];
+    for (const [sequence, place] of places) {
+      const last = runs.at(-1);
+      if (last !== undefined && sequence === last.to + 1 && place === last.as + sequence - last.from) last.to = sequence;
+      else runs.push({ from: sequence, to: sequence, as: place });
+    }
+    this.runs = runs;
+  }
+
+  /** Where an entry stands; `undefined` for one that is not of the branch. */
+  of(sequence: number): number | undefined {
+    const run = this.runs.find(({ from, to }) => from <= sequence && sequence <= to);
+    return run && run.as + sequence - run.from;
+  }
 }
 
 /** The body of an entry of a branch with its own branch's entries by their new names. One that is not understood is written anew as it is. */
@@ -24,7 +50,7 @@ export function renamedBody({ body, author, sequence }: LogEntry, places: NewPla
   if (!decoded.ok) return body;
   const newName = (dot: Dot): Dot => ({
     author: dot.author,
-    sequence: (dot.author === author ? places.placeBySequence.get(dot.sequence) : undefined) ?? dot.sequence,
+    sequence: (dot.author === author ? places.of(dot.sequence) : undefined) ?? dot.sequence,
   });
   if (decoded.value.kind === 'files') {
     const changes = decoded.value.changes.map((change) => ({ ...change, superseded: change.superseded.map(newName) }));
@@ -45,32 +71,30 @@ export function renamedBody({ body, author, sequence }: LogEntry, places: NewPla
   if (decoded.value.kind !== 'fork') return body;
   const statement = decodeForkStatement(decoded.value.payload);
   if (!statement.ok) return body;
-  const as = places.placeBySequence.get(statement.value.as) ?? statement.value.as;
+  const as = places.of(statement.value.as) ?? statement.value.as;
   return encodeEntryBody({ ...decoded.value, payload: encodeForkStatement({ ...statement.value, as }) }, author);
 }
 
 /** Entries of a branch before the one that speaks of them. */
 class EarlierEntries {
   readonly #author: NodeId;
-  readonly #after: number;
-  /** Old and new numbers of those behind the common beginning, ascending. */
-  readonly #moved: readonly (readonly [number, number])[];
+  readonly #sequence: number;
+  readonly #places: NewPlaces;
 
-  constructor(author: NodeId, sequence: number, { after, placeBySequence }: NewPlaces) {
+  constructor(author: NodeId, sequence: number, places: NewPlaces) {
     this.#author = author;
-    this.#after = after;
-    this.#moved = [...placeBySequence].filter(([old]) => old < sequence).sort(([a], [b]) => a - b);
+    this.#sequence = sequence;
+    this.#places = places;
   }
 
   /** Where a range of the branch stands in the log, in as few runs as there are. */
   runs(node: NodeId, from: number, to: number): LogRange[] {
-    if (node !== this.#author || to <= this.#after) return [{ node, from, to }];
-    const runs: { node: NodeId; from: number; to: number }[] = from > this.#after ? [] : [{ node, from, to: this.#after }];
-    for (const [old, place] of this.#moved) {
-      const last = runs.at(-1);
-      if (old < from || old > to) continue;
-      if (last?.to === place - 1) last.to = place;
-      else runs.push({ node, from: place, to: place });
+    const { after, runs: moved } = this.#places;
+    if (node !== this.#author || to <= after) return [{ node, from, to }];
+    const runs: LogRange[] = from > after ? [] : [{ node, from, to: after }];
+    for (const run of moved) {
+      const [first, end] = [Math.max(from, run.from), Math.min(to, run.to, this.#sequence - 1)];
+      if (first <= end) runs.push({ node, from: run.as + first - run.from, to: run.as + end - run.from });
     }
     return runs;
   }

@@ -288,3 +288,58 @@ describe('reading a log', () => {
     expect(store.read(dataset, bob.node, 1, 9, 1e9)).toEqual([]);
   });
 });
+
+describe('entries that fit nowhere', () => {
+  /** A store that counts what it hashes, with a log of 400 entries and, where it is said, a branch of it of 300. */
+  function counting(withBranch: boolean) {
+    let hashedBytes = 0;
+    const counter = {
+      ...crypto,
+      sha256: (bytes: Uint8Array) => {
+        hashedBytes += bytes.length;
+        return crypto.sha256(bytes);
+      },
+    };
+    const store = new LogStore(openSqliteCatalog(':memory:'), counter);
+    const bodies = (text: string, count: number) => Array.from({ length: count }, (_, index) => `${text} ${index}`.padEnd(1000));
+    for (const entry of written(bodies('log', 400))) store.accept(dataset, entry);
+    if (withBranch) for (const entry of written(bodies('branch', 300))) store.accept(dataset, entry);
+    const bytesOf = (work: () => void): number => {
+      hashedBytes = 0;
+      work();
+      return hashedBytes;
+    };
+    const forged = (sequence: number): string =>
+      codeOf(store.accept(dataset, { author: alice.node, sequence, body: utf8('forged'), signature: new Uint8Array(64) }));
+    return { store, forged, bytesOf };
+  }
+
+  it.each([
+    ['into a log', false, ['LOG_SIGNATURE', 'LOG_SIGNATURE', 'LOG_SIGNATURE', 'LOG_GAP']],
+    ['into a log with a branch', true, ['LOG_SIGNATURE', 'LOG_SIGNATURE', 'LOG_SIGNATURE', 'LOG_GAP']],
+  ])('%s cost no more than a few dozen entries to refuse', (_, withBranch, codes) => {
+    const { forged, bytesOf } = counting(withBranch);
+    for (const [index, sequence] of [63, 255, 399, 402].entries())
+      expect(bytesOf(() => expect(forged(sequence)).toBe(codes[index]))).toBeLessThan(70 * 1200);
+  });
+
+  it('into a log that was given up for its branch cost that once', () => {
+    const { store, forged, bytesOf } = counting(true);
+    const [branch] = store.branches(dataset, alice.node);
+    expect(store.adopt(dataset, alice.node, branch!, false)).not.toBe(branch!.id);
+    expect(store.branches(dataset, alice.node)).toMatchObject([{ after: 0, length: 400, bytes: 400_000, isOwn: false }]);
+    for (const sequence of [299, 398]) forged(sequence);
+    for (const sequence of [150, 298, 399]) expect(bytesOf(() => forged(sequence))).toBeLessThan(70 * 1200);
+  });
+
+  it('and branches share the room that there is for them', () => {
+    const catalog = openSqliteCatalog(':memory:');
+    const store = new LogStore(catalog, crypto);
+    for (const body of ['log', 'one', 'two', 'three']) store.accept(dataset, written([body])[0]!);
+    const third = Math.floor(limits.branchBytesMax / 3);
+    catalog.run('UPDATE log_branch SET bytes = ?', third);
+    expect(codeOf(store.accept(dataset, written(['four'])[0]!))).toBe('LOG_FORKED');
+    catalog.run('UPDATE log_branch SET bytes = ?', third - 2);
+    expect(codeOf(store.accept(dataset, written(['four'])[0]!))).toBe('forked');
+  });
+});

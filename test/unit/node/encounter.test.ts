@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type DatasetId, identifier, type NodeId } from '../../../src/core/identifiers.ts';
+import { type DatasetId, identifier, type NodeId, shortName } from '../../../src/core/identifiers.ts';
 import { LogStore } from '../../../src/datasets/log.ts';
+import type { LogEntry } from '../../../src/datasets/log-entry.ts';
 import { ReceiptBook } from '../../../src/datasets/receipts.ts';
 import { VersionVector } from '../../../src/datasets/version-vector.ts';
 import { Encounter, type EncounterStores, isComparison } from '../../../src/node/encounter.ts';
@@ -184,5 +185,48 @@ describe('a small team', () => {
     expect(said.filter((type) => type === 'summary')).toEqual(['summary']);
     expectEqual(poor, rich);
     expect(poor.logs.lengths(datasets[3] as DatasetId).size).toBe(team.length);
+  });
+});
+
+describe('entries behind a gap', () => {
+  const [first, second] = writers as [Writer, Writer];
+  const dataset = datasets[0] as DatasetId;
+  /** What a member says that has four entries of a log and is sent the seventh. */
+  function saidTo(...others: readonly LogEntry[]): Message[] {
+    const member = new Member(second, first.node, [first, second], [dataset]);
+    for (const entry of [...log.slice(0, 4), ...others]) member.logs.accept(dataset, entry);
+    const { body, signature } = log[6] as LogEntry;
+    const name = shortName(dataset);
+    const accepted = member.encounter.handleEntries({
+      type: 'entries',
+      dataset: name,
+      author: shortName(first.node),
+      first: 7,
+      entries: [{ body, signature }],
+    });
+    expect(accepted.fault?.code).toBe('LOG_GAP');
+    const said: Message[] = [];
+    for (let next = member.encounter.poll(() => true); next !== undefined; next = member.encounter.poll(() => true))
+      said.push(next.message);
+    return said;
+  }
+  const author = new Member(first, second.node, [first, second], [dataset]);
+  for (const text of ['1', '2', '3', '4', '5', '6', '7']) author.write(dataset, text);
+  const log = author.logs.read(dataset, first.node, 1, 7, 1e6);
+
+  it('are asked for from before the gap where the log has a branch: the peer may count on what was given up', () => {
+    const other = new Member(first, second.node, [first, second], [dataset]);
+    for (const text of ['1', '2', 'other']) other.write(dataset, text);
+    const [, , branch] = other.logs.read(dataset, first.node, 1, 3, 1e6);
+    expect(saidTo(branch as LogEntry)).toEqual([
+      {
+        type: 'vectors',
+        vectors: [{ dataset: shortName(dataset), vector: VersionVector.of([[first.node, 3]]).toShortCbor() }],
+      },
+    ]);
+  });
+
+  it('are refused and nothing else where it has none', () => {
+    expect(saidTo()).toEqual([]);
   });
 });

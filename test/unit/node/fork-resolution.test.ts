@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CborValue } from '../../../src/core/cbor.ts';
 import { type DatasetId, identifier, type NodeId } from '../../../src/core/identifiers.ts';
+import { limits } from '../../../src/core/limits.ts';
 import type { MonotonicMs, WallMs } from '../../../src/core/time.ts';
 import { decodeEntryBody, type EntryBody, encodeEntryBody } from '../../../src/datasets/entry-body.ts';
 import { FileIndex } from '../../../src/datasets/file-index.ts';
@@ -14,6 +15,7 @@ import { encodeOrder } from '../../../src/forwarding/orders.ts';
 import { WantList } from '../../../src/forwarding/want-list.ts';
 import { ForkResolution } from '../../../src/node/fork-resolution.ts';
 import { type Identity, openIdentity } from '../../../src/node/identity.ts';
+import type { NodeEvent } from '../../../src/node/node-event.ts';
 import { nodeCrypto as crypto } from '../../../src/runtime/node-crypto.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 
@@ -24,7 +26,12 @@ const now = { wallMs: 1_750_000_000_000 as WallMs, monotonicMs: 0 as MonotonicMs
 const header = { instant: { wallMs: now.wallMs, counter: 0 }, clockQuality: 'unknown' } as const;
 
 /** A copy of the author's log that somebody keeps, and what mends it. */
-function keeper(): { readonly identity: Identity; readonly logs: LogStore; readonly forks: ForkResolution } {
+function keeper(): {
+  readonly identity: Identity;
+  readonly logs: LogStore;
+  readonly forks: ForkResolution;
+  readonly events: readonly NodeEvent[];
+} {
   const catalog = openSqliteCatalog(':memory:');
   const identity = openIdentity(catalog, crypto, { bytes: (length) => new Uint8Array(length).fill(9) });
   const logs = new LogStore(catalog, crypto);
@@ -38,17 +45,24 @@ function keeper(): { readonly identity: Identity; readonly logs: LogStore; reado
     receipts: new ReceiptBook(catalog, crypto),
   };
   const nothing = (): void => undefined;
-  return {
-    identity,
-    logs,
-    forks: new ForkResolution(parts, {
-      apply: nothing,
-      instant: () => header.instant,
-      changed: nothing,
-      retract: nothing,
-      report: nothing,
-    }),
-  };
+  const events: NodeEvent[] = [];
+  const forks: ForkResolution = new ForkResolution(parts, {
+    apply: (_, entry, body) => {
+      if (body.kind === 'fork') forks.stated(dataset, entry, body.payload);
+    },
+    instant: () => header.instant,
+    changed: nothing,
+    retract: nothing,
+    report: (event) => events.push(event),
+  });
+  return { identity, logs, forks, events };
+}
+
+/** An entry comes, and is understood. */
+function take({ logs, forks }: Pick<ReturnType<typeof keeper>, 'logs' | 'forks'>, entry: LogEntry): void {
+  const accepted = logs.accept(dataset, entry);
+  const body = decodeEntryBody(entry.body, author);
+  if (accepted.ok && accepted.value === 'stored' && body.ok && body.value.kind === 'fork') forks.stated(dataset, entry, body.value.payload);
 }
 
 /** A revision that removes a path. */
@@ -89,7 +103,7 @@ describe('a statement that a branch was written anew', () => {
   ])('that %s is followed only when it is true', (_, log, length, branches) => {
     const { logs, forks } = keeper();
     for (const entry of [a, b, ...written(log)]) {
-      logs.accept(dataset, entry);
+      take({ logs, forks }, entry);
       forks.heard(dataset, author, now);
     }
     expect([logs.length(dataset, author), logs.branches(dataset, author).length]).toEqual([length, branches]);
@@ -100,7 +114,7 @@ describe('a statement that a branch was written anew', () => {
     ['is not true', [removal('o'), statement(a, 2, 1)], 1],
   ])('that stands in our copy and %s: the branch is dropped only for a true one', (_, log, branches) => {
     const { logs, forks } = keeper();
-    for (const entry of [...written(log), a, b]) logs.accept(dataset, entry);
+    for (const entry of [...written(log), a, b]) take({ logs, forks }, entry);
     forks.heard(dataset, author, now);
     expect([logs.length(dataset, author), logs.branches(dataset, author).length]).toEqual([log.length, branches]);
   });
@@ -131,7 +145,7 @@ describe('an author whose own branch comes back', () => {
     for (const { kind, payload } of payloads) own.logs.append(dataset, node, signingKey, body(kind, payload));
     const lost = keeper().logs.append(dataset, node, signingKey, removal('lost', node));
     own.logs.accept(dataset, lost);
-    own.forks.consider(dataset, { author: node, claimed: 1, last: 1 }, now);
+    own.forks.consider(dataset, { author: node, claimed: 1, last: 1, news: 'entries' }, now);
     const said = own.logs.read(dataset, node, 3, 6, Infinity).map((entry) => {
       const decoded = decodeEntryBody(entry.body, node);
       return decoded.ok && decoded.value.kind !== 'files' ? decoded.value.payload : undefined;
@@ -169,7 +183,7 @@ describe('an author whose own branch comes back', () => {
     const before = keeper();
     before.logs.accept(dataset, common);
     for (const path of ['lost', 'lost too']) own.logs.accept(dataset, before.logs.append(dataset, node, signingKey, removal(path, node)));
-    own.forks.consider(dataset, { author: node, claimed: 3, last: 3 }, now);
+    own.forks.consider(dataset, { author: node, claimed: 3, last: 3, news: 'entries' }, now);
     const said = own.logs.read(dataset, node, 5, 7, Infinity).map((entry) => {
       const decoded = decodeEntryBody(entry.body, node);
       return decoded.ok && decoded.value.kind !== 'files' ? decoded.value.payload : undefined;
@@ -187,5 +201,37 @@ describe('an author whose own branch comes back', () => {
         without: [{ node, from: 2, to: 3 }],
       }),
     ]);
+  });
+});
+
+describe('an author that forks its log again and again', () => {
+  it('is not followed any more after so many comparisons, and that is reported once', () => {
+    const { logs, forks, events } = keeper();
+    for (const entry of [a, b]) logs.accept(dataset, entry);
+    // Each says of the one branch that its two entries stand somewhere, where others are.
+    const bodies = Array.from({ length: limits.forkComparisonsMax + 5 }, (_, index) => statement(a, 2, index + 7));
+    const lies = written([removal('o'), ...bodies]);
+    for (const [index, entry] of lies.entries()) {
+      logs.accept(dataset, entry);
+      forks.consider(dataset, { author, claimed: 0, last: entry.sequence, news: index === 0 ? 'entries' : 'statement' }, now);
+    }
+    expect(events).toEqual([expect.objectContaining({ type: 'fault', fault: expect.objectContaining({ code: 'FORKS_TOO_MANY' }) })]);
+    expect(logs.length(dataset, author)).toBe(2);
+  });
+
+  it('has nothing compared by entries that say nothing of a branch, or that are known', () => {
+    const { logs, forks } = keeper();
+    for (const entry of [a, b, ...written([removal('o'), removal('p')])]) logs.accept(dataset, entry);
+    let bytes = 0;
+    const read = logs.readBranch.bind(logs);
+    logs.readBranch = (...args) => {
+      const entries = read(...args);
+      bytes += entries.length;
+      return entries;
+    };
+    forks.consider(dataset, { author, claimed: 0, last: 2, news: 'none' }, now);
+    expect(bytes).toBe(0);
+    forks.consider(dataset, { author, claimed: 0, last: 2, news: 'entries' }, now);
+    expect(bytes).toBe(1);
   });
 });
