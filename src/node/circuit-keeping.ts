@@ -11,6 +11,7 @@ import { encodeMessage } from '../session/messages.ts';
 import { circuitLink, circuitOfPath, circuitPath, isCircuitPath } from './circuit-path.ts';
 import { CircuitVisits } from './circuit-visits.ts';
 import type { Interests } from './interests.ts';
+import { KeptCircuits } from './kept-circuits.ts';
 import type { Membership } from './membership.ts';
 import type { MeshRouting } from './mesh-routing.ts';
 import type { Newcomers } from './newcomers.ts';
@@ -18,6 +19,7 @@ import type { NodeEvent } from './node-event.ts';
 import type { Peers } from './peers.ts';
 import { type Relaying, RelaySettings } from './relay-settings.ts';
 import { ShortNames } from './short-names.ts';
+import { StrandedData, type StrandedDataParts } from './stranded-data.ts';
 
 /**
  * Circuits among the other machines of a node: sessions with neighbours are their hops, and a circuit that ends here is a path, over which the session endpoint holds an ordinary session with the member at the other end.
@@ -25,8 +27,9 @@ import { ShortNames } from './short-names.ts';
  * A session over a circuit is a session like any other but for two things. It makes nobody a neighbour: routes lead over hops, and circuits over routes. And it never keeps this node from reaching the member directly: a direct session takes
  * its place as soon as there is one.
  *
- * Nothing needs a circuit by itself: data goes from node to node and rests where it must. So a circuit is opened when somebody asks for it, and kept until somebody says otherwise: when it breaks, another one is opened, the first
- * time at once and by another neighbour if there is one, and the session moves onto it with all that was under way. The end that asked keeps it; the other one follows.
+ * Most data needs no circuit: it goes from node to node and rests where it must. So a circuit is opened when somebody asks for it, and kept until somebody says otherwise, over restarts too; and where data cannot rest on the way,
+ * as long as that is so (`stranded-data.ts`). When it breaks, another one is opened, the first time at once and by another neighbour if there is one, and the session moves onto it with all that was under way. The end that asked
+ * keeps it; the other one follows.
  */
 
 /** A circuit as it stands at this node. */
@@ -44,18 +47,17 @@ export interface CircuitReport {
 }
 
 /** What keeping circuits works with. */
-export interface CircuitKeepingParts {
-  readonly self: NodeId;
+export interface CircuitKeepingParts extends Omit<StrandedDataParts, 'interests' | 'mesh'> {
   readonly membership: Membership;
   readonly endpoint: Pick<
     SessionEndpoint,
     'connect' | 'close' | 'handle' | 'migrate' | 'ping' | 'sendMessage' | 'messageRoomBytes' | 'estimate' | 'path'
   >;
   readonly peers: Peers;
-  readonly mesh: Pick<MeshRouting, 'nextHop' | 'routes'>;
+  readonly mesh: Pick<MeshRouting, 'nextHop' | 'routes' | 'changes'>;
   readonly newcomers: Pick<Newcomers, 'handleDialled' | 'handleDialFailed'>;
   readonly catalog: Catalog;
-  readonly interests: Pick<Interests, 'setRelaying'>;
+  readonly interests: Pick<Interests, 'setRelaying' | 'subscribes'>;
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   readonly report: (event: NodeEvent) => void;
@@ -65,6 +67,8 @@ export interface CircuitKeepingParts {
 interface Demand {
   readonly member: NodeId;
   readonly via: NodeId | undefined;
+  /** Somebody asked for it. Otherwise it is there because data is stranded. */
+  readonly isAsked: boolean;
   circuit: CircuitId | undefined;
   isOpen: boolean;
   /** A session whose handshake went over a circuit of this demand. */
@@ -103,6 +107,8 @@ export class CircuitKeeping {
   readonly #visits: CircuitVisits;
   readonly #demandByMember = new Map<NodeId, Demand>();
   readonly #settings: RelaySettings;
+  readonly #kept: KeptCircuits;
+  readonly #stranded: StrandedData;
   /** Sessions over circuits that are silent and that nobody here asked for, and when they are closed. */
   readonly #abandonedAt = new Map<SessionId, MonotonicMs>();
   #now: Moment;
@@ -125,6 +131,9 @@ export class CircuitKeeping {
     );
     this.#visits = new CircuitVisits({ ...parts, circuits: this.#circuits });
     parts.interests.setRelaying(this.#settings.current.custody);
+    this.#stranded = new StrandedData(parts);
+    this.#kept = new KeptCircuits(parts.catalog);
+    for (const { member, via } of this.#kept.list()) this.#want(member, via, true);
   }
 
   // Commands.
@@ -146,26 +155,19 @@ export class CircuitKeeping {
     for (const node of [member, ...(via === undefined ? [] : [via])])
       if (node === this.#parts.self || this.#parts.membership.member(node) === undefined)
         throw new GodwitError('MEMBER_UNKNOWN', `${node} is no other member of this team (yet).`, { retryable: true });
-    const before = this.#demandByMember.get(member);
-    if (before !== undefined && before.via === via) return;
-    if (before !== undefined) this.#drop(before);
-    const demand: Demand = {
-      member,
-      via,
-      circuit: undefined,
-      isOpen: false,
-      session: undefined,
-      awaited: undefined,
-      dueAt: now.monotonicMs,
-      attempts: 0,
-      turns: 0,
-    };
-    this.#demandByMember.set(member, demand);
+    this.#now = now;
+    this.#kept.add({ member, via });
+    this.#want(member, via, true);
   }
 
-  /** Keeps none any more, and closes the session that is over a circuit. */
+  /** Keeps none any more, and closes the session that is over a circuit. Where data would be stranded without, another one comes in its place. */
   release(member: NodeId, now: Moment): void {
     this.#now = now;
+    this.#kept.remove(member);
+    this.#dismiss(member, now);
+  }
+
+  #dismiss(member: NodeId, now: Moment): void {
     const demand = this.#demandByMember.get(member);
     if (demand === undefined) return;
     this.#demandByMember.delete(member);
@@ -297,6 +299,9 @@ export class CircuitKeeping {
     this.#now = now;
     const at = now.monotonicMs;
     if ((this.#circuits.nextDeadline()?.at ?? Infinity) <= at) this.#circuits.wake(at);
+    const stranded = this.#stranded.members(at);
+    for (const member of stranded) if (!this.#demandByMember.has(member)) this.#want(member, undefined, false);
+    for (const { member, isAsked } of [...this.#demandByMember.values()]) if (!isAsked && !stranded.has(member)) this.#dismiss(member, now);
     for (const demand of this.#demandByMember.values()) this.#pursue(demand, at);
     for (const [session, closeAt] of [...this.#abandonedAt])
       if (closeAt <= at) {
@@ -307,7 +312,7 @@ export class CircuitKeeping {
   }
 
   nextDeadline(): Deadline | undefined {
-    let next = this.#circuits.nextDeadline();
+    let next = earliest(this.#circuits.nextDeadline(), this.#stranded.nextDeadline());
     for (const demand of this.#demandByMember.values()) {
       const { circuit, dueAt, awaited } = demand;
       // What is due already waits for a route, and a route is news.
@@ -320,6 +325,25 @@ export class CircuitKeeping {
   }
 
   // Wanted circuits.
+
+  #want(member: NodeId, via: NodeId | undefined, isAsked: boolean): void {
+    const before = this.#demandByMember.get(member);
+    const isAsBefore = before !== undefined && before.via === via;
+    if (before !== undefined && !isAsBefore) this.#drop(before);
+    this.#demandByMember.set(member, {
+      member,
+      via,
+      circuit: undefined,
+      isOpen: false,
+      session: undefined,
+      awaited: undefined,
+      dueAt: this.#now.monotonicMs,
+      attempts: 0,
+      turns: 0,
+      ...(isAsBefore ? before : {}),
+      isAsked,
+    });
+  }
 
   /** A session with the member stands and is heard, whatever its way. */
   #isServed({ member }: Demand): boolean {

@@ -147,6 +147,7 @@ export class Engine {
         peers: this.#peers,
         mesh: this.mesh,
         newcomers: this.#newcomers,
+        takes: (peer, dataset) => this.#replication.takes(peer, dataset),
         dial: (address) => this.#outputs.push({ type: 'dial', address }),
         report,
       },

@@ -90,6 +90,7 @@ export class MeshRouting {
   /** Entries that members lack, and until when the way to each is watched for that. */
   readonly #owed = new Map<ShortName, { readonly entries: number; readonly until: MonotonicMs | undefined }>();
   #demandChanged = true;
+  #changes = 0;
   #demandPausedUntil = 0 as MonotonicMs;
   #lookedAt = -Infinity as MonotonicMs;
 
@@ -143,6 +144,12 @@ export class MeshRouting {
   /** What is owed to whom may be other than before. */
   demandChanged(): void {
     this.#demandChanged = true;
+    this.#changes++;
+  }
+
+  /** Goes up whenever the way to somebody, or what is owed to whom, may be other than before. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Looks after neighbours and routes, once in each turn. */
@@ -262,6 +269,7 @@ export class MeshRouting {
     for (let output = this.#mesh.poll(); output !== undefined; output = this.#mesh.poll()) {
       if (output.type === 'seqno') this.#remember(output.seqno);
       else if (output.type === 'news') {
+        this.#changes++;
         const event = this.#named(output.event);
         if (event !== undefined) report(event);
       } else {

@@ -26,7 +26,9 @@ export class MeshService {
   /**
    * Keeps a session with a member through others, wherever there is no direct one, until `closeCircuit`: for control and questions, or for what the nodes in between must not hold or have no room for. What goes over it is sealed for the
    * member and stored by nobody else; what both subscribe to, and would have come to rest in between, goes over it as well. `via`: by way of this member. A `session-up` event says that the session stands, `circuit` events how the
-   * circuits fare. Not remembered over restarts.
+   * circuits fare. Remembered over restarts.
+   *
+   * Where the neighbour on the way to a member takes none of what is for it, a circuit is opened without being asked for, and closed ten minutes after everything has arrived.
    *
    * @throws GodwitError `MEMBER_UNKNOWN`
    */

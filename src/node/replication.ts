@@ -122,6 +122,11 @@ export class Replication {
     return this.#talkBySession.get(session)?.peer;
   }
 
+  /** Whether a peer takes a dataset, as far as it has said; `undefined` before it has said anything. */
+  takes(peer: NodeId, dataset: DatasetId): boolean | undefined {
+    return [...this.#talkBySession.values()].find((talk) => talk.peer === peer)?.encounter.takes(dataset);
+  }
+
   /** Bytes that did not have to travel in this session. */
   savedBytes(session: SessionId): PeerTraffic['saved'] | undefined {
     return this.#talkBySession.get(session)?.sender.savedBytes;
