@@ -33,5 +33,9 @@ export const contentSchema: Schema = {
        root BLOB NOT NULL,
        PRIMARY KEY (tree, path, root)
      ) STRICT, WITHOUT ROWID;`,
+    // Openings of the store are counted, and a content knows in which it became complete: whoever puts one and names it afterwards does so within one. Of contents that are here already that is unknown.
+    `ALTER TABLE content ADD COLUMN opening INTEGER;
+     CREATE TABLE content_opening (number INTEGER) STRICT;
+     INSERT INTO content_opening (number) VALUES (NULL);`,
   ],
 };

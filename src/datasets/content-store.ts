@@ -95,6 +95,7 @@ export class ContentStore {
 
   /** Cuts off what a power cut left behind the last record that the catalog names, and looks through the contents it left in doubt. Called once, before anything is appended. */
   async recover(): Promise<void> {
+    this.#catalog.run('UPDATE content_opening SET number = coalesce(number, 0) + 1');
     const namedByPack = new Map<number, number>();
     for (const { pack } of await this.#chunks.packs()) namedByPack.set(pack, 0);
     for (const row of this.#catalog.all<{ pack: number; end: number }>(
@@ -563,7 +564,7 @@ export class ContentStore {
 
   #setComplete({ root, sizeBytes, depth }: ContentRef): void {
     this.#catalog.run(
-      `INSERT OR REPLACE INTO content (root, size_bytes, depth, state) VALUES (?, ?, ?, 'complete')`,
+      `INSERT OR REPLACE INTO content (root, size_bytes, depth, state, opening) VALUES (?, ?, ?, 'complete', (SELECT number FROM content_opening))`,
       root,
       sizeBytes,
       depth,

@@ -18,6 +18,9 @@ import { SteppedWork } from './stepped-work.ts';
  * they need fits the quota; the others are not complete any more from this moment. *Sweep*: packs of which less than half is marked are written anew, the marked records at the end of the packs, and
  * removed; a pack without a marked record is just removed. What is not marked in the other packs stays where it is.
  *
+ * What nothing names is about to be named by whoever put it, unless that was an earlier process, which a power cut or a kill came upon. Then it goes at once: a file that was just being published is published
+ * anew, and bytes of an instrument that were archived and not noted are read again.
+ *
  * Work goes on meanwhile, so the marks are never finished: the content store tells the collection of everything that is put, and of the chunks of every content that becomes complete, and these are
  * marked at once (`beginSparing`). A record's row is deleted only in a transaction that finds no mark, and marks are made in transactions too, so there is no gap between looking and deleting.
  *
@@ -38,7 +41,7 @@ const moveBytesMax = 4 * 1024 * 1024;
 
 /** What a collection did. */
 export interface CollectionReport {
-  /** Superseded contents that are not complete here any more. */
+  /** Contents that are not complete here any more: superseded ones, and some that were put by an earlier process, which ended before it named them. */
   readonly droppedContents: number;
   /** Packs that were removed. */
   readonly removedPacks: number;
@@ -121,9 +124,13 @@ export class GarbageCollection {
     const view = retention.view();
     let after: Uint8Array = new Uint8Array(0);
     for (let page = contentPage(catalog, after, contentsAtATime); page.length > 0; page = contentPage(catalog, after, contentsAtATime)) {
-      for (const { content, complete } of page) {
+      for (const { content, complete, isLeftBehind } of page) {
         after = content.root;
         const verdict = view.verdict(content.root);
+        if (complete && isLeftBehind && verdict.stays && verdict.reason === 'unnamed') {
+          catalog.transaction(() => this.#drop(content.root));
+          continue;
+        }
         // What is in doubt is being looked through by somebody, who may find it complete.
         if (verdict.stays || !complete) yield* this.#markContent(content);
         else {
@@ -166,13 +173,17 @@ export class GarbageCollection {
   }
 
   #dropUnlessNeeded(root: Hash, view: RetentionView): boolean {
-    const { catalog } = this.#parts;
     if (view.verdict(root).stays) return false;
-    // Nobody is told any more that it is here, and its chunks are left to the sweep.
+    this.#drop(root);
+    return true;
+  }
+
+  /** Nobody is told any more that a content is here, and its chunks are left to the sweep. */
+  #drop(root: Hash): void {
+    const { catalog } = this.#parts;
     catalog.run(`DELETE FROM content WHERE root = ? AND state = 'complete'`, root);
     catalog.run('DELETE FROM content_in_file WHERE root = ?', root);
     this.#report.droppedContents++;
-    return true;
   }
 
   /** Bytes in packs that nothing marked so far needs, or `undefined` when the manifest is damaged: the content is lost then. */

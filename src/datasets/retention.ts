@@ -10,7 +10,8 @@ import type { Dot } from './log-entry.ts';
  *
  * A content may go when a revision has named it and nothing needs it any more. It is needed while it is a head anywhere; while a revision that has it is pinned; while two heads of a path in
  * conflict both grew from it, because merging them starts there; while it is part of a tagged version; while another component needs it, as the raw bytes of an instrument for one; while a transfer that was begun builds on it; and while it is among the newest that are complete at a path whose head has not
- * arrived, because the head will be asked for as a difference to them. Content that no revision names stays too: it is the raw bytes of an instrument, or a file that is just being published.
+ * arrived, because the head will be asked for as a difference to them. Content that no revision names stays too, as it may be just about to be named: it is the raw bytes of an
+ * instrument, or a file that is just being published. (The collector drops it when the process that put it has ended.)
  *
  * Everything else is superseded. It is worth its room as the base of other nodes' differences and for people who want an old version back, so the collector keeps the newest of it within a quota.
  */
@@ -177,7 +178,7 @@ export class RetentionView {
     if (other !== undefined) return { stays: true, reason: other };
     const revisions = this.#index.revisionsWithRoot(root);
     const [newest] = revisions;
-    if (newest === undefined) return { stays: true, reason: 'unnamed' };
+    if (newest === undefined) return { stays: true, reason: this.#transferBases.has(toHex(root)) ? 'transfer' : 'unnamed' };
     if (revisions.some((each) => each.head && this.#others.keepsHead(each.dataset, each))) return { stays: true, reason: 'head' };
     if (this.#catalog.get('SELECT 1 FROM retention_pin WHERE root = ?', root) !== undefined) return { stays: true, reason: 'pinned' };
     if (revisions.some((each) => this.#others.isTagged(each.dataset, each.path, each))) return { stays: true, reason: 'tagged' };

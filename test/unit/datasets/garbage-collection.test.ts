@@ -244,3 +244,48 @@ it('A damaged manifest makes its content lost, and the collection goes on', asyn
   expect(held([...refs, ...other])).toEqual([false, false, true]);
   expect(contents.takeLost()).toHaveLength(2);
 });
+
+describe('a content that nothing names', () => {
+  /** The store as another process finds it. */
+  const reopen = async () => {
+    contents = new ContentStore(catalog, chunks, crypto);
+    retention = new Retention(catalog, index, (root) => contents.holds(root), { roots: () => [], plan: () => undefined, hashes: () => [] });
+    await contents.recover();
+  };
+  beforeEach(reopen);
+
+  it('stays while whoever put it may come to name it, and goes with its room when that process has ended', async () => {
+    const unnamed = [await contents.addBytes(bytesOf(1)), await contents.addBytes(bytesOf(2))];
+    const named = await versions('p', bytesOf(3));
+    await collect();
+    expect(held([...unnamed, ...named])).toEqual([true, true, true]);
+    await reopen();
+    // Put again, it waits for its name anew.
+    expect(await contents.addBytes(bytesOf(2))).toEqual(unnamed[1]);
+    const { report } = await collect();
+    expect(held([...unnamed, ...named])).toEqual([false, true, true]);
+    expect(report.droppedContents).toBe(1);
+    await reopen();
+    await collect();
+    expect(held([...unnamed, ...named])).toEqual([false, false, true]);
+    expect(await packedBytes()).toBeLessThan(220_000);
+  });
+
+  it('stays when something else needs it', async () => {
+    const unnamed = await contents.addBytes(bytesOf(1));
+    await reopen();
+    expect(retention.view().verdict(unnamed.root)).toEqual({ stays: true, reason: 'unnamed' });
+    const needing = { reason: () => 'raw' as const, isTagged: () => false, keepsHead: () => true };
+    retention = new Retention(catalog, index, () => true, { roots: () => [], plan: () => undefined, hashes: () => [] }, needing);
+    await collect();
+    expect(held([unnamed])).toEqual([true]);
+  });
+
+  it('stays when it is not known who put it', async () => {
+    const unnamed = await contents.addBytes(bytesOf(1));
+    catalog.run('UPDATE content SET opening = NULL');
+    await reopen();
+    await collect();
+    expect(held([unnamed])).toEqual([true]);
+  });
+});

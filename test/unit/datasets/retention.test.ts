@@ -91,8 +91,10 @@ describe('a content stays', () => {
   it('while a begun transfer builds on it', () => {
     const subject = new Subject();
     subject.grow(3);
-    subject.bases = [root(1)];
+    subject.bases = [root(1), root(99)];
     expect(subject.verdicts(1, 2)).toEqual(['transfer', 2000]);
+    // Also where no revision names it any more: the collector drops what is only unnamed.
+    expect(subject.verdicts(99)).toEqual(['transfer']);
     expect([...subject.retention.storedByTransfers()]).toEqual([[root(201), root(202)]]);
   });
 
