@@ -5,6 +5,7 @@ import type { Cell } from '../formats/record-stream.ts';
 import type { Catalog, SqlValue } from '../ports/catalog.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import { worseFlags } from './quality-checks.ts';
+import { RowGathering } from './row-gathering.ts';
 import type { SegmentRow } from './segment-batch.ts';
 import { decodeSegment } from './segment-codec.ts';
 
@@ -15,7 +16,7 @@ import { decodeSegment } from './segment-codec.ts';
  * a *block*, which takes a tenth of the room and of the time. A block's rows have rising times, and nothing else was stored from its first time to its last when it came, so blocks of a revision never overlap, and one
  * that holds a row is found by the row's time. Whatever comes later for the time of a block is loose, and readers merge the two.
  *
- * Blocks are never written again. When another check says worse of one of its rows, the row's flags are kept beside the block.
+ * When enough loose rows have come behind the last block, they are gathered into one (`row-gathering.ts`). Blocks are never written again. When another check says worse of one of its rows, the row's flags are kept beside the block.
  */
 
 /** The tables of rows, as steps of the schema of observations. */
@@ -125,7 +126,7 @@ function compareRows(a: StoredRow, b: StoredRow): number {
 function isSameRow(a: StoredRow, b: StoredRow): boolean {
   return (
     a.timeUs === b.timeUs &&
-    a.recordNumber === b.recordNumber &&
+    (a.recordNumber ?? noRecord) === (b.recordNumber ?? noRecord) &&
     a.cells.length === b.cells.length &&
     a.cells.every((cell, field) => cell === b.cells[field])
   );
@@ -150,9 +151,14 @@ export class RowStore {
   /** The segment that was made or unpacked last. It is known again by its bytes, so that a transaction that was undone leaves nothing wrong here. */
   #unpacked: { readonly segment: Uint8Array; readonly rows: readonly SegmentRow[] } | undefined;
 
+  readonly #gathering: RowGathering;
+  /** How often rows were gathered into blocks: a reader that is under way must look for them there. */
+  #gatherings = 0;
+
   constructor(catalog: Catalog, compressor: Compressor) {
     this.#catalog = catalog;
     this.#compressor = compressor;
+    this.#gathering = new RowGathering(catalog, compressor, { rowsMin: blockRowsMin, cellsMax: blockCellsMax });
   }
 
   /** Says which rows a segment holds that this node has just made of them, so that it need not be unpacked. */
@@ -172,9 +178,15 @@ export class RowStore {
   /** Enters the rows of a segment; returns how many were not there. Of a row that was, the flags become the worse of both, whichever came first. */
   insert(revision: number, rows: readonly SegmentRow[], segment: Uint8Array): number {
     const skipped = this.#beforeBlock(revision, rows);
-    const [first, last] = [rows[skipped], rows.at(-1)];
-    if (first === undefined || last === undefined) return this.#insertLoose(revision, rows);
-    const before = skipped === 0 ? 0 : this.#insertLoose(revision, rows.slice(0, skipped));
+    const loose = skipped === 0 ? 0 : this.#insertLoose(revision, rows.slice(0, skipped));
+    if (skipped < rows.length) this.#insertBlock(revision, rows, skipped, segment);
+    // Not before the block is there: what is gathered must not reach over it.
+    if (loose > 0 && this.#gathering.stored(revision, loose, rows[0]?.cells.length ?? 0)) this.#gatherings++;
+    return loose + rows.length - skipped;
+  }
+
+  #insertBlock(revision: number, rows: readonly SegmentRow[], skipped: number, segment: Uint8Array): void {
+    const [first, last] = [rows[skipped] as SegmentRow, rows.at(-1) as SegmentRow];
     this.#catalog.run(
       'INSERT INTO observation_block (revision, first_us, last_us, rows, skipped, segment) VALUES (?, ?, ?, ?, ?, ?)',
       revision,
@@ -184,7 +196,6 @@ export class RowStore {
       skipped,
       segment,
     );
-    return before + rows.length - skipped;
   }
 
   /** Those of some rows that are not stored. */
@@ -246,6 +257,22 @@ export class RowStore {
 
   /** Rows by time, in `fromUs` (included) to `toUs` (not included). Read in pages, so the caller may take its time; rows that arrive meanwhile may or may not be met. */
   *rows(revision: number, fromUs: number, toUs: number): IterableIterator<StoredRow> {
+    let last: StoredRow | undefined;
+    for (let seen = -1; seen !== this.#gatherings; ) {
+      seen = this.#gatherings;
+      let isBehind = last !== undefined;
+      for (const row of this.#merged(revision, last?.timeUs ?? fromUs, toUs)) {
+        if (isBehind && last !== undefined && compareRows(row, last) <= 0) continue;
+        isBehind = false;
+        yield row;
+        last = row;
+        if (seen !== this.#gatherings) break;
+      }
+    }
+  }
+
+  /** The same, as long as nothing is gathered meanwhile. */
+  *#merged(revision: number, fromUs: number, toUs: number): IterableIterator<StoredRow> {
     const loose = this.#loose(revision, fromUs, toUs);
     let nextLoose = loose.next();
     for (const row of this.#inOrder(revision, fromUs, toUs)) {

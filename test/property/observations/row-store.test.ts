@@ -81,6 +81,19 @@ class PlainRows {
   }
 }
 
+/** What comes a few at a time and in no order, thousands of rows in all. */
+const trickle = fc.array(
+  fc.record({
+    from: fc.nat(6000),
+    variant: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
+    flag: fc.constantFrom(undefined, 1, 3),
+  }),
+  {
+    minLength: 30,
+    maxLength: 60,
+  },
+);
+
 function emptyStore(): { readonly store: RowStore; readonly blocks: () => number; readonly close: () => void } {
   const catalog = openSqliteCatalog(':memory:');
   catalog.migrate(observationSchema);
@@ -142,6 +155,74 @@ describe('stored rows', () => {
       }),
       { numRuns: 30, seed: 20_261_123 },
     );
+  });
+
+  it('that come a few at a time are gathered into blocks, and nobody can tell, not even who is reading', () => {
+    fc.assert(
+      fc.property(trickle, fc.nat(40), (some, late) => {
+        const { store, blocks, close } = emptyStore();
+        try {
+          const model = new PlainRows();
+          const enterBoth = (rows: readonly SegmentRow[]): void => expect(enter(store, rows)).toBe(model.insert(rows));
+          let before: StoredRow[] | undefined;
+          let reading: IterableIterator<StoredRow> | undefined;
+          const read: StoredRow[] = [];
+          for (const [index, { from, variant, flag }] of some.entries()) {
+            // A logger that is asked again and again, and two hundred rows of somebody else's at any time.
+            enterBoth(rowsOf({ from: index * 150, count: 150, stride: 1, variant: 0, flag, isShuffled: false }));
+            if (index % 5 === 0) enterBoth(rowsOf({ from, count: 200, stride: 1, variant, flag, isShuffled: index % 2 === 0 }));
+            if (index === late) {
+              before = model.all();
+              reading = store.rows(1, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+            }
+            for (let count = 0; reading !== undefined && count < 170; count++) {
+              const next = reading.next();
+              if (next.done !== true) read.push(next.value);
+            }
+          }
+          expect(blocks()).toBeGreaterThan(0);
+          const all = model.all();
+          expect(plain(store.rows(1, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))).toEqual(plain(all));
+          expect(plain(store.unstored(1, all))).toEqual([]);
+          expect(store.extent(1)).toEqual({ rows: all.length, firstUs: all[0]?.timeUs, lastUs: all.at(-1)?.timeUs });
+          if (before === undefined || reading === undefined) return;
+          for (const row of reading) read.push(row);
+          const names = read.map(nameOf);
+          expect(new Set(names).size).toBe(names.length);
+          expect(names).toEqual(inOrder(read).map(nameOf));
+          const seen = new Set(names);
+          expect(before.filter((row) => !seen.has(nameOf(row)))).toEqual([]);
+        } finally {
+          close();
+        }
+      }),
+      { numRuns: 12, seed: 20_261_124 },
+    );
+  });
+
+  it('that come a few at a time leave room for what fills a hole between them, and stay as they are where two have one time', () => {
+    const { store, blocks, close } = emptyStore();
+    const poll = (from: number, count: number, variant = 0): void => {
+      for (let index = 0; index < count; index += 10)
+        enter(store, rowsOf({ from: from + index, count: 10, stride: 1, variant, flag: 1, isShuffled: false }));
+    };
+    try {
+      poll(0, 600);
+      poll(100_000, 2000);
+      expect(blocks()).toBe(1);
+      enter(store, rowsOf({ from: 1000, count: 900, stride: 1, variant: 0, flag: 1, isShuffled: false }));
+      expect(blocks()).toBe(2);
+      poll(200_000, 3000);
+      expect(blocks()).toBe(3);
+      poll(300_000, 3000);
+      poll(300_000, 3000, 1);
+      const before = blocks();
+      poll(400_000, 3000);
+      expect(blocks()).toBe(before + 1);
+      expect([...store.rows(1, 0, Number.MAX_SAFE_INTEGER)]).toHaveLength(600 + 2000 + 900 + 3000 + 6000 + 3000);
+    } finally {
+      close();
+    }
   });
 
   it('rest as the segments they came in, when they are many and later than what is there', () => {
