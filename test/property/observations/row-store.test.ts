@@ -216,9 +216,14 @@ describe('stored rows', () => {
       expect(blocks()).toBe(3);
       poll(300_000, 3000);
       poll(300_000, 3000, 1);
+      poll(400_000, 1500);
       const before = blocks();
-      poll(400_000, 3000);
+      const reading = store.rows(1, 300_000 * minuteUs, Number.MAX_SAFE_INTEGER);
+      reading.next();
+      poll(401_500, 1500);
       expect(blocks()).toBe(before + 1);
+      // Half of what is gathered now was read as loose rows, and half of it was not.
+      expect([...reading].filter(({ timeUs }) => timeUs < 401_500 * minuteUs)).toHaveLength(6000 + 1500 - 1);
       expect([...store.rows(1, 0, Number.MAX_SAFE_INTEGER)]).toHaveLength(600 + 2000 + 900 + 3000 + 6000 + 3000);
     } finally {
       close();
