@@ -47,6 +47,8 @@ export type { BandwidthService } from './node/bandwidth-service.ts';
 export type { BundleExportOptions, BundleExportReport } from './node/bundle-export.ts';
 export type { BundleImportReport, BundleProblem } from './node/bundle-import.ts';
 export type { BundleService } from './node/bundle-service.ts';
+export type { CarriedEntryReport, CarryingReason, CarryingReport, TripPlan } from './node/carrying-keeping.ts';
+export type { Trip } from './node/carrying-store.ts';
 export type { CheckoutReport } from './node/checkout.ts';
 export type { CodecDecision } from './node/codec-selector.ts';
 export type { CollectionStatus } from './node/collections.ts';

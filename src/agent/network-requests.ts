@@ -31,7 +31,19 @@ export const networkRequests: RequestTable = {
   closeCircuit: request(v.object({ member: nodeId }), (node, { member }) => node.mesh.closeCircuit(member)),
   relaying: request(nothing, (node) => node.mesh.relaying()),
   setRelaying: request(
-    v.object({ custody: v.optional(v.boolean()), circuits: v.optional(v.number()), bytesPerMinute: v.optional(v.number()) }),
+    v.object({
+      custody: v.optional(v.boolean()),
+      circuits: v.optional(v.number()),
+      bytesPerMinute: v.optional(v.number()),
+      carriedBytes: v.optional(v.number()),
+    }),
     (node, change) => node.mesh.setRelaying(withoutUndefined(change)),
   ),
+  declareTrip: request(
+    v.object({ to: nodeId, departsMs: v.number(), arrivesMs: v.number(), latestMs: v.optional(v.number()) }),
+    (node, trip) => node.mesh.declareTrip(withoutUndefined(trip)),
+  ),
+  trips: request(nothing, (node) => node.mesh.trips()),
+  withdrawTrip: request(v.object({ trip: v.number() }), (node, { trip }) => node.mesh.withdrawTrip(trip)),
+  carrying: request(nothing, (node) => node.mesh.carrying()),
 };

@@ -19,6 +19,8 @@ export const limits = {
   baseAnswerBytesMax: 256 * 1024,
   /** Bytes of one message about routes. */
   routesBytesMax: 16 * 1024,
+  /** Bytes of one message about carrying: what `mesh/carrying-wire.ts` can come to. */
+  carryingBytesMax: 9_203,
   /** Bytes of the stream that one cell of a circuit brings. */
   circuitCellBytesMax: 8 * 1024,
   /** Bytes that a neighbour may send on one circuit before they have been passed on: what a relay holds of it, in each direction. */

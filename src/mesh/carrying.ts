@@ -3,7 +3,7 @@ import type { ShortName } from '../core/identifiers.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import { type CarryingDigest, heldTagsMax, itemReceiptsMax, itemTag } from './carrying-digest.ts';
-import { carriageTerms, splitTickets } from './copy-tickets.ts';
+import { carriageTerms, splitTickets, unlimitedTickets } from './copy-tickets.ts';
 import type { PlannedMeeting } from './itinerary.ts';
 import { lateSubscribers } from './lateness.ts';
 import { type MeetingEntry, MeetingHistory } from './meeting-history.ts';
@@ -20,9 +20,8 @@ import { type MeetingEntry, MeetingHistory } from './meeting-history.ts';
  *
  * **Receipts.** As soon as all subscribers of an item are known to have it, its copies go, and are not taken again.
  *
- * The engine is to call it so: `created` for what this node writes to a dataset with other subscribers; `meet` and `ended` with sessions of members; a digest each way where the encounter exchanges receipts; `served`
- * from signed receipts, and in that case no receipts in digests, which are unsigned: a member that lies could make carriers drop their copies early, though never a writer or a subscriber. The encounter speaks of an item to a
- * peer when `offersTo` has it, and takes one when `accepts` says so; `handOver` and `received` follow when it is stored at the other end. What `poll` releases loses its reason to be kept.
+ * The engine (`node/carrying-keeping.ts`) calls `meet`, `pause` and `ended` with sessions of members, offers what `offersTo` has, and takes what `accepts` says. Who has what it learns by `confirmed` from signed receipts alone:
+ * those in digests are unsigned, and a member that lies could make carriers drop their copies early, though never a writer or a subscriber. What `poll` releases loses its reason to be kept.
  */
 
 /** Something for several nodes. */
@@ -34,6 +33,8 @@ export interface CarriedItem {
   readonly subscribers: readonly ShortName[];
   readonly bytes: number;
   readonly priority: PriorityClass;
+  /** Subscribers that were known to have it when this was written down: bit i for the i-th. Default: none. */
+  readonly served?: number;
 }
 
 /** What goes with a copy. */
@@ -59,6 +60,16 @@ export type CarryingAnswer =
   | { readonly takes: true; readonly why: 'wanted' | 'room' | 'better'; readonly instead: readonly string[] }
   | { readonly takes: false; readonly why: 'held' | 'served' | 'given-up' | 'full' };
 
+/** An item that is here, as whoever keeps it between two runs or contacts knows it. */
+export interface CarriedCopy {
+  readonly item: CarriedItem;
+  /** `own`: written here or subscribed to. */
+  readonly role: 'own' | 'carried';
+  readonly tickets: number;
+  readonly copies: number;
+  readonly sinceAt: MonotonicMs;
+}
+
 /** A copy that need not be carried any more. */
 export interface CarryingOutput {
   readonly type: 'release';
@@ -74,6 +85,8 @@ export interface CarryingOptions {
   readonly members: number;
   /** Bytes that may be carried for others. */
   readonly spaceBytes: number;
+  /** Whom it met so far. Default: nobody. */
+  readonly history?: MeetingHistory;
 }
 
 /** Subscribers of an item that count. */
@@ -92,7 +105,7 @@ const stragglerCopies = 1;
 const unknownWorth = 0.02;
 
 interface Held {
-  readonly item: CarriedItem;
+  item: CarriedItem;
   readonly tag: number;
   readonly role: 'own' | 'carried';
   tickets: number;
@@ -103,6 +116,7 @@ interface Held {
 }
 
 interface Contact {
+  readonly isAppointed: boolean;
   readonly entryByNode: ReadonlyMap<ShortName, MeetingEntry>;
   readonly heldTags: Set<number>;
   ranked: readonly CarryingOffer[] | undefined;
@@ -132,7 +146,7 @@ export class Carrying {
     this.#self = options.self;
     this.#members = options.members;
     this.#spaceBytes = options.spaceBytes;
-    this.#history = new MeetingHistory(options.self, now);
+    this.#history = options.history ?? new MeetingHistory(options.self, now);
   }
 
   /** Bytes carried for others. */
@@ -145,6 +159,16 @@ export class Carrying {
     return this.#held.has(key);
   }
 
+  /** Whether an item was given up for want of room. */
+  gaveUp(key: string): boolean {
+    return this.#givenUp.has(key);
+  }
+
+  /** Copies there are at least of what is here, 0 when it is not. */
+  copies(key: string): number {
+    return this.#held.get(key)?.copies ?? 0;
+  }
+
   /** Tickets of the copy here, 0 when there is none. */
   tickets(key: string): number {
     return this.#held.get(key)?.tickets ?? 0;
@@ -153,6 +177,16 @@ export class Carrying {
   /** How long something is expected to take from here to a node, in milliseconds; infinite when nothing is known. */
   delayMs(node: ShortName, now: MonotonicMs): number {
     return this.#history.delayMs(node, now);
+  }
+
+  /** What a copy is worth here: how many of its unserved subscribers this node is likely to reach, divided by the copies. */
+  worth(item: CarriedItem, copies: number, now: MonotonicMs): number {
+    const unserved = this.#unserved(item);
+    return worthOf(
+      unserved,
+      this.#reach(unserved, (node) => this.#history.delayMs(node, now), now),
+      copies,
+    );
   }
 
   /** The team has another number of members. */
@@ -179,6 +213,25 @@ export class Carrying {
   /** This node wrote something. False when the table is full of its own data: it then goes to subscribers by other means only. */
   created(item: CarriedItem, now: MonotonicMs): boolean {
     return this.#hold(item, 'own', carriageTerms[item.priority].tickets, 1, now);
+  }
+
+  /** Something is here that this node wrote, took or was given before: what an earlier run wrote down. False when the table is full. */
+  restore({ item, role, tickets, copies, sinceAt }: CarriedCopy): boolean {
+    return this.#held.has(item.key) || this.#hold(item, role, tickets, copies, sinceAt);
+  }
+
+  /** Something was given up by an earlier run. */
+  restoreGivenUp(key: string): void {
+    this.#givenUp.add(key);
+    trim(this.#givenUp, givenUpMax);
+  }
+
+  /** Tickets came for a copy that is here. */
+  grant(key: string, tickets: number): void {
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    held.tickets = Math.min(unlimitedTickets, held.tickets + tickets);
+    this.#rankAgain();
   }
 
   /** This node does not have an item for itself any more, or its writer withdrew it. */
@@ -214,14 +267,20 @@ export class Carrying {
     return { freeBytes: Math.max(0, this.#spaceBytes - this.#carriedBytes), meetings: this.#history.entriesFor(peer, now), held, receipts };
   }
 
-  /** What that peer told. */
-  learn(peer: ShortName, digest: CarryingDigest, now: MonotonicMs): void {
+  /** A peer that is met is not heard for now; what it told stays. */
+  pause(peer: ShortName, now: MonotonicMs): void {
+    this.#history.left(peer, now);
+  }
+
+  /** What that peer told. To one that was appointed to carry, and does nothing else, anything is offered that has tickets, whether it is late or not. */
+  learn(peer: ShortName, digest: CarryingDigest, now: MonotonicMs, isAppointed = false): void {
     this.#history.learn(peer, digest.meetings, now);
     this.#toldOrder.delete(peer);
     this.#toldOrder.set(peer, this.#tellingOrder.get(peer) ?? 0);
     trim(this.#toldOrder, this.#members);
     for (const { tag, served } of digest.receipts) this.#record(tag, served);
     this.#contacts.set(peer, {
+      isAppointed,
       entryByNode: new Map(digest.meetings.map((entry) => [entry.node, entry])),
       heldTags: new Set(digest.held),
       ranked: undefined,
@@ -239,6 +298,15 @@ export class Carrying {
   /** A subscriber is known to have an item. */
   served(item: CarriedItem, node: ShortName): void {
     this.#record(itemTag(item.key), bitOf(item, node));
+  }
+
+  /** A subscriber signed that it has an item that is here. Nothing of it is passed on in digests. */
+  confirmed(key: string, node: ShortName): void {
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    held.item = { ...held.item, served: ((held.item.served ?? 0) | bitOf(held.item, node)) >>> 0 };
+    this.#releaseServed(held);
+    this.#rankAgain();
   }
 
   /** What to give to a peer that is here, best first. The list holds until something changes. */
@@ -310,7 +378,7 @@ export class Carrying {
       if (contact.heldTags.has(held.tag) || held.item.writer === peer) continue;
       const unserved = this.#unserved(held.item);
       const isSubscriber = unserved.includes(peer);
-      if (!isSubscriber && (unserved.length === 0 || !this.#spreads(held, unserved, peer, now))) continue;
+      if (!isSubscriber && (unserved.length === 0 || !this.#spreads(held, unserved, peer, contact, now))) continue;
       const reach = this.#reach(unserved, delayMs, now);
       found.push({
         offer: { key, why: isSubscriber ? 'subscriber' : 'late', reach },
@@ -328,9 +396,11 @@ export class Carrying {
   }
 
   /** Whether a carrier may have a copy. */
-  #spreads(held: Held, unserved: readonly ShortName[], peer: ShortName, now: MonotonicMs): boolean {
+  #spreads(held: Held, unserved: readonly ShortName[], peer: ShortName, { isAppointed }: Contact, now: MonotonicMs): boolean {
     const { item, tickets, sinceAt } = held;
     if (tickets < 2 || item.subscribers.includes(peer)) return false;
+    held.isFree ||= isAppointed;
+    if (isAppointed) return true;
     const holders = new Set([this.#self, item.writer, ...item.subscribers.filter((node) => !unserved.includes(node))]);
     const { patienceMs } = carriageTerms[item.priority];
     const waiting = { holders: [...holders], unserved, ageMs: now - sinceAt, patienceMs };
@@ -347,21 +417,11 @@ export class Carrying {
     return reach;
   }
 
-  /** What a copy is worth here. */
-  #worth(item: CarriedItem, copies: number, now: MonotonicMs): number {
-    const unserved = this.#unserved(item);
-    return worthOf(
-      unserved,
-      this.#reach(unserved, (node) => this.#history.delayMs(node, now), now),
-      copies,
-    );
-  }
-
   /** Copies carried for others, what is given up first first. */
   #leastFirst(now: MonotonicMs): { readonly item: CarriedItem; readonly worth: number }[] {
     return [...this.#held.values()]
       .filter(({ role }) => role === 'carried')
-      .map(({ item, copies }) => ({ item, worth: this.#worth(item, copies, now) }))
+      .map(({ item, copies }) => ({ item, worth: this.worth(item, copies, now) }))
       .sort((a, b) => rankOf(b.item.priority) - rankOf(a.item.priority) || a.worth - b.worth);
   }
 
@@ -369,7 +429,7 @@ export class Carrying {
     let freeBytes = this.#spaceBytes - this.#carriedBytes;
     if (freeBytes >= item.bytes) return { takes: true, why: 'room', instead: [] };
     // Its copies are not known before it is here; there are at least its own and the one it comes from.
-    const worth = this.#worth(item, 2, now);
+    const worth = this.worth(item, 2, now);
     const instead: string[] = [];
     for (const other of this.#leastFirst(now)) {
       const isLess = rankOf(other.item.priority) > rankOf(item.priority) || (other.item.priority === item.priority && other.worth < worth);
@@ -395,20 +455,20 @@ export class Carrying {
     this.#receiptByTag.delete(tag);
     this.#receiptByTag.set(tag, { served: after, order: ++this.#receiptOrder });
     trim(this.#receiptByTag, receiptsMax);
-    this.#releaseServed(tag);
+    const held = this.#held.get(this.#keyByTag.get(tag) ?? '');
+    if (held !== undefined) this.#releaseServed(held);
     this.#rankAgain();
   }
 
   /** What everybody has is nobody's concern here any more; own data stays where it lies. */
-  #releaseServed(tag: number): void {
-    const held = this.#held.get(this.#keyByTag.get(tag) ?? '');
-    if (held === undefined || this.#unserved(held.item).length > 0) return;
+  #releaseServed(held: Held): void {
+    if (this.#unserved(held.item).length > 0) return;
     this.forget(held.item.key);
     if (held.role === 'carried') this.#outputs.push({ type: 'release', key: held.item.key, why: 'served' });
   }
 
   #unserved(item: CarriedItem): ShortName[] {
-    const served = this.#receiptByTag.get(itemTag(item.key))?.served ?? 0;
+    const served = (item.served ?? 0) | (this.#receiptByTag.get(itemTag(item.key))?.served ?? 0);
     return item.subscribers.slice(0, carriedSubscribersMax).filter((_, i) => (served & (1 << i)) === 0);
   }
 

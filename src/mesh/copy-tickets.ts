@@ -15,7 +15,7 @@ export interface CarriageTerms {
   readonly patienceMs: number;
 }
 
-/** As many as anybody: what spreads is limited by space and contacts alone. A power of two, so that halves stay whole. */
+/** As many as anybody: what spreads is limited by space and contacts alone. */
 export const unlimitedTickets = 2 ** 30;
 
 const hourMs = 3_600_000;
@@ -28,8 +28,9 @@ export const carriageTerms: Readonly<Record<PriorityClass, CarriageTerms>> = {
   bulk: { tickets: 8, patienceMs: 96 * hourMs },
 };
 
-/** Divides tickets between the copy that stays and the one that is made; the former keeps the odd one. */
+/** Divides tickets between the copy that stays and the one that is made; the former keeps the odd one. What is unlimited stays so. */
 export function splitTickets(tickets: number): { readonly kept: number; readonly given: number } {
+  if (tickets === unlimitedTickets) return { kept: tickets, given: tickets };
   const given = Math.floor(tickets / 2);
   return { kept: tickets - given, given };
 }

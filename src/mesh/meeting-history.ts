@@ -53,6 +53,39 @@ interface Path {
   readonly heardAt: MonotonicMs;
 }
 
+/** A peer as it is kept over restarts. Nobody is met at that moment. */
+export interface SavedPeer {
+  readonly node: ShortName;
+  readonly firstAt: MonotonicMs;
+  readonly leftAt: MonotonicMs;
+  /** Sum of the squares of all closed gaps, in square milliseconds. */
+  readonly squares: number;
+  /** Meetings in a millisecond that it told of others. */
+  readonly told: ReadonlyMap<ShortName, number>;
+}
+
+/** A way to a node by way of a peer, as it is kept over restarts. */
+export interface SavedPath {
+  readonly node: ShortName;
+  readonly via: ShortName;
+  readonly delayMs: number;
+  readonly heardAt: MonotonicMs;
+}
+
+/** A history as it is kept: its peers in the order of their last meetings, its paths in the order in which they were heard of. */
+export interface SavedHistory {
+  readonly beganAt: MonotonicMs;
+  readonly peers: readonly SavedPeer[];
+  readonly paths: readonly SavedPath[];
+}
+
+/** What is to be written of a history since that was done last; of a name without a row there is none any more. */
+export interface HistoryChanges {
+  readonly beganAt: MonotonicMs;
+  readonly peers: ReadonlyMap<ShortName, SavedPeer | undefined>;
+  readonly paths: ReadonlyMap<ShortName, SavedPath | undefined>;
+}
+
 /** The history of one node. */
 export class MeetingHistory {
   readonly #self: ShortName;
@@ -62,10 +95,32 @@ export class MeetingHistory {
   readonly #peers = new Map<ShortName, Peer>();
   /** In the order in which they were heard of. */
   readonly #paths = new Map<ShortName, Path>();
+  readonly #changedPeers = new Set<ShortName>();
+  readonly #changedPaths = new Set<ShortName>();
 
-  constructor(self: ShortName, now: MonotonicMs) {
+  /** @param saved what an earlier run knew, on the same scale of time */
+  constructor(self: ShortName, now: MonotonicMs, saved?: SavedHistory) {
     this.#self = self;
-    this.#beganAt = now;
+    this.#beganAt = saved?.beganAt ?? now;
+    for (const { node, ...peer } of saved?.peers ?? []) this.#peers.set(node, { ...peer, contacts: 0 });
+    for (const { node, ...path } of saved?.paths ?? []) this.#paths.set(node, path);
+  }
+
+  /** What changed since the last call. Who is here counts as having left now: a node that is killed then has lost no more than the rest of that contact. */
+  takeChanges(now: MonotonicMs): HistoryChanges {
+    const peers = new Map<ShortName, SavedPeer | undefined>();
+    for (const node of this.#changedPeers) {
+      const peer = this.#peers.get(node);
+      peers.set(node, peer && { node, ...peer, leftAt: peer.contacts > 0 ? now : peer.leftAt });
+    }
+    const paths = new Map<ShortName, SavedPath | undefined>();
+    for (const node of this.#changedPaths) {
+      const path = this.#paths.get(node);
+      paths.set(node, path && { node, ...path });
+    }
+    this.#changedPeers.clear();
+    this.#changedPaths.clear();
+    return { beganAt: this.#beganAt, peers, paths };
   }
 
   /** Replaces the meetings that are planned. */
@@ -86,9 +141,10 @@ export class MeetingHistory {
     known.contacts++;
     this.#peers.delete(peer);
     this.#peers.set(peer, known);
+    this.#changedPeers.add(peer);
     for (const [name, { contacts }] of this.#peers) {
       if (this.#peers.size <= meetingPeersMax) break;
-      if (contacts === 0) this.#peers.delete(name);
+      if (contacts === 0) this.#forget(name);
     }
   }
 
@@ -98,12 +154,14 @@ export class MeetingHistory {
     if (known === undefined || known.contacts === 0) return;
     known.contacts--;
     known.leftAt = now;
+    this.#changedPeers.add(peer);
   }
 
   /** A peer that is here told of its meetings. */
   learn(peer: ShortName, entries: readonly MeetingEntry[], now: MonotonicMs): void {
     const known = this.#peers.get(peer);
     if (known === undefined) return;
+    this.#changedPeers.add(peer);
     known.told = new Map(entries.map(({ node, intervalMs }) => [node, 1 / Math.max(1, intervalMs)]));
     const thereMs = 1 / this.rate(peer, now);
     for (const { node, delayMs } of entries) {
@@ -113,10 +171,12 @@ export class MeetingHistory {
       if (path !== undefined && path.via !== peer && offered.delayMs >= agedMs(path, now)) continue;
       this.#paths.delete(node);
       this.#paths.set(node, offered);
+      this.#changedPaths.add(node);
     }
     for (const name of this.#paths.keys()) {
       if (this.#paths.size <= meetingPeersMax) break;
       this.#paths.delete(name);
+      this.#changedPaths.add(name);
     }
   }
 
@@ -175,6 +235,11 @@ export class MeetingHistory {
     return Math.min(1 / this.rate(node, now), this.#itinerary.delayMs(node, now));
   }
 
+  #forget(peer: ShortName): void {
+    this.#peers.delete(peer);
+    this.#changedPeers.add(peer);
+  }
+
   /** Halves a history that has grown too long, leaving every rate as it is. */
   #shorten(now: MonotonicMs): void {
     const halfMs = (now - this.#beganAt) / 2;
@@ -182,7 +247,8 @@ export class MeetingHistory {
     const beganAt = (now - halfMs) as MonotonicMs;
     for (const [name, peer] of this.#peers) {
       const openMs = peer.contacts > 0 ? 0 : now - peer.leftAt;
-      if (openMs >= halfMs) this.#peers.delete(name);
+      this.#changedPeers.add(name);
+      if (openMs >= halfMs) this.#forget(name);
       else peer.squares = Math.max(0, halfMs ** 2 / (this.rate(name, now) * halfMs + 1) - openMs ** 2);
     }
     this.#beganAt = beganAt;

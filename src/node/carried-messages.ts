@@ -2,6 +2,7 @@ import type { NodeId } from '../core/identifiers.ts';
 import type { Fault } from '../core/outcome.ts';
 import type { Moment } from '../core/time.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
+import type { CarryingKeeping } from './carrying-keeping.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { Encounter, type EncounterStores } from './encounter.ts';
 import type { LogKeeping } from './log-keeping.ts';
@@ -17,6 +18,7 @@ export interface CarriedParts extends EncounterStores {
   readonly keeping: LogKeeping;
   readonly replication: Replication;
   readonly deliveries: DeliveryTracking;
+  readonly carrying: Pick<CarryingKeeping, 'receipts'>;
   readonly report: (event: NodeEvent) => void;
 }
 
@@ -30,7 +32,7 @@ export interface CarriedResult {
 
 /** Takes a message that was made for members of the team by `from`. Part of a turn. */
 export function takeCarried(parts: CarriedParts, from: NodeId, message: CarriedMessage, now: Moment): CarriedResult {
-  const { keeping, replication, deliveries, report } = parts;
+  const { keeping, replication, deliveries, carrying, report } = parts;
   const encounter = new Encounter(parts, from);
   if (message.type === 'entries') {
     const accepted = encounter.handleEntries(message);
@@ -43,6 +45,7 @@ export function takeCarried(parts: CarriedParts, from: NodeId, message: CarriedM
   const { fresh, faults } = encounter.handleReceipts(message);
   for (const { node, dataset } of fresh) report({ type: 'receipt', node, dataset });
   deliveries.receipts(fresh, now);
+  carrying.receipts(fresh);
   keeping.unwant(new Set(fresh.map(({ dataset }) => dataset)));
   replication.sendReceipts(fresh);
   return { stored: 0, faults };

@@ -57,7 +57,7 @@ export interface CircuitKeepingParts extends Omit<StrandedDataParts, 'interests'
   readonly mesh: Pick<MeshRouting, 'nextHop' | 'routes' | 'changes'>;
   readonly newcomers: Pick<Newcomers, 'handleDialled' | 'handleDialFailed'>;
   readonly catalog: Catalog;
-  readonly interests: Pick<Interests, 'setRelaying' | 'subscribes'>;
+  readonly interests: Pick<Interests, 'setRelaying' | 'setCarriedBytes' | 'subscribes'>;
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   readonly report: (event: NodeEvent) => void;
@@ -131,6 +131,7 @@ export class CircuitKeeping {
     );
     this.#visits = new CircuitVisits({ ...parts, circuits: this.#circuits });
     parts.interests.setRelaying(this.#settings.current.custody);
+    parts.interests.setCarriedBytes(this.#settings.current.carriedBytes);
     this.#stranded = new StrandedData(parts);
     this.#kept = new KeptCircuits(parts.catalog);
     for (const { member, via } of this.#kept.list()) this.#want(member, via, true);
@@ -145,8 +146,9 @@ export class CircuitKeeping {
 
   /** Does that from now on; circuits that lead through here already go on. @throws GodwitError `RELAYING_INVALID` */
   setRelaying(change: Partial<Relaying>): void {
-    const { custody, ...relay } = this.#settings.set(change);
+    const { custody, carriedBytes, ...relay } = this.#settings.set(change);
     this.#parts.interests.setRelaying(custody);
+    this.#parts.interests.setCarriedBytes(carriedBytes);
     this.#circuits.setLimits(relay);
   }
 

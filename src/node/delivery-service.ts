@@ -14,6 +14,7 @@ import { encodeOrder, isOrder, type Order, type OrderItem, orderItemsMax } from 
 import { type PriorityRule, PriorityRuleBook } from '../forwarding/priority-rules.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { Catalog } from '../ports/catalog.ts';
+import type { CarryingReason } from './carrying-keeping.ts';
 import type { DatasetAccess } from './dataset-access.ts';
 import { type Delivery, deliveriesOf } from './deliveries.ts';
 import { DeliveryTracking } from './delivery-tracking.ts';
@@ -62,6 +63,8 @@ export interface Whereabouts {
   readonly via?: NodeId;
   /** Nodes that have signed that they hold it durably. */
   readonly custodians: readonly NodeId[];
+  /** What carrying does about it at this node, and why; absent when it needs none. */
+  readonly carrying?: CarryingReason;
   /** When it will probably be there, and how far to rely on that; absent when nothing says so. */
   readonly expected?: { readonly atMs: number; readonly confidence: number };
 }
@@ -189,7 +192,12 @@ export class DeliveryService {
     for (const { node } of membership.members()) if (node !== head.author && interests.subscribes(node, dataset)) destinations.add(node);
     const content = head.kind === 'file' ? head.content : undefined;
     const holders = membership.members().flatMap(({ node }) => (this.#holds(node, dataset, head) ? [node] : []));
-    return [...destinations].map((destination) => this.#whereabouts(destination, rows, holders, content));
+    const { author, sequence } = head;
+    const carrying = this.#host.driver.command((engine) => engine.carrying.explain({ dataset, author, sequence }));
+    return [...destinations].map((destination) => ({
+      ...this.#whereabouts(destination, rows, holders, content),
+      ...(carrying === undefined ? {} : { carrying }),
+    }));
   }
 
   /**

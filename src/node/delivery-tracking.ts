@@ -118,6 +118,21 @@ export class DeliveryTracking {
     this.#note(this.#parts.queue.retract(author, after, now.wallMs, dataset));
   }
 
+  /** Whether what an entry says of a path is ordered for this node. */
+  isOrderedHere(dataset: DatasetId, dot: Dot, path: string): boolean {
+    const { queue, self } = this.#parts;
+    return queue
+      .covering(dataset, dot.author, dot.sequence, path)
+      .some(({ order, destination, state }) => order !== undefined && destination === self && state !== 'failed' && state !== 'expired');
+  }
+
+  /** The nodes for which what an entry says of a path is ordered, and which do not hold it yet as far as is known. */
+  destinations(dataset: DatasetId, dot: Dot, path: string): NodeId[] {
+    return this.#parts.queue
+      .covering(dataset, dot.author, dot.sequence, path)
+      .flatMap((row) => (row.order !== undefined && isOpen(row) ? [row.destination] : []));
+  }
+
   /** What an entry ordered. */
   itemsOf(dataset: DatasetId, { author, sequence }: Dot): QueuedDelivery[] {
     return this.#parts.queue.ofOrder(author, sequence, dataset);

@@ -7,7 +7,7 @@ import type { RateControlFactory } from '../ports/rate-control.ts';
 import type { LogKeepingParts } from './log-keeping.ts';
 
 /** What an engine is made of. */
-export interface EngineParts extends LogKeepingParts {
+export interface EngineParts extends Omit<LogKeepingParts, 'carrying'> {
   readonly nodeName: () => string;
   readonly catalog: Catalog;
   readonly crypto: Crypto;

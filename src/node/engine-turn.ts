@@ -1,7 +1,7 @@
 import type { LocalInterface, LocalPacket } from '../ports/discovery.ts';
 import type { Announcement } from './discovery-keeping.ts';
+import type { EngineTask, TaskResult } from './engine-task.ts';
 import type { NodeEvent } from './node-event.ts';
-import type { EngineTask, TaskResult } from './replication.ts';
 
 /** What an engine is told and what it asks for. A turn is what follows from one input; see `engine.ts`. */
 

@@ -6,16 +6,17 @@ import { type Deadline, earliest, type Moment } from '../core/time.ts';
 import type { EntryHeader, FileChange } from '../datasets/entry-body.ts';
 import type { Dot } from '../datasets/log-entry.ts';
 import type { ContactWindow } from '../forwarding/contact-windows.ts';
-import { Contacts } from '../forwarding/contacts.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
 import type { CarriedMessage } from '../session/bundle-records.ts';
-import { type EndpointOutput, SessionEndpoint, type SessionId } from '../session/endpoint.ts';
+import type { EndpointOutput, SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { decodeMessage, type Message } from '../session/messages.ts';
 import { type CarriedResult, takeCarried } from './carried-messages.ts';
-import { CircuitKeeping, meterOfLinks } from './circuit-keeping.ts';
+import { CarryingKeeping } from './carrying-keeping.ts';
+import { CircuitKeeping } from './circuit-keeping.ts';
 import { addressOfCarrier, isCircuitPath } from './circuit-path.ts';
 import { DiscoveryKeeping } from './discovery-keeping.ts';
-import { earlySpeaker, messagesOf } from './early-speaking.ts';
+import { messagesOf } from './early-speaking.ts';
+import { contactsOf, sessionEndpoint } from './engine-endpoint.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EngineInput, EngineOutput } from './engine-turn.ts';
 import type { Invite } from './invite.ts';
@@ -57,6 +58,8 @@ export class Engine {
   readonly circuits: CircuitKeeping;
   /** Finding members without configuration. Changed within turns only. */
   readonly discovery: DiscoveryKeeping;
+  /** What is carried for members that are out of reach. Changed within turns only. */
+  readonly carrying: CarryingKeeping;
   readonly #parts: EngineParts;
   readonly #endpoint: SessionEndpoint;
   readonly #peers: Peers;
@@ -76,28 +79,12 @@ export class Engine {
   constructor(parts: EngineParts, now: Moment) {
     this.#parts = parts;
     this.#now = now;
-    const { identity, crypto, membership, catalog, entropy, random, rateControl } = parts;
+    const { identity, membership, catalog, random } = parts;
     const report = (event: NodeEvent): void => this.#report(event);
     this.links = new LinkSupervision({ catalog, peerByKey: (key) => membership.memberByKey(key)?.node, report }, now);
-    const contacts = new Contacts(catalog, random.fork(), now.monotonicMs, {
-      opensInMs: (peer) => parts.deliveries.opensInMs(peer, this.#now.wallMs),
-      expectedInMs: (peer) => parts.deliveries.expectedInMs(peer, this.#now.wallMs),
-    });
+    const contacts = contactsOf(parts, () => this.#now);
     parts.deliveries.recover(now);
-    this.#endpoint = new SessionEndpoint({
-      localStatic: identity.channelKey,
-      crypto,
-      entropy,
-      random: random.fork(),
-      rateControl,
-      meter: meterOfLinks(this.links.accounts),
-      earlySpeaker: earlySpeaker(parts),
-      credentials: {
-        memberSecrets: () => (membership.secret === undefined ? [] : [membership.secret]),
-        inviteSecret: (tag) => membership.invitePsk(tag, this.#now.wallMs) ?? membership.pass(tag, this.#now.wallMs)?.key,
-        memberByKey: (key) => membership.memberByKey(key)?.node,
-      },
-    });
+    this.#endpoint = sessionEndpoint(parts, this.links, () => this.#now.wallMs);
     this.#peers = new Peers({
       contacts,
       membership,
@@ -119,8 +106,12 @@ export class Engine {
       append: (operation) => this.#appendOperation(operation),
       report,
     });
+    this.carrying = new CarryingKeeping(
+      { ...parts, endpoint: this.#endpoint, peers: this.#peers, keeping: () => this.#keeping, report },
+      now,
+    );
     this.#keeping = new LogKeeping(
-      parts,
+      { ...parts, carrying: this.carrying },
       {
         report,
         logsGrew: () => this.#replication.logsGrew(),
@@ -157,6 +148,7 @@ export class Engine {
       ...parts,
       endpoint: this.#endpoint,
       keeping: this.#keeping,
+      carrying: this.carrying,
       links: this.links,
       start: (task) => this.#outputs.push({ type: 'task', task }),
       report,
@@ -333,8 +325,9 @@ export class Engine {
 
   /** Takes entries or receipts that `from` put on a medium. */
   takeCarried(from: NodeId, message: CarriedMessage, now: Moment): CarriedResult {
-    const [keeping, replication, report] = [this.#keeping, this.#replication, (event: NodeEvent) => this.#report(event)];
-    return this.#turn(now, () => takeCarried({ ...this.#parts, keeping, replication, report }, from, message, now));
+    const machines = { keeping: this.#keeping, replication: this.#replication, carrying: this.carrying };
+    const report = (event: NodeEvent): void => this.#report(event);
+    return this.#turn(now, () => takeCarried({ ...this.#parts, ...machines, report }, from, message, now));
   }
 
   /** Signs what is held by now, however short ago that was done. */
@@ -426,6 +419,7 @@ export class Engine {
       this.#again = false;
       this.#replication.pump(now);
       this.#again = this.circuits.settle(now) || this.#again;
+      this.#again = this.carrying.settle(now) || this.#again;
       this.#newcomers.wake(now);
       this.#drainEndpoint();
     } while (this.#again);
@@ -475,6 +469,7 @@ export class Engine {
   #relay(): void {
     if (!this.#waysChanged) return;
     this.#waysChanged = false;
+    this.carrying.routesChanged(this.#now);
     this.#keeping.routesChanged();
     this.#replication.interestsChanged();
   }
@@ -512,6 +507,7 @@ export class Engine {
     this.links.accounts.introduce(this.#endpoint.remoteStatic(session) ?? noBytes, peer);
     this.#endpoint.refreshAccount(session);
     this.#replication.begin(session, peer, said);
+    if (!this.#peers.isCarried(session)) this.carrying.met(peer, this.#now);
     this.#parts.deliveries.sessionBegan(peer, this.#now);
     this.#report({ type: 'session-up', peer, address: address ?? 'inbound' });
   }
@@ -525,12 +521,14 @@ export class Engine {
       this.#parts.deliveries.sessionEnded(peer, this.#now);
       if (!this.#peers.isCarried(session)) {
         this.mesh.silent(peer, this.#now);
+        this.carrying.silent(peer, this.#now);
         this.discovery.candidates.lost(peer, this.#now.monotonicMs);
       }
       this.#peers.handleSuspended(peer, this.#now);
       this.circuits.silent(session, peer, this.#now);
     } else {
       this.#replication.handleHeard(session, true);
+      if (!this.#peers.isCarried(session)) this.carrying.met(peer, this.#now);
       this.#parts.deliveries.sessionBegan(peer, this.#now);
       this.#peers.handleResumed(peer, this.#now);
       this.circuits.heard(session, this.#now);
@@ -554,6 +552,7 @@ export class Engine {
     if (peer === undefined) return;
     this.#again = true;
     this.mesh.end(peer, session, this.#now);
+    this.carrying.ended(peer, this.#now);
     this.#traffic.add(peer, this.#trafficOf(session));
     this.#replication.end(session);
   }
@@ -576,6 +575,7 @@ export class Engine {
     if (this.#replication.carriesRows(message)) this.#endpoint.receivedData(session, bytes.length);
     if (message.type === 'circuit') this.circuits.receive(session, peer, message.bytes, this.#now);
     else if (peer !== undefined && message.type === 'addresses') this.discovery.hearsay(message.members, this.#now.monotonicMs);
+    else if (peer !== undefined && message.type === 'carrying') this.carrying.receive(peer, message.bytes, this.#now);
     else if (peer !== undefined && message.type === 'routes') this.mesh.receive(peer, message.bytes, this.#now);
     else if (peer !== undefined) this.#replication.handleMessage(session, message, this.#now);
     else this.#newcomers.handleMessage(session, message, this.#now);

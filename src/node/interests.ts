@@ -4,12 +4,15 @@ import type { ReceiptBook } from '../datasets/receipts.ts';
 import { DeliveryQueue } from '../forwarding/delivery-queue.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Membership, Role } from './membership.ts';
+import { carriedBytesOfCarriers } from './relay-settings.ts';
 
 /**
  * Who is interested in what. A member subscribes to every dataset of its team until it says otherwise; a carrier subscribes to none until it says so. What others have chosen stands in their receipts.
  *
- * A node without a subscription still takes part in moving a dataset when it is a relay: when the route from it to some subscriber goes through another neighbour than the one it would take the dataset from. And a
- * carrier is one for members that are out of reach, too: it moves, and may be the only way that there ever is. Either brings here what some subscriber is not known to hold, and may forget it once all are.
+ * A node without a subscription still takes part in moving a dataset when it is a relay: when the route from it to some subscriber goes through another neighbour than the one it would take the dataset from. It brings here what
+ * some subscriber is not known to hold, and may forget it once all are.
+ *
+ * And a node that carries takes part for members that are out of reach, too: it moves, and may be the only way that there ever is. It takes their logs; which contents of them is decided entry by entry (`carrying-keeping.ts`).
  */
 
 /** The tables of this node's own choices. */
@@ -34,6 +37,11 @@ export interface Addressed {
   addresses(node: NodeId, dataset: DatasetId): boolean;
 }
 
+/** What was carried for others and was given up for want of room. */
+export interface Custody {
+  gaveUp(dataset: DatasetId, dot: Dot): boolean;
+}
+
 const noRoutes: Routes = { nextHop: () => undefined };
 
 /** This node's subscriptions, in the catalog, and what is known of those of others. Synchronous; part of the caller's transaction. */
@@ -44,6 +52,8 @@ export class Interests {
   readonly #receipts: ReceiptBook;
   #routes: Routes = noRoutes;
   #relaysForOthers = true;
+  #carriedBytes: number | undefined;
+  #custody: Custody = { gaveUp: () => false };
   readonly #orders: Addressed;
 
   constructor(
@@ -69,6 +79,27 @@ export class Interests {
   /** Whether this node takes from now on what it does not want itself, to pass it on. What it has taken it goes on passing on. */
   setRelaying(relays: boolean): void {
     this.#relaysForOthers = relays;
+  }
+
+  /** Where it is known from now on what was given up. */
+  heed(custody: Custody): void {
+    this.#custody = custody;
+  }
+
+  /** How much this node carries for others from now on; `undefined`: what its role says. */
+  setCarriedBytes(bytes: number | undefined): void {
+    this.#carriedBytes = bytes;
+  }
+
+  /** Bytes that this node carries for members out of reach at most. */
+  get carriedBytesMax(): number {
+    if (!this.#relaysForOthers) return 0;
+    return this.#carriedBytes ?? (this.#membership.member(this.#self)?.role === 'carrier' ? carriedBytesOfCarriers : 0);
+  }
+
+  /** Whether there is a way to a node now. */
+  reaches(node: NodeId): boolean {
+    return this.#routes.nextHop(node) !== undefined;
   }
 
   /** Chooses for this node. True when that changes anything. */
@@ -110,6 +141,21 @@ export class Interests {
     return dataset === this.#membership.logDataset || this.concerns(this.#self, dataset) || this.#relays(dataset, from);
   }
 
+  /**
+   * Whether a content that an entry brought is fetched for this node, or because there is a way now to somebody who lacks it. Of a node that carries that way has to begin at another neighbour than the one that lacks the content: from
+   * one place alone it can only be carried on.
+   */
+  fetches(dataset: DatasetId, dot: Dot): boolean {
+    if (this.subscribed(dataset)) return true;
+    if (this.carriedBytesMax === 0) return this.moves(dataset) && this.owed(dataset, dot);
+    const hops = new Set(this.#membership.members().map(({ node }) => (node === this.#self ? undefined : this.#routes.nextHop(node))));
+    hops.delete(undefined);
+    return (
+      hops.size > 1 &&
+      this.#others(dataset).some((node) => node !== dot.author && this.reaches(node) && !this.#receipts.saysToHold(node, dataset, dot))
+    );
+  }
+
   /** Whether somebody waits for an entry, and for what it brought: this node itself, or, as far as receipts say, another subscriber. */
   owed(dataset: DatasetId, dot: Dot): boolean {
     return (
@@ -122,7 +168,9 @@ export class Interests {
    * Whether a head has to stay here: this node subscribes or wrote it, or somebody waits for it, or nobody else is known to hold it. Everything else of a dataset that was only relayed may go.
    */
   keeps(dataset: DatasetId, dot: Dot): boolean {
-    if (dot.author === this.#self || this.owed(dataset, dot)) return true;
+    if (dot.author === this.#self || this.subscribed(dataset)) return true;
+    if (this.#custody.gaveUp(dataset, dot)) return false;
+    if (this.owed(dataset, dot)) return true;
     return !this.#others(dataset).some((node) => this.#receipts.knownToHold(node, dataset, dot.author) >= dot.sequence);
   }
 
@@ -133,7 +181,7 @@ export class Interests {
 
   #relays(dataset: DatasetId, from: NodeId | undefined): boolean {
     if (!this.#relaysForOthers) return false;
-    const carries = this.#membership.member(this.#self)?.role === 'carrier';
+    const carries = this.carriedBytesMax > 0;
     return this.#membership.members().some(({ node }) => {
       if (node === this.#self || node === from || !this.concerns(node, dataset)) return false;
       const hop = this.#routes.nextHop(node);

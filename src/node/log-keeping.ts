@@ -16,6 +16,7 @@ import type { Order } from '../forwarding/orders.ts';
 import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantList } from '../forwarding/want-list.ts';
 import type { Catalog } from '../ports/catalog.ts';
+import type { CarryingKeeping } from './carrying-keeping.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, sharedDatasets } from './encounter.ts';
 import { ForkResolution } from './fork-resolution.ts';
@@ -46,6 +47,7 @@ export interface LogKeepingParts {
   readonly journal: TransferJournal;
   readonly interests: Interests;
   readonly deliveries: DeliveryTracking;
+  readonly carrying: Pick<CarryingKeeping, 'wants' | 'arrived' | 'written' | 'superseded' | 'promised' | 'changed'>;
   readonly catalog: Catalog;
   readonly tags: TagBook;
   readonly applyEntry: ApplyEntry;
@@ -119,6 +121,7 @@ export class LogKeeping {
     const entry = logs.append(dataset, identity.node, identity.signingKey, encodeEntryBody(body, identity.node));
     this.#apply(dataset, entry, body, now);
     this.#parts.deliveries.written(dataset, now);
+    this.#parts.carrying.written(dataset, entry, now);
     this.#listener.logsGrew();
     this.#listener.report({ type: 'entries', dataset, count: 1, from: 'self' });
     return { author: entry.author, sequence: entry.sequence };
@@ -171,7 +174,8 @@ export class LogKeeping {
 
   /** This node takes part in a dataset now, or does so no more. */
   interestChanged(dataset: DatasetId): void {
-    const { interests, wants } = this.#parts;
+    const { interests, wants, carrying } = this.#parts;
+    carrying.changed(this.#now);
     this.#receiptDue.add(dataset);
     if (!interests.subscribed(dataset)) wants.removeDataset(dataset);
     this.#wantHeads(dataset);
@@ -192,11 +196,15 @@ export class LogKeeping {
 
   /** Ways to others are there now that were not, or are no more: this node may be a relay now, or none. */
   routesChanged(): void {
-    const { interests, membership } = this.#parts;
+    const { interests, membership, wants } = this.#parts;
     // There may be a way to the author of a log that forked.
     if (this.#parts.logs.hasOpenBranches) this.#listener.logsGrew();
     for (const { id } of membership.datasets()) {
       const relays = !interests.subscribed(id) && interests.moves(id);
+      // What was to be passed on at once may now have to be carried, which is another question.
+      if (interests.carriedBytesMax > 0 && relays)
+        for (const want of wants.of(id))
+          if (!this.#isWanted(id, want, want.path)) wants.removeRevision(id, want.author, want.sequence, want.path);
       if (relays === this.#relayed.has(id)) continue;
       if (relays) this.#relayed.add(id);
       else this.#relayed.delete(id);
@@ -219,12 +227,23 @@ export class LogKeeping {
   /** A content is complete here. True when something else is wanted no more because of that. */
   contentArrived(root: Hash): boolean {
     let given = false;
-    for (const { dataset, path } of this.#parts.index.headsWithRoot(root)) {
+    for (const { dataset, path, author, sequence } of this.#parts.index.headsWithRoot(root)) {
       this.#receiptDue.add(dataset);
+      this.#parts.carrying.arrived(dataset, { author, sequence }, this.#now);
       this.#pathChanged(dataset, path);
       given = this.#dropBases(dataset, path) || given;
     }
     return given;
+  }
+
+  /** Whether the contents of an entry are wanted is decided anew. */
+  reconsider(dataset: DatasetId, dot: Dot): void {
+    for (const { path, content, head } of this.#parts.index.contentsOf(dataset, dot)) if (head) this.#want(dataset, path, dot, content);
+  }
+
+  /** What this node can promise of a dataset is another than before. */
+  promisesChanged(dataset: DatasetId): void {
+    this.#receiptDue.add(dataset);
   }
 
   /** Contents that were here and are not any more (damaged in a pack, or changed in the working file they lay in) are wanted again where they are a head. */
@@ -244,7 +263,7 @@ export class LogKeeping {
   /** Signs what is held completely by now, for the datasets where that may have changed. */
   issueReceipts(now: Moment, atOnce = false): HeldReceipt[] {
     this.#now = now;
-    const { identity, receipts, logs, wants, interests, membership } = this.#parts;
+    const { identity, receipts, logs, wants, interests, membership, carrying } = this.#parts;
     const issued: HeldReceipt[] = [];
     for (const dataset of this.#receiptDue) {
       const last = this.#receiptIssuedAt.get(dataset);
@@ -253,7 +272,7 @@ export class LogKeeping {
       this.#receiptIssuedAt.set(dataset, now.monotonicMs);
       const held = [...logs.lengths(dataset)].map(([author, length]): [NodeId, number] => [
         author,
-        (wants.firstIncomplete(dataset, author) ?? length + 1) - 1,
+        carrying.promised(dataset, author, (wants.firstIncomplete(dataset, author) ?? length + 1) - 1),
       ]);
       // A node that takes no part in a dataset promises nothing; one that relays it promises what subscribers still lack.
       const takesPart = dataset === membership.logDataset || interests.moves(dataset) || interests.concerns(identity.node, dataset);
@@ -277,7 +296,7 @@ export class LogKeeping {
   }
 
   #apply(dataset: DatasetId, entry: LogEntry, body: EntryBody, now: Moment): void {
-    const { membership, index, applyEntry, deliveries } = this.#parts;
+    const { membership, index, applyEntry, deliveries, carrying } = this.#parts;
     this.#now = now;
     if (body.kind === 'files') {
       const touched = index.apply(dataset, entry, body, body.changes, now.wallMs);
@@ -285,11 +304,13 @@ export class LogKeeping {
       for (const path of touched) this.#pathChanged(dataset, path);
     } else if (body.kind === 'membership' && dataset === membership.logDataset) {
       membership.rebuild();
+      carrying.changed(now);
       this.#listener.report({ type: 'team-changed' });
       this.#listener.teamChanged();
       deliveries.teamChanged();
     } else if (body.kind === 'order') {
       const order = deliveries.apply(dataset, entry, body, body.payload);
+      carrying.changed(now);
       if (order.ok) this.#ordered(dataset, entry, order.value);
       else this.#listener.report({ type: 'fault', peer: entry.author, fault: order.fault });
     } else if (body.kind === 'fork') {
@@ -314,6 +335,7 @@ export class LogKeeping {
       for (const old of superseded) {
         const base = content && this.#worthFinishing(dataset, path, old, content);
         wants.removeRevision(dataset, old.author, old.sequence, path);
+        this.#parts.carrying.superseded(dataset, old);
         if (base !== undefined) this.#finishAsBase(dataset, path, dot, base);
       }
     }
@@ -358,12 +380,11 @@ export class LogKeeping {
 
   /** Wants a content, unless it is here. */
   #want(dataset: DatasetId, path: string, { author, sequence }: Dot, content: ContentRef): void {
-    const { contents, wants, interests, deliveries } = this.#parts;
+    const { contents, wants, deliveries } = this.#parts;
     if (content.sizeBytes === 0) contents.complete(content, []);
     else if (!contents.holds(content.root)) {
       const dot = { author, sequence };
-      const isOwed = interests.moves(dataset) && interests.owed(dataset, dot);
-      if (!isOwed && !deliveries.isOrdered(dataset, dot, path)) return;
+      if (!this.#isWanted(dataset, dot, path)) return;
       this.#listener.contentsWanted();
       wants.add({
         ...content,
@@ -374,6 +395,13 @@ export class LogKeeping {
         sequence,
       });
     }
+  }
+
+  /** Whether a content that is not here is to be fetched: for this node, because there is a way to somebody who lacks it, or to be carried. */
+  #isWanted(dataset: DatasetId, dot: Dot, path: string): boolean {
+    const { interests, deliveries, carrying } = this.#parts;
+    if (interests.fetches(dataset, dot) || carrying.wants(dataset, dot)) return true;
+    return interests.carriedBytesMax > 0 ? deliveries.isOrderedHere(dataset, dot, path) : deliveries.isOrdered(dataset, dot, path);
   }
 
   /** An order changes what is wanted, or how urgently. */

@@ -1,4 +1,6 @@
 import type { NodeId } from '../core/identifiers.ts';
+import type { CarryingReport, TripPlan } from './carrying-keeping.ts';
+import type { Trip } from './carrying-store.ts';
 import type { CircuitReport } from './circuit-keeping.ts';
 import type { LinkCost } from './link-costs.ts';
 import type { MeshRoute, MeshTopology } from './mesh-routing.ts';
@@ -49,6 +51,31 @@ export class MeshService {
   /** Changes that, for good: a device without space takes nothing into custody, a gateway that is paid by the byte limits circuits. @throws GodwitError `RELAYING_INVALID` */
   setRelaying(change: Partial<Relaying>): void {
     this.#driver.command((engine, now) => engine.setRelaying(change, now));
+  }
+
+  /**
+   * Says that this device travels to a member: whoever meets it before knows that it is the way there, and when, whatever its habits. A trip that is over is forgotten; others are remembered over restarts. Returns a number by which it can
+   * be withdrawn.
+   *
+   * @throws GodwitError `TRIP_INVALID`, `MEMBER_UNKNOWN`
+   */
+  declareTrip(trip: TripPlan): number {
+    return this.#driver.command((engine, now) => engine.atomically(now, () => engine.carrying.declareTrip(trip, now)));
+  }
+
+  /** The trips that were declared and are not over, the next arrival first. */
+  trips(): Trip[] {
+    return this.#driver.command((engine, now) => engine.carrying.trips(now));
+  }
+
+  /** Takes a trip back; one that is unknown or over needs none. */
+  withdrawTrip(id: number): void {
+    this.#driver.command((engine, now) => engine.atomically(now, () => engine.carrying.withdrawTrip(id, now)));
+  }
+
+  /** What this device carries for members that are out of reach, and why. How much it may be, `setRelaying` says. */
+  carrying(): CarryingReport {
+    return this.#driver.command((engine) => engine.carrying.report());
   }
 
   /** Circuits that end here or lead through. */

@@ -4,9 +4,9 @@ import type { Moment } from '../core/time.ts';
 import { CodecSelector } from './codec-selector.ts';
 import type { ContentTasks } from './content-tasks.ts';
 import type { Engine } from './engine.ts';
+import type { EngineTask, TaskResult } from './engine-task.ts';
 import type { NodeEvent } from './node-event.ts';
 import type { Platform } from './platform.ts';
-import type { EngineTask, TaskResult } from './replication.ts';
 
 /** Failures of our own storage in the middle of a turn: what the machines have in memory is then ahead of what is durable. */
 const storageCodes: ReadonlySet<string> = new Set(['DISK_FULL', 'STORAGE_FAILED', 'CATALOG_DAMAGED', 'DIRECTORY_UNWRITABLE']);

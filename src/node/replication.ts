@@ -1,7 +1,7 @@
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { type DatasetId, type Hash, type NodeId, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
-import type { Fault, Outcome } from '../core/outcome.ts';
+import type { Fault } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
@@ -14,14 +14,15 @@ import type { Crypto } from '../ports/crypto.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message } from '../session/messages.ts';
 import { arrivingFrom } from './arriving-contents.ts';
-import type { EncodingPurpose } from './codec-selector.ts';
+import type { CarryingKeeping } from './carrying-keeping.ts';
 import { giveWay } from './content-places.ts';
 import { basesOfPush, worthPushing } from './content-pushes.ts';
 import { ContentReceiver, passedOnBytesMin, type ReceiverTask } from './content-receiver.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
-import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
+import type { OpenedTransfer } from './content-tasks.ts';
 import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, isComparison, type OutgoingMessage } from './encounter.ts';
+import type { EngineTask, TaskResult } from './engine-task.ts';
 import { FetchPauses } from './fetch-pauses.ts';
 import type { Identity } from './identity.ts';
 import type { Interests } from './interests.ts';
@@ -38,25 +39,6 @@ import type { PeerTraffic } from './peer-traffic.ts';
  * taken over by another, from where its journal ends. What is arriving from one peer is passed on to others that wait for it; of several that begin to send what they lacked before, one goes on.
  */
 
-/** Work on bulk bytes. */
-export type EngineTask = { readonly token: number } & (
-  | { readonly type: 'prepare'; readonly task: Extract<SenderTask, { type: 'prepare' }>; readonly arriving: ArrivingPlan | undefined }
-  | { readonly type: 'encode'; readonly task: Extract<SenderTask, { type: 'encode' }>; readonly purpose: EncodingPurpose }
-  | { readonly type: 'open'; readonly task: Extract<ReceiverTask, { type: 'open' }> }
-  | { readonly type: 'store'; readonly task: Extract<ReceiverTask, { type: 'store' }> }
-  | { readonly type: 'answer'; readonly task: Extract<ReceiverTask, { type: 'answer' }> }
-  | { readonly type: 'finish'; readonly task: Extract<ReceiverTask, { type: 'finish' }> }
-);
-
-/** What came of a task, by its type. */
-export type TaskResult =
-  | { readonly type: 'prepare'; readonly transfer: PreparedTransfer | undefined }
-  | { readonly type: 'encode'; readonly encoded: EncodedGroup | undefined }
-  | { readonly type: 'open'; readonly outcome: Outcome<OpenedTransfer> }
-  | { readonly type: 'store'; readonly outcome: Outcome<readonly Hash[]> }
-  | { readonly type: 'answer'; readonly outcome: Outcome<Uint8Array> }
-  | { readonly type: 'finish'; readonly outcome: Outcome<undefined> };
-
 /** What the conversations read, write and speak through. */
 export interface ReplicationParts {
   readonly identity: Pick<Identity, 'node'>;
@@ -72,6 +54,7 @@ export interface ReplicationParts {
   readonly journal: TransferJournal;
   readonly deliveries: DeliveryTracking;
   readonly keeping: LogKeeping;
+  readonly carrying: Pick<CarryingKeeping, 'asked' | 'receipts'>;
   readonly links: LinkSupervision;
   /** Begins a task; answered by `handleTaskDone`. */
   readonly start: (task: EngineTask) => void;
@@ -287,6 +270,7 @@ export class Replication {
         for (const want of message.wants) {
           talk.sender.handleWant(want);
           this.#parts.deliveries.asked(talk.peer, want.root, now);
+          this.#parts.carrying.asked(talk.peer, want.root, now);
         }
         break;
       case 'lacks':
@@ -347,6 +331,7 @@ export class Replication {
     for (const fault of faults) this.#parts.report({ type: 'fault', peer: talk.peer, fault });
     for (const { node, dataset } of fresh) this.#parts.report({ type: 'receipt', node, dataset });
     this.#parts.deliveries.receipts(fresh, now);
+    this.#parts.carrying.receipts(fresh);
     this.#parts.keeping.unwant(new Set(fresh.map(({ dataset }) => dataset)));
     this.sendReceipts(fresh, talk.session);
   }

@@ -41,6 +41,7 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *     20 receipt-summary [20, what stands for the receipts of each node (4 each)]    sent after differing digests, answered by
  *     21 receipt-marks   [21, how far the receipts go of each node of which they differ (18 each, `node/encounter-summary.ts`)]     and this by receipts
  *     16 circuit     [16, bytes]                                                     a cell of a circuit, in the form of mesh/circuit-wire.ts
+ *     22 carrying    [22, bytes]                                                     who meets whom, and what may be carried for others, in the form of mesh/carrying-wire.ts
  *
  * A wanted content travels as data, not as messages: object 0 of want `n` is its transfer plan and object `i` its group `i - 1`; the data's transfer number is `n * 2^20 + object`.
  * Members name nodes and datasets of their team by short names (8), the author of entries and the node of a receipt by an empty one when it is the speaker itself; what is signed has the whole identifiers. Names and version vectors are resolved by whoever keeps the logs.
@@ -121,7 +122,7 @@ export type Message =
   | { readonly type: 'base-query'; readonly number: number; readonly group: number; readonly query: Uint8Array }
   | { readonly type: 'base-blocks'; readonly number: number; readonly group: number; readonly answer: Uint8Array }
   | { readonly type: 'routes'; readonly bytes: Uint8Array }
-  | { readonly type: 'circuit'; readonly bytes: Uint8Array }
+  | { readonly type: 'circuit' | 'carrying'; readonly bytes: Uint8Array }
   | {
       readonly type: 'heads';
       readonly digest: Uint8Array;
@@ -220,6 +221,7 @@ const circuitShape = v.strictTuple([v.literal(16), bytesUpTo(limits.circuitCellB
 const summaryShape = v.strictTuple([v.literal(19), repeated(fingerprintBytes, limits.datasetsPerTeamMax)]);
 const receiptSummaryShape = v.strictTuple([v.literal(20), repeated(fingerprintBytes, limits.membersPerTeamMax)]);
 const receiptMarksShape = v.strictTuple([v.literal(21), repeated(receiptMarkBytes, limits.membersPerTeamMax)]);
+const carryingShape = v.strictTuple([v.literal(22), bytesUpTo(limits.carryingBytesMax)]);
 const headsShape = v.strictTuple([
   v.literal(17),
   bytes(headHashBytes),
@@ -269,6 +271,8 @@ function toCbor(message: Message): CborValue {
       return [14, message.bytes];
     case 'circuit':
       return [16, message.bytes];
+    case 'carrying':
+      return [22, message.bytes];
     case 'heads':
       return [17, message.digest, message.heads.map(({ dataset, hashes }) => [fromHex(dataset), hashes])];
     case 'summary':
@@ -381,6 +385,7 @@ const decoders: Readonly<Record<number, (value: unknown) => Message | undefined>
   19: reader(summaryShape, ([, fingerprints]) => ({ type: 'summary', fingerprints })),
   20: reader(receiptSummaryShape, ([, fingerprints]) => ({ type: 'receipt-summary', fingerprints })),
   21: reader(receiptMarksShape, ([, marks]) => ({ type: 'receipt-marks', marks })),
+  22: reader(carryingShape, ([, said]) => ({ type: 'carrying', bytes: said })),
   17: reader(headsShape, ([, digest, heads]) => ({
     type: 'heads',
     digest,
