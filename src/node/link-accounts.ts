@@ -5,6 +5,7 @@ import { identifierToBytes, type NodeId } from '../core/identifiers.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { later, type Moment, type MonotonicMs, type WallMs } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
+import type { Incoming } from '../session/incoming-quota.ts';
 import type { LinkFlow, LinkMeter, Purpose, PurposeBytes } from '../session/ledger.ts';
 import { type BudgetState, type LinkBudget, LinkBudgets, type OpenBudget, oldestBudgetedHour } from './link-budgets.ts';
 import type { RateCaps } from './rate-caps.ts';
@@ -109,6 +110,7 @@ export class LinkAccounts implements LinkMeter {
   readonly #rowByKey = new Map<string, Row>();
   readonly #touched = new Set<Row>();
   #budgets: readonly OpenBudget[] = [];
+  #budgetsChanged = false;
   #now: Moment;
   #hour: number;
 
@@ -211,6 +213,13 @@ export class LinkAccounts implements LinkMeter {
     this.#openBudgets();
   }
 
+  /** True once after budgets have changed: peers may have to be told. */
+  takeBudgetsChanged(): boolean {
+    const changed = this.#budgetsChanged;
+    this.#budgetsChanged = false;
+    return changed;
+  }
+
   budgets(): BudgetState[] {
     return this.#budgets.map((budget) => budget.state(this.#now.wallMs));
   }
@@ -259,6 +268,7 @@ export class LinkAccounts implements LinkMeter {
         }
       }
     }
+    this.#budgetsChanged = true;
     for (const flow of this.#flowByKey.values()) flow.classify(flow.linkClass, this.#budgets);
     for (const row of this.#rowByKey.values()) row.limitBytes = limitOf(this.#budgets, row);
   }
@@ -374,6 +384,11 @@ interface FlowKeeper {
   readonly book: (flow: Flow, direction: 'sent' | 'received', purpose: Purpose, bytes: number) => void;
 }
 
+/** Bytes that must be allowed besides what is left for the peer to begin anew. */
+const worthwhileBytes = 4096;
+/** When no period of a budget will ever leave so much: long enough. */
+const farMs = 30 * 86_400_000;
+
 /** One way to one peer. */
 class Flow implements LinkFlow {
   readonly link: string;
@@ -424,6 +439,19 @@ class Flow implements LinkFlow {
       if (availableMs > wallMs) at = Math.max(at, later(monotonicMs, availableMs - wallMs)) as MonotonicMs;
     }
     return at;
+  }
+
+  incoming(): Incoming | undefined {
+    const { monotonicMs, wallMs } = this.#accounts.now();
+    let incoming: Incoming | undefined;
+    for (const budget of this.budgets) {
+      if (!budget.countsIncoming) continue;
+      const bytes = budget.allowanceBytes('normal', wallMs);
+      const moreAtMs = budget.availableAt(bytes + worthwhileBytes, 'normal', wallMs);
+      const until = moreAtMs === undefined ? farMs : Math.max(0, moreAtMs - wallMs);
+      if (incoming === undefined || bytes < incoming.bytes) incoming = { bytes, until: later(monotonicMs, until) };
+    }
+    return incoming;
   }
 
   book(direction: 'sent' | 'received', purpose: Purpose, bytes: number): void {

@@ -26,8 +26,8 @@ export interface LinkBudget extends BudgetTerms {
   /** Links to this member. Default: everybody. */
   readonly peer?: NodeId;
   /**
-   * `both` (default): what comes counts too, as operators bill it. Nothing that comes can be refused, though: when the budget is used up this node falls silent, and the peer stops within three
-   * round trips and three seconds, but for probes that become ever rarer. `sent`: only what goes, which is held to the byte.
+   * `both` (default): what comes counts too, as operators bill it. Nothing that comes can be refused; so peers are told how much is left, before it is used up, and stop by themselves until there is more. What was on its way, and
+   * attempts of peers without a session, may still come beyond the limit. `sent`: only what goes, which is held to the byte.
    */
   readonly counts?: 'both' | 'sent';
 }
@@ -70,8 +70,13 @@ export class OpenBudget {
     return this.#pattern === undefined || fits(this.#pattern, link);
   }
 
+  /** True when what comes counts. */
+  get countsIncoming(): boolean {
+    return this.definition.counts !== 'sent';
+  }
+
   book(direction: 'sent' | 'received', bytes: number, hour: number): void {
-    if (direction === 'sent' || this.definition.counts !== 'sent') this.#bytes.book(bytes, hour);
+    if (direction === 'sent' || this.countsIncoming) this.#bytes.book(bytes, hour);
   }
 
   allowanceBytes(priority: PriorityClass, wallMs: WallMs): number {

@@ -91,8 +91,12 @@ export class LinkSupervision {
   }
 
   /** A turn ends: nothing leaves before its bytes are covered, and what is new about links is said. */
-  settle(sessions: ReadonlyMap<NodeId, SessionId>, endpoint: Pick<SessionEndpoint, 'path' | 'estimate' | 'heldBack'>): void {
+  settle(
+    sessions: ReadonlyMap<NodeId, SessionId>,
+    endpoint: Pick<SessionEndpoint, 'path' | 'estimate' | 'heldBack' | 'refreshAccount'>,
+  ): void {
     const { monotonicMs } = this.#now;
+    if (this.accounts.takeBudgetsChanged()) for (const session of sessions.values()) endpoint.refreshAccount(session);
     if (monotonicMs - this.#lookedAt >= lookMs) {
       this.#lookedAt = monotonicMs;
       this.#look(sessions, endpoint);

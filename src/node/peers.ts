@@ -3,6 +3,7 @@ import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/
 import type { Contacts } from '../forwarding/contacts.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
 import { addressOfCarrier, circuitLink, isCircuitPath } from './circuit-path.ts';
+import { linkOfPath } from './link-accounts.ts';
 import type { Membership } from './membership.ts';
 import { WayTrials, type WayTrialsParts } from './way-trials.ts';
 
@@ -19,7 +20,7 @@ import { WayTrials, type WayTrialsParts } from './way-trials.ts';
 export interface PeersParts {
   readonly contacts: Contacts;
   readonly membership: Membership;
-  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close' | 'path'> & WayTrialsParts['endpoint'];
+  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close' | 'path' | 'isQuiet'> & WayTrialsParts['endpoint'];
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   /** An attempt at a peer ended without a session at this address. */
@@ -225,7 +226,12 @@ export class Peers {
   #attempt(peer: NodeId, address: string, now: Moment): void {
     const { contacts, membership, dial } = this.#parts;
     if (this.isHeard(peer)) return;
-    if (membership.member(peer) === undefined || membership.secret === undefined || this.#asks(peer, address, now)) {
+    if (
+      membership.member(peer) === undefined ||
+      membership.secret === undefined ||
+      this.#isQuiet(peer, address, now) ||
+      this.#asks(peer, address, now)
+    ) {
       contacts.failed(peer, now.monotonicMs);
     } else if (isStreamAddress(address)) {
       this.#peerByDialling.set(address, peer);
@@ -233,6 +239,16 @@ export class Peers {
     } else {
       this.#connect(peer, address, 'datagram', address, now);
     }
+  }
+
+  /** The peer asked for silence by this way: it has no bytes left there. */
+  #isQuiet(peer: NodeId, address: string, now: Moment): boolean {
+    const standing = this.#standingByPeer.get(peer);
+    const { endpoint } = this.#parts;
+    const path = standing && endpoint.path(standing.session);
+    return (
+      standing !== undefined && path !== undefined && linkOfPath(path) === linkOfPath(address) && endpoint.isQuiet(standing.session, now)
+    );
   }
 
   /** Asks over the session that stands, if it is at this address. True when that is enough, as it is not the turn of a handshake. */

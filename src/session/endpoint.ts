@@ -303,6 +303,11 @@ export class SessionEndpoint {
     return this.#entryById.get(id)?.session?.estimate(path) ?? noEstimate;
   }
 
+  /** True while the peer of a session wants nothing by the way that is used: it is silent on purpose. */
+  isQuiet(id: SessionId, now: Moment): boolean {
+    return (this.#entryById.get(id)?.session?.quietUntil ?? -Infinity) > now.monotonicMs;
+  }
+
   /** When the peer of a session was last heard. */
   heardAt(id: SessionId): MonotonicMs | undefined {
     return this.#entryById.get(id)?.session?.heardAt;

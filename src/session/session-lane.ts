@@ -1,14 +1,15 @@
 import { limits } from '../core/limits.ts';
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { MonotonicMs } from '../core/time.ts';
-import type { NewPath, PathEstimate, RateControlFactory } from '../ports/rate-control.ts';
+import type { NewPath, PathEstimate } from '../ports/rate-control.ts';
 import { type AckFrame, type WelcomeFrame, welcomeFrameBytesMax, writeAck, writeClose, writePing, writeWelcome } from './frames.ts';
-import { LaneWelcome, type Welcome } from './lane-welcome.ts';
-import { type LedgerAccount, type LinkFlow, type PathKind, packetBytesWithin, packetLinkBytes } from './ledger.ts';
+import { IncomingQuota } from './incoming-quota.ts';
+import type { LaneShared } from './lane-shared.ts';
+import { LaneWelcome } from './lane-welcome.ts';
+import { type PathKind, packetBytesWithin, packetLinkBytes } from './ledger.ts';
 import { LeftPath } from './left-path.ts';
 import type { PacketProtection } from './packet-protection.ts';
 import {
-  type ConnectionId,
   completePacketNumber,
   connectionIdBytes,
   packetNumberBytes,
@@ -17,7 +18,7 @@ import {
   writeTransportHeader,
 } from './packets.ts';
 import { ReceivedPackets } from './received-packets.ts';
-import { allClasses, type ClassRange, classesIn, type Filling, type SendQueue } from './send-queue.ts';
+import { allClasses, type ClassRange, classesIn, type Filling } from './send-queue.ts';
 import { type SentPacket, SentPackets } from './sent-packets.ts';
 import { type Path, SessionPath } from './session-path.ts';
 import { Silence } from './silence.ts';
@@ -32,23 +33,6 @@ import { WireWriter } from './wire-bytes.ts';
  *
  * **Silence.** While something is under way and nothing is heard, a lane probes (`silence.ts`). Where another lane goes on, what is under way on a silent one is handed to it with the first probe.
  */
-
-/** What the lanes of one session have in common. */
-export interface LaneShared {
-  readonly queue: SendQueue;
-  readonly account: LedgerAccount;
-  readonly rateControl: RateControlFactory;
-  readonly remoteConnectionId: ConnectionId;
-  /** Of two ends that follow each other, this one does not go back at once to a path that it left. */
-  readonly isSteady: boolean;
-  readonly flowOf: (path: Path) => LinkFlow;
-  /** Emergency bytes are under way, in either direction: what keeps them going may use what is held back for them. */
-  emergency: boolean;
-  /** The peer is not heard on any lane: only probes leave. */
-  suspended: boolean;
-  /** Space to write a packet's frames in. It is used again for every packet. */
-  scratch: Uint8Array;
-}
 
 /** Room an acknowledgement may take from the frames of a packet. */
 const ackBytesMax = 160;
@@ -74,7 +58,8 @@ export class SessionLane {
   readonly silence: Silence;
   /** The least urgent class that this end sends here while there is another lane; `undefined`: none. */
   #least: PriorityClass | undefined = 'bulk';
-  readonly #welcome = new LaneWelcome();
+  #welcome = new LaneWelcome();
+  #incoming = new IncomingQuota();
   #now: MonotonicMs;
   #path: SessionPath | undefined;
   readonly #left = new LeftPath();
@@ -139,19 +124,12 @@ export class SessionLane {
 
   /** What is known of the present path. */
   get estimate(): PathEstimate {
-    const path = this.#path;
-    if (path === undefined) return { lossRatio: 0, confidence: 0 };
-    const { minMs, smoothedMs } = path.roundTrip;
-    return {
-      ...path.rate.estimate(),
-      ...(minMs === undefined ? {} : { minRttMs: minMs }),
-      ...(smoothedMs === undefined ? {} : { smoothedRttMs: smoothedMs }),
-    };
+    return this.#path?.estimate ?? { lossRatio: 0, confidence: 0 };
   }
 
-  /** When the peer must be considered out of reach here; `undefined` while nothing is under way. */
+  /** When the peer must be considered out of reach here; `undefined` while nothing is under way. One that is silent on purpose is waited for. */
   get lostAt(): MonotonicMs | undefined {
-    return this.#path !== undefined && this.#sent.count > 0 ? this.silence.lostAt(this.#path.roundTrip) : undefined;
+    return this.#path !== undefined && this.#sent.count > 0 ? this.silence.lostAt(this.#path.roundTrip, this.quietUntil) : undefined;
   }
 
   // Commands.
@@ -172,12 +150,7 @@ export class SessionLane {
   /** Uses the lane for these classes while there is another, and asks the peer to do so too. */
   use(least: PriorityClass | undefined): void {
     this.#least = least;
-    this.welcome({ least });
-  }
-
-  /** Tells the peer what is welcome here. */
-  welcome(welcome: Welcome): void {
-    this.#welcome.say(welcome);
+    this.#welcome.say({ least });
   }
 
   /** The peer says what it wants here. */
@@ -199,7 +172,23 @@ export class SessionLane {
 
   /** Who the peer is has become known: its account may be another one from now on. */
   refreshAccount(): void {
-    if (this.#path !== undefined) this.#path.flow = this.#shared.flowOf(this.#path.name);
+    if (this.#path === undefined) return;
+    this.#path.flow = this.#shared.flowOf(this.#path.name);
+    this.#reviewIncoming(this.#path, this.#now);
+  }
+
+  /** So many bytes came by the present path. */
+  received(onLink: number, now: MonotonicMs): void {
+    if (this.#path === undefined) return;
+    this.#path.received(onLink);
+    this.#incoming.received(onLink, now);
+    this.#reviewIncoming(this.#path, now);
+  }
+
+  /** Tells the peer what may still come, where that is limited. */
+  #reviewIncoming(path: SessionPath, now: MonotonicMs): void {
+    const welcome = this.#incoming.review(path.flow.incoming?.(), path.roundTrip.smoothedMs ?? 0, now);
+    if (welcome !== undefined) this.#welcome.say(welcome);
   }
 
   /** The path is gone: what was under way is sent again elsewhere. */
@@ -222,6 +211,10 @@ export class SessionLane {
   /** A path begins: nothing is known of it but what is said here. */
   startPath(name: Path, proven: boolean, about: NewPath, now: MonotonicMs): void {
     this.#requeue(this.#sent.giveUpAll());
+    if (this.#path?.name !== name) {
+      this.#welcome = new LaneWelcome();
+      this.#incoming = new IncomingQuota();
+    }
     this.#path = new SessionPath(
       {
         name,
@@ -340,7 +333,7 @@ export class SessionLane {
   deadlines(classes: ClassRange | undefined, consider: (at: MonotonicMs | undefined, why: string) => void): void {
     const path = this.#path;
     if (path === undefined) return;
-    consider(this.#allowedFrom(path, this.#received.deadline), 'acknowledge');
+    consider(latest(this.#received.deadline, path.flow.availableAt(packetLinkBytesMin, this.#controlClass)), 'acknowledge');
     consider(this.#sent.lossDeadline, 'loss');
     consider(this.#allowedFrom(path, this.#probeDeadline), 'probe');
     if (this.#pingWanted || this.#probeWanted || this.#welcome.unsaid !== undefined)
@@ -372,9 +365,11 @@ export class SessionLane {
       this.#runHasPackets = false;
     }
     const ackAt = this.#received.deadline;
+    // What answers the peer is welcome whatever it wants otherwise.
+    const mayAck = path.flow.allowanceBytes(this.#controlClass) >= packetLinkBytesMin;
     const isUnsaid = this.#welcome.unsaid !== undefined;
-    if ((this.#pingWanted || isUnsaid || (ackAt !== undefined && ackAt <= now)) && this.#mayControl(path)) {
-      const ping = this.#pingWanted || this.#acksWithoutPing >= acksPerPing;
+    if ((ackAt !== undefined && ackAt <= now && mayAck) || ((this.#pingWanted || isUnsaid) && this.#mayControl(path))) {
+      const ping = (this.#pingWanted && this.#mayControl(path)) || this.#acksWithoutPing >= acksPerPing;
       // The question is asked, whoever wanted it.
       if (ping && this.#shared.suspended) this.silence.probed(now);
       return this.#seal(path, { ping, fill: undefined, sizeProbe: undefined }, now);
@@ -466,7 +461,10 @@ export class SessionLane {
     const packetNumber = this.#nextPacketNumber++;
     const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
     const least = what.fill && classesIn(what.fill).findLast((each) => this.#allowance(path, each) >= packetLinkBytesMin);
-    const allowedBytes = packetBytesWithin(path.kind, this.#allowance(path, least ?? this.#controlClass));
+    const allowedBytes = packetBytesWithin(
+      path.kind,
+      least === undefined ? path.flow.allowanceBytes(this.#controlClass) : this.#allowance(path, least),
+    );
     const packetBytes = Math.min(what.sizeProbe ?? path.packetBytes, allowedBytes);
     const headerBytes = 1 + connectionIdBytes + numberBytes;
     const writer = new WireWriter(this.#scratchOf(packetBytes - headerBytes - tagBytes));

@@ -1,5 +1,5 @@
 import type { MonotonicMs } from '../core/time.ts';
-import type { NewPath, RateControl, RateControlFactory } from '../ports/rate-control.ts';
+import type { NewPath, PathEstimate, RateControl, RateControlFactory } from '../ports/rate-control.ts';
 import { arrivalWrapMs } from './frames.ts';
 import { datagramHeaderBytes, type LinkFlow, type PathKind } from './ledger.ts';
 import { streamPacketBytesMax } from './packets.ts';
@@ -70,6 +70,16 @@ export class SessionPath {
   get packetBytes(): number {
     if (this.kind === 'stream') return this.rate.packetBytes(streamPacketBytesMax);
     return this.rate.packetBytes(this.#datagramBytes + datagramHeaderBytes) - datagramHeaderBytes;
+  }
+
+  /** What is known of it. */
+  get estimate(): PathEstimate {
+    const { minMs, smoothedMs } = this.roundTrip;
+    return {
+      ...this.rate.estimate(),
+      ...(minMs === undefined ? {} : { minRttMs: minMs }),
+      ...(smoothedMs === undefined ? {} : { smoothedRttMs: smoothedMs }),
+    };
   }
 
   /** Length of a packet that shall find out whether longer ones pass, or `undefined` when there is nothing to find out now. */

@@ -9,12 +9,13 @@ import { closeCodes, closeFault } from './closing.ts';
 import { type EarlyExchange, earlyBytes } from './early-data.ts';
 import { dataHeaderBytes, decodeFrames, type Frame } from './frames.ts';
 import { chooseClasses } from './lane-choice.ts';
+import type { LaneShared } from './lane-shared.ts';
 import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetLinkBytes, unmetered } from './ledger.ts';
 import type { PacketProtection } from './packet-protection.ts';
 import { type ConnectionId, headerBytesMax, streamPacketBytesMax, type TransportPacket, tagBytes } from './packets.ts';
 import { type ClassRange, type DataItem, SendQueue } from './send-queue.ts';
 import type { SessionEvent } from './session-event.ts';
-import { type LaneShared, SessionLane } from './session-lane.ts';
+import { SessionLane } from './session-lane.ts';
 import type { Path } from './session-path.ts';
 import { framePacket } from './stream-framing.ts';
 
@@ -161,6 +162,11 @@ export class Session {
     return (this.#lanes.find((lane) => lane.path !== undefined && lane.path.name === path) ?? this.#main).estimate;
   }
 
+  /** Until when the peer wants nothing by the way that is used, so that it is silent on purpose; in the past if that is not so. */
+  get quietUntil(): MonotonicMs {
+    return this.#main.quietUntil;
+  }
+
   /** Bytes a second by all ways together, as far as known. */
   get #rateBytesPerSecond(): number {
     return this.#open.reduce((sum, lane) => sum + (lane.path?.rate.estimate().rateBytesPerSecond ?? 0), 0);
@@ -289,7 +295,7 @@ export class Session {
     const onLink = packetLinkBytes(kind, bytes);
     const isHere = path === lane.path?.name;
     const flow = isHere && lane.path !== undefined ? lane.path.flow : this.#shared.flowOf(path);
-    if (isHere) lane.path?.received(onLink);
+    if (isHere) lane.received(onLink, now);
     const frames = decodeFrames(opened.plaintext);
     if (!frames.ok) {
       this.account.received(onLink, 0, 0, flow);

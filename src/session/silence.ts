@@ -121,9 +121,9 @@ export class Silence {
     return later(this.#probedAt, Math.min(backOff ? backOffMsMax : intervalMsMax, wantedMs));
   }
 
-  /** When the peer must be considered out of reach: three round trips and three seconds after it was last heard. */
-  lostAt(roundTrip: RoundTrip): MonotonicMs {
-    const since = Math.max(this.#owedSince, this.#heardAt) as MonotonicMs;
+  /** When the peer must be considered out of reach: three round trips and three seconds after it was last heard, or began to be waited for after a silence on purpose. */
+  lostAt(roundTrip: RoundTrip, quietUntil = -Infinity as MonotonicMs): MonotonicMs {
+    const since = Math.max(this.#owedSince, this.#heardAt, quietUntil) as MonotonicMs;
     return later(since, patienceRoundTrips * (roundTrip.smoothedMs ?? 1000) + patienceMs);
   }
 }
