@@ -231,6 +231,9 @@ export class FileRun {
         this.#writer.quarantine({ source, offset, lengthBytes, scope: 'record', ...timeSkipped, bytes: new Uint8Array(0) });
       return true;
     }
+    const { otherUs } = time;
+    if (item.type === 'record' && otherUs !== undefined && this.#writer.isOtherPass(revision, item, corrected(otherUs, revision)))
+      return true;
     const doubt = item.type === 'record' ? doubtOf(time, revision.fields.length) : undefined;
     this.#gather(item, corrected(time.timeUs, revision), doubt);
     return true;

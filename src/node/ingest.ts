@@ -164,7 +164,7 @@ export class Ingest {
         ...profile,
         ...(batch.table.intervalUs > 0 ? { intervalUs: batch.table.intervalUs } : {}),
       });
-      const { rows, events, skipped } = stamped(batch, revision, time, source);
+      const { rows, events, skipped } = stamped(batch, revision, time, source, writer);
       events.push(...clockSteps(rows, revision.intervalUs, lastRow));
       lastRow = rows.at(-1) ?? lastRow;
       await host.exclusive(key, async () => {
@@ -237,12 +237,13 @@ export function recognise(formats: readonly RecordFormat[], head: Uint8Array, pa
   return best !== undefined && best.confidence > 0 ? best.format : undefined;
 }
 
-/** The records of a batch as rows, with what is to be said of their times, and those that are stamped with a time that was not. @throws GodwitError `ZONE_UNKNOWN` */
+/** The records of a batch as rows that are stored at no other instant, with what is to be said of their times, and those that are stamped with a time that was not. @throws GodwitError `ZONE_UNKNOWN` */
 function stamped(
   { table, records }: CollectedBatch,
   revision: TableRevision,
   time: SiteTime,
   source: string,
+  writer: RowWriter,
 ): { readonly rows: SegmentRow[]; readonly events: LoggerEvent[]; readonly skipped: CollectedRecord[] } {
   const [rows, events, skipped]: [SegmentRow[], LoggerEvent[], CollectedRecord[]] = [[], [], []];
   const intervalUs = table.intervalUs > 0 ? table.intervalUs : undefined;
@@ -254,6 +255,7 @@ function stamped(
       skipped.push(record);
       continue;
     }
+    if (found.otherUs !== undefined && writer.isOtherPass(revision, record, found.otherUs)) continue;
     const doubt = doubtOf(found, cells.length);
     rows.push({
       timeUs: found.timeUs,

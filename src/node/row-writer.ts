@@ -150,6 +150,17 @@ export class RowWriter {
     return tableRevision(found, { ...site, derivation }, crypto);
   }
 
+  /**
+   * Counts a numbered record as duplicate that is stored at the other instant at which its clock showed the same; false where it is not. A record whose pass through an hour that comes twice cannot be known may be taken for
+   * one of the other pass when it is read again with others before it, and stays where it is.
+   */
+  isOtherPass(revision: TableRevision, { recordNumber, cells }: Pick<SegmentRow, 'recordNumber' | 'cells'>, otherUs: number): boolean {
+    if (recordNumber === undefined) return false;
+    const isStored = this.#parts.observations.unstored(this.#dataset, revision.id, [{ timeUs: otherUs, recordNumber, cells }]).length === 0;
+    if (isStored) this.#count({ read: 1, stored: 0, duplicate: 1, quarantined: 0 }, 0);
+    return isStored;
+  }
+
   /** Stores the rows that are not there yet, with the definition of their table in front where it is needed, and counts all of them. */
   store(revision: TableRevision, rows: readonly SegmentRow[], events: readonly LoggerEvent[], source: RowSource): void {
     const { observations, host } = this.#parts;

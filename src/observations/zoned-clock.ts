@@ -14,9 +14,9 @@ import type { TimeZones } from '../ports/time-zones.ts';
  * which the records before came. Doubt is handed on: what continues a doubtful record is doubtful.
  */
 
-/** An instant and how sure it is; `skipped`: the clock cannot have shown this. Microseconds since 1970 UTC. */
+/** An instant and how sure it is, with the other one at which the clock showed the same, where there is one; `skipped`: the clock cannot have shown this. Microseconds since 1970 UTC. */
 export type ZonedTime =
-  | { readonly kind: 'certain'; readonly timeUs: number }
+  | { readonly kind: 'certain'; readonly timeUs: number; readonly otherUs?: number }
   | { readonly kind: 'doubtful'; readonly timeUs: number; readonly otherUs: number }
   | { readonly kind: 'skipped' };
 
@@ -105,8 +105,8 @@ export class ZonedClock {
     if (last === undefined) return doubtful;
     const stepUs = this.#intervalUs ?? (last.isSteady === true ? last.stepUs : undefined);
     const next = stepUs === undefined ? undefined : [firstUs, secondUs].find((timeUs) => timeUs === last.lastUs + stepUs);
-    if (next !== undefined && last.isCertain) return { kind: 'certain', timeUs: next };
-    if (firstUs < last.lastUs && secondUs >= last.lastUs) return { kind: 'certain', timeUs: secondUs };
+    if (next !== undefined && last.isCertain) return { kind: 'certain', timeUs: next, otherUs: next === firstUs ? secondUs : firstUs };
+    if (firstUs < last.lastUs && secondUs >= last.lastUs) return { kind: 'certain', timeUs: secondUs, otherUs: firstUs };
     return doubtful;
   }
 

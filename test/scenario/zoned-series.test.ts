@@ -60,6 +60,33 @@ test('a row whose pass nobody can know is stored in the first one, all its value
   ]);
 });
 
+test('a row whose pass is known only when it is read again stays where it is, and is not stored twice', async () => {
+  const camp = await chain(175, ['station', 'base']);
+  const [station] = camp.nodes as Pair;
+  const dataset = station.node.createDataset({ name: 'met', kind: 'series' });
+  const path = 'met.dat';
+  const read = async (text: Uint8Array) => {
+    station.directory('card').put(path, text);
+    const steady = { ...profile, intervalUs: 1_800_000_000 };
+    const [report] = await camp.world.finish(station.node.ingest(dataset, 'card', { profile: steady }));
+    return [report?.read, report?.stored, report?.duplicate];
+  };
+  // Somebody fetched the last records alone, and days later the whole file.
+  const late = utf8(
+    header +
+      autumn
+        .slice(3)
+        .map((stamp, index) => `"${stamp}:00",${index + 3},1.${index + 3}\r\n`)
+        .join(''),
+  );
+  expect(await read(late)).toEqual([3, 3, 0]);
+  expect(rows(station, dataset)).toEqual(['3 07:00 3', '4 07:30 3', '5 09:00']);
+  expect(await read(file(autumn))).toEqual([6, 3, 3]);
+  expect(rows(station, dataset)).toEqual(['0 06:30', '1 07:00', '3 07:00 3', '2 07:30', '4 07:30 3', '5 09:00']);
+  expect(await read(utf8(header))).toEqual([0, 0, 0]);
+  expect(await read(file(autumn))).toEqual([6, 0, 6]);
+});
+
 test('what a clock of the zone cannot have shown goes to quarantine, and its neighbours go on', async () => {
   const camp = await chain(173, ['station', 'base']);
   const [station] = camp.nodes as Pair;
