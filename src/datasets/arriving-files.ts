@@ -210,8 +210,6 @@ export class ArrivingFile {
   readonly #placed = new Set<number>();
   #file: Promise<PartFile> | undefined;
   #users = 0;
-  /** Written, and not covered by a sync yet. */
-  #unsynced: PlacedChunk[] = [];
   #syncing: Promise<void> = Promise.resolve();
   #nextSync: Promise<void> | undefined;
 
@@ -228,16 +226,22 @@ export class ArrivingFile {
   }
 
   /**
-   * Writes chunks to their places. Resolves when they are durable and named; several may be stored at a time, and one sync is for all that were written before it began.
+   * Writes chunks to their places. Resolves when they are durable, with what names them, as a part of the caller's transaction. Several may be stored at a time, and one sync is for all that were written
+   * before it began.
    *
-   * @throws GodwitError `DISK_FULL`, `STORAGE_FAILED`; none of them is named then
+   * @throws GodwitError `DISK_FULL`, `STORAGE_FAILED`; none of them is to be relied on then
    */
-  async store(chunks: readonly PlacedChunk[]): Promise<void> {
+  async store(chunks: readonly PlacedChunk[]): Promise<() => void> {
     await this.#using(async (file) => {
       for (const { offset, bytes } of inRuns(chunks)) await file.write(offset, bytes);
-      this.#unsynced.push(...chunks);
       await this.#sync(file);
     });
+    // The bytes belong to others again.
+    const named = chunks.map(({ offset, hash, bytes }) => ({ offset, hash, lengthBytes: bytes.length }));
+    return () => {
+      this.#parts.homes.addInFile(this.#id, this.part, named);
+      for (const { offset } of named) this.#placed.add(offset);
+    };
   }
 
   /**
@@ -261,11 +265,11 @@ export class ArrivingFile {
         }
         offset += lengthBytes;
         if (foundBytes < namedTogetherBytes) continue;
-        await this.store(found);
+        (await this.store(found))();
         found = [];
         foundBytes = 0;
       }
-      if (found.length > 0) await this.store(found);
+      if (found.length > 0) (await this.store(found))();
       invariant(offset === sizeBytes, 'a file is made whole with chunks that are not all of it');
       // Longer than its content it is if somebody wrote to it.
       return (await reader.stat()).sizeBytes === sizeBytes;
@@ -320,11 +324,7 @@ export class ArrivingFile {
     const next = this.#syncing.then(async () => {
       this.#syncing = next.catch(() => {});
       this.#nextSync = undefined;
-      const covered = this.#unsynced;
-      this.#unsynced = [];
       await file.sync();
-      this.#parts.homes.addInFile(this.#id, this.part, covered);
-      for (const { offset } of covered) this.#placed.add(offset);
     });
     this.#nextSync = next;
     return next;

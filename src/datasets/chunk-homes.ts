@@ -5,6 +5,7 @@ import type { ChunkStore, PackPlace } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { FileTree } from '../ports/file-tree.ts';
 import { adjacentHomes, type Home, HomeReaders } from './home-readers.ts';
+import type { ChunkRef } from './manifest.ts';
 
 /**
  * The homes of chunks and manifest nodes, and reading from them. A home is a record in a pack or a place in a working file.
@@ -67,20 +68,16 @@ export class ChunkHomes {
   }
 
   /** Names places in a working file as homes, in one transaction. The bytes are there, durably, and have these hashes. */
-  addInFile(
-    tree: string,
-    path: string,
-    chunks: readonly { readonly hash: Hash; readonly offset: number; readonly bytes: Uint8Array }[],
-  ): void {
+  addInFile(tree: string, path: string, chunks: readonly (ChunkRef & { readonly offset: number })[]): void {
     this.#catalog.transaction(() => {
-      for (const { hash, offset, bytes } of chunks) {
+      for (const { hash, offset, lengthBytes } of chunks) {
         this.#catalog.run(
           'INSERT OR IGNORE INTO chunk_in_file (hash, tree, path, offset, length_bytes) VALUES (?, ?, ?, ?, ?)',
           hash,
           tree,
           path,
           offset,
-          bytes.length,
+          lengthBytes,
         );
       }
     });

@@ -306,8 +306,15 @@ export class ContentTasks {
   /**
    * Decodes a group, checks its chunks where the plan names them, and stores them durably. Succeeds with their hashes. Fails as `decodeGroup` and `decodePartialBaseGroup` do, with `CHUNK_WRONG` (peer), or with the
    * code of a disk failure (local): then the same group may be stored again later.
+   *
+   * @param name takes what names the chunks in the catalog, to be done as a part of the caller's next transaction, which spares one; default: they are named at once
    */
-  async store(transfer: OpenedTransfer, group: number, encoded: Uint8Array): Promise<Outcome<readonly Hash[]>> {
+  async store(
+    transfer: OpenedTransfer,
+    group: number,
+    encoded: Uint8Array,
+    name: (naming: () => void) => void = (naming) => naming(),
+  ): Promise<Outcome<readonly Hash[]>> {
     const { firstFresh, freshCount, baseRuns, targetBytes } = transfer.groups[group] as PlanGroup;
     const base = await this.#readAll(chunksOfRuns(transfer.base, baseRuns));
     if (base === undefined) return this.#baseGone(transfer);
@@ -330,7 +337,7 @@ export class ContentTasks {
     }
     return this.#guardDisk(async () => {
       const file = await this.#fileOf(transfer);
-      if (file !== undefined) await file.store(placed);
+      if (file !== undefined) name(await file.store(placed));
       else {
         // Compressing what comes from a fast link would take longer than the link.
         const isDense = encoded[0] === encodingRaw && !seemsCompressible(decoded.value, this.#compressor, samplesOfArrived);

@@ -27,6 +27,14 @@ function nodeStopped(cause: unknown): GodwitError {
   );
 }
 
+/** A task that has ended. */
+interface Done {
+  readonly token: number;
+  readonly result: TaskResult;
+  /** Writes to the catalog what belongs to the result. */
+  readonly note: (() => void) | undefined;
+}
+
 /**
  * Drives an engine with a platform: hands it what the links and tasks bring, carries out what it puts out, and wakes it when its deadline has come. Everything happens in the order in which it was
  * decided, on one thread.
@@ -39,7 +47,7 @@ export class NodeDriver {
   readonly #onEvent: (event: NodeEvent) => void;
   readonly #onCrash: (error: unknown) => void;
   readonly #running = new Set<Promise<void>>();
-  #done: { readonly token: number; readonly result: TaskResult }[] = [];
+  #done: Done[] = [];
   #timer: { readonly at: number; cancel(): void } | undefined;
   #draining = false;
   /** Commands under way, one inside the other. */
@@ -189,29 +197,35 @@ export class NodeDriver {
   }
 
   #start(task: EngineTask): void {
-    const running = this.#run(task)
-      .then((result) => this.#taskDone(task.token, result))
+    let note: (() => void) | undefined;
+    const running = this.#run(task, (naming) => {
+      note = naming;
+    })
+      .then((result) => this.#taskDone({ token: task.token, result, note }))
       .catch((error: unknown) => this.#stop(error))
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
   /** Results that come together, as those of one write to the disk do, are one turn: each turn that has something to keep waits for the disk. */
-  #taskDone(token: number, result: TaskResult): void {
-    this.#done.push({ token, result });
+  #taskDone(ended: Done): void {
+    this.#done.push(ended);
     if (this.#done.length > 1) return;
     void Promise.resolve().then(() => {
       const done = this.#done;
       this.#done = [];
       this.#feed((now) =>
         this.#engine.atomically(now, () => {
-          for (const each of done) this.#engine.handle({ type: 'task-done', ...each }, now);
+          for (const { token, result, note } of done) {
+            note?.();
+            this.#engine.handle({ type: 'task-done', token, result }, now);
+          }
         }),
       );
     });
   }
 
-  async #run(task: EngineTask): Promise<TaskResult> {
+  async #run(task: EngineTask, name: (naming: () => void) => void): Promise<TaskResult> {
     switch (task.type) {
       case 'prepare': {
         const { root, sizeBytes, depth, bases } = task.task.want;
@@ -233,7 +247,7 @@ export class NodeDriver {
         return { type: 'open', outcome: await this.#tasks.open(wanted, bases, planObject) };
       }
       case 'store':
-        return { type: 'store', outcome: await this.#tasks.store(task.task.transfer, task.task.group, task.task.encoded) };
+        return { type: 'store', outcome: await this.#tasks.store(task.task.transfer, task.task.group, task.task.encoded, name) };
       case 'answer':
         return { type: 'answer', outcome: await this.#tasks.answer(task.task.transfer, task.task.group, task.task.query) };
       case 'finish':

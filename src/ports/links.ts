@@ -7,7 +7,7 @@
 
 /** Receives what happens on the links. Called synchronously, never from within a call into the driver. */
 export interface LinkSink {
-  /** The array is the receiver's. */
+  /** The array is the receiver's; one of 16 KiB or more only until this returns, as its memory may be used again. */
   received(path: string, kind: 'datagram' | 'stream', bytes: Uint8Array): void;
   /** A stream stands: one that was dialled (`address` says which) or one that a peer opened. */
   opened(path: string, address: string | undefined): void;

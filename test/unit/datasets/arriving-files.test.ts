@@ -54,6 +54,11 @@ async function reopen(): Promise<void> {
   store.attachTree('t', tree);
 }
 
+/** Stores chunks and names them. */
+async function received(file: ArrivingFile, ...numbers: readonly number[]): Promise<void> {
+  (await file.store(pieces(...numbers)))();
+}
+
 async function fileOf(root: Hash = content.root): Promise<ArrivingFile> {
   const file = await store.arriving.fileOf(root, wanted);
   if (file === undefined) throw new Error('there is no file');
@@ -73,11 +78,11 @@ const read = async () => concatBytes(...(await Array.fromAsync(store.stream(cont
 describe('a content that arrives where it will stand', () => {
   it('is read from there while it comes, is complete with all its chunks, and moves with its homes', async () => {
     const file = await fileOf();
-    await Promise.all([file.store(pieces(3)), file.store(pieces(0, 1))]);
+    await Promise.all([received(file, 3), received(file, 0, 1)]);
     expect(await store.read(refs[3]!.hash)).toEqual(pieces(3)[0]!.bytes);
     expect(await store.read(refs[2]!.hash)).toBeUndefined();
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(false);
-    await file.store(pieces(5, 4, 2));
+    await received(file, 5, 4, 2);
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(true);
     expect(store.complete(content, refs)).toBe(true);
     expect(tree.parts()).toEqual([file.part]);
@@ -93,9 +98,9 @@ describe('a content that arrives where it will stand', () => {
     const file = await fileOf();
     const settles: (() => void)[] = [];
     faults.settle = () => new Promise((resolve) => settles.push(resolve));
-    const first = file.store(pieces(0));
+    const first = received(file, 0);
     await expect.poll(() => settles.length).toBe(1);
-    const later = [file.store(pieces(1)), file.store(pieces(2))];
+    const later = [received(file, 1), received(file, 2)];
     settles.shift()?.();
     await first;
     expect([0, 1, 2].map((number) => store.has(refs[number]!.hash))).toEqual([true, false, false]);
@@ -108,20 +113,20 @@ describe('a content that arrives where it will stand', () => {
   it('names nothing when the disk is full, and goes on when it is not any more', async () => {
     const file = await fileOf();
     faults.freeBytes = 1000;
-    await expect(file.store(pieces(0))).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await expect(received(file, 0)).rejects.toMatchObject({ code: 'DISK_FULL' });
     expect(store.has(refs[0]!.hash)).toBe(false);
     faults.freeBytes = 10_000_000;
-    await file.store(pieces(0));
+    await received(file, 0);
     expect(store.has(refs[0]!.hash)).toBe(true);
   });
 
   it('names nothing that a sync failed to cover', async () => {
     const file = await fileOf();
     faults.settle = () => Promise.reject(new Error('the disk'));
-    await expect(file.store(pieces(0))).rejects.toThrow('the disk');
+    await expect(received(file, 0)).rejects.toThrow('the disk');
     expect(store.has(refs[0]!.hash)).toBe(false);
     faults.settle = () => Promise.resolve();
-    await file.store(pieces(1));
+    await received(file, 1);
     expect(store.has(refs[0]!.hash)).toBe(false);
     expect(store.has(refs[1]!.hash)).toBe(true);
   });
@@ -129,7 +134,7 @@ describe('a content that arrives where it will stand', () => {
   it('has what is here already copied to its place', async () => {
     await store.put(pieces(1, 4));
     const file = await fileOf();
-    await file.store(pieces(0, 2, 3, 5));
+    await received(file, 0, 2, 3, 5);
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(true);
     expect(store.complete(content, refs)).toBe(true);
     await place();
@@ -149,14 +154,14 @@ describe('a content that arrives where it will stand', () => {
 
 describe('what an earlier process received', () => {
   it('is gone on with, and read again before it stands anywhere', async () => {
-    await (await fileOf()).store(pieces(0, 1, 2));
+    await received(await fileOf(), 0, 1, 2);
     await reopen();
     const [part] = tree.parts();
     for await (const _ of tree.walk()) throw new Error('nothing stands there');
     expect(tree.parts()).toEqual([part]);
     const file = await fileOf();
     expect(file.part).toBe(part);
-    await file.store(pieces(3, 4, 5));
+    await received(file, 3, 4, 5);
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(true);
     expect(store.complete(content, refs)).toBe(true);
     await place();
@@ -164,21 +169,21 @@ describe('what an earlier process received', () => {
   });
 
   it('is not whole when a bit of it has rotted, until that chunk has come again', async () => {
-    await (await fileOf()).store(pieces(0, 1, 2, 3, 4, 5));
+    await received(await fileOf(), 0, 1, 2, 3, 4, 5);
     await reopen();
     tree.harmPart(tree.parts()[0]!, 'rot');
     const file = await fileOf();
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(false);
     expect(store.complete(content, refs)).toBe(false);
     const lacking = refs.findIndex(({ hash }) => !store.has(hash));
-    await file.store(pieces(lacking));
+    await received(file, lacking);
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(true);
     await place();
     expect(await (await tree.open('a/b')).read(0, bytes.length)).toEqual(bytes);
   });
 
   it('is mended from another home of the rotten chunk', async () => {
-    await (await fileOf()).store(pieces(0, 1, 2, 3, 4, 5));
+    await received(await fileOf(), 0, 1, 2, 3, 4, 5);
     await store.put(pieces(0, 1, 2, 3, 4, 5));
     await reopen();
     tree.harmPart(tree.parts()[0]!, 'rot');
@@ -188,7 +193,7 @@ describe('what an earlier process received', () => {
   });
 
   it('is not taken for whole when somebody has written behind its end', async () => {
-    await (await fileOf()).store(pieces(0, 1, 2, 3, 4, 5));
+    await received(await fileOf(), 0, 1, 2, 3, 4, 5);
     await reopen();
     const part = await tree.openPart(tree.parts()[0]!);
     await part?.write(bytes.length, Uint8Array.of(1));
@@ -196,27 +201,27 @@ describe('what an earlier process received', () => {
   });
 
   it('begins anew when somebody has removed it', async () => {
-    await (await fileOf()).store(pieces(0, 1));
+    await received(await fileOf(), 0, 1);
     await reopen();
     tree.harmPart(tree.parts()[0]!, 'remove');
     const file = await fileOf();
     expect(store.has(refs[0]!.hash)).toBe(false);
-    await file.store(pieces(0));
+    await received(file, 0);
     expect(store.has(refs[0]!.hash)).toBe(true);
   });
 
   it('that was removed while it came is lost, and comes anew', async () => {
     const file = await fileOf();
-    await file.store(pieces(0));
+    await received(file, 0);
     tree.harmPart(file.part, 'remove');
-    await expect(file.store(pieces(1))).rejects.toMatchObject({ code: 'STORAGE_FAILED', retryable: true });
+    await expect(received(file, 1)).rejects.toMatchObject({ code: 'STORAGE_FAILED', retryable: true });
     expect(await file.makeWhole(refs, content.sizeBytes)).toBe(false);
-    await expect((await fileOf()).store(pieces(0, 1))).resolves.toBeUndefined();
+    await expect(received(await fileOf(), 0, 1)).resolves.toBeUndefined();
   });
 
   it('is read at its place when the power failed before that was noted', async () => {
     const file = await fileOf();
-    await file.store(pieces(0, 1, 2, 3, 4, 5));
+    await received(file, 0, 1, 2, 3, 4, 5);
     store.complete(content, refs);
     const part = await store.arriving.whole('t', content, refs, 'a/b');
     await tree.placePart(part!, 'a/b', {});
@@ -237,19 +242,19 @@ describe('what an earlier process received', () => {
 
 describe('parts that nobody waits for', () => {
   it('are removed, and their homes forgotten', async () => {
-    await (await fileOf()).store(pieces(0, 1));
+    await received(await fileOf(), 0, 1);
     await store.arriving.discardUnless(() => true);
     expect(tree.parts()).toHaveLength(1);
     await store.arriving.discardUnless(() => false);
     expect(tree.parts()).toEqual([]);
     expect(store.has(refs[0]!.hash)).toBe(false);
     const again = await fileOf();
-    await again.store(pieces(0));
+    await received(again, 0);
     expect(store.has(refs[0]!.hash)).toBe(true);
   });
 
   it('stay as long as another content relies on them, and where they cannot be reached', async () => {
-    await (await fileOf()).store(pieces(0, 1));
+    await received(await fileOf(), 0, 1);
     const other = new ManifestBuilder(crypto);
     for (const ref of refs.slice(0, 2)) other.add(ref);
     const { content: shared, nodes } = other.finish();
