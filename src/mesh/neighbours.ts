@@ -60,6 +60,7 @@ const answerMsMin = 150;
 const probesMin = 3;
 const probesMax = 9;
 const mistakeRatio = 0.005;
+const hurriedShare = 0.6;
 /** A neighbour heard so recently is not suspected. */
 const freshMs = 150;
 /** Whoever is heard so often in a second is in the middle of something, and asked when nothing more comes for that long, until so long afterwards. */
@@ -240,7 +241,7 @@ export class Neighbours {
   #dueAt(entry: Entry): MonotonicMs | undefined {
     if (entry.state === 'settling') return entry.settledAt;
     if (entry.state === 'lost') return undefined;
-    if (entry.probes > 0) return later(entry.probedAt, answerMsMin + answerRoundTrips * rttOf(entry.quality));
+    if (entry.probes > 0) return later(entry.probedAt, answerMs(entry.quality));
     if (rateOf(entry.quality) < periodicRateMin) return undefined;
     const askAt = later(entry.heardAt, busyPeriodMs);
     if (askAt <= entry.busyUntil && this.#entries.size > 1) return askAt;
@@ -308,6 +309,12 @@ function countHearing(entry: Entry, at: MonotonicMs): void {
   }
   entry.hearings++;
   if (entry.hearings >= busyHearings) entry.busyUntil = later(at, busyMemoryMs);
+}
+
+/** How long to wait before the next probe. Where many are needed each may wait a little less: an answer to any of them will do. */
+function answerMs(quality: LinkQuality): number {
+  const waitMs = answerMsMin + answerRoundTrips * rttOf(quality);
+  return probesNeeded(quality) > probesMin ? waitMs * hurriedShare : waitMs;
 }
 
 function settleMs(losses: number): number {

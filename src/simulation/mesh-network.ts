@@ -9,7 +9,8 @@ import type { TopologyEvent } from '../mesh/topology.ts';
 /**
  * Many mesh machines over modelled sessions: what is measured and proven of routing without the rest of a node.
  *
- * A session delivers messages whole and in order, repeats what was not acknowledged, and lives on when the radio falls silent, as real ones do; packets and acknowledgements are lost and counted one by one. After every single
+ * A session delivers messages whole and in order, repeats what was not acknowledged (at once where something later was), and lives on when the radio falls silent, as real ones do; packets and acknowledgements are lost and counted
+ * one by one. After every single
  * event the next hops of all nodes are followed: a loop, even for an instant, is counted. What is reachable is decided by the links as they are, not as anybody believes them to be.
  */
 
@@ -32,7 +33,20 @@ const repeatMsMin = 100;
 const intervalMs = 400;
 const repeatMsMax = 30_000;
 
+/** A message that is not known to have arrived. */
+interface UnderWay {
+  readonly bytes: Uint8Array;
+  /** It was sent first, or an acknowledgement came, then. */
+  since: number;
+  sentAt: number;
+  /** Since then. */
+  attempts: number;
+  times: number;
+  hasArrived: boolean;
+}
+
 interface Half {
+  readonly underWay: Map<number, UnderWay>;
   nextNumber: number;
   awaited: number;
   readonly early: Map<number, Uint8Array>;
@@ -359,7 +373,9 @@ export class MeshNetwork {
         if (output.type === 'probe') this.#ping(link, session, side);
         else {
           const half = session.halves[side];
-          this.#transmit(link, session, side, half.nextNumber++, output.bytes, 0, this.#nowMs);
+          const number = half.nextNumber++;
+          half.underWay.set(number, { bytes: output.bytes, since: this.#nowMs, sentAt: 0, attempts: 0, times: 0, hasArrived: false });
+          this.#transmit(link, session, side, number);
         }
       }
     }
@@ -436,16 +452,19 @@ export class MeshNetwork {
     this.#after(node);
   }
 
-  #transmit(link: Link, session: Session, side: 0 | 1, number: number, bytes: Uint8Array, attempt: number, since: number): void {
-    if (link.session !== session || !session.known[side]) return;
-    let done = false;
+  /** Sends a message, again and again until it is known to have arrived. */
+  #transmit(link: Link, session: Session, side: 0 | 1, number: number): void {
     const half = session.halves[side];
+    const message = half.underWay.get(number);
+    if (message === undefined || link.session !== session || !session.known[side]) return;
     const [from, to] = [link.ends[side], link.ends[1 - side] as number];
-    this.#packet(link, session, side, packetBytes + bytes.length, () => {
-      this.#acknowledge(link, session, (1 - side) as 0 | 1, () => {
-        done = true;
-      });
-      if (number >= half.awaited) half.early.set(number, bytes);
+    const sentAt = this.#nowMs;
+    message.sentAt = sentAt;
+    const time = ++message.times;
+    this.#packet(link, session, side, packetBytes + message.bytes.length, () => {
+      this.#acknowledge(link, session, (1 - side) as 0 | 1, () => this.#acknowledged(link, session, side, sentAt));
+      message.hasArrived = true;
+      if (number >= half.awaited) half.early.set(number, message.bytes);
       for (let next = half.early.get(half.awaited); next !== undefined; next = half.early.get(half.awaited)) {
         half.early.delete(half.awaited++);
         const outcome = this.mesh(to).receive(nameOf(from), next, this.#now);
@@ -453,9 +472,23 @@ export class MeshNetwork {
         this.#after(to);
       }
     });
-    this.#at(this.#nowMs + this.#pauseMs(link, attempt, since), () => {
-      if (!done) this.#transmit(link, session, side, number, bytes, attempt + 1, since);
+    this.#at(this.#nowMs + this.#pauseMs(link, message.attempts++, message.since), () => {
+      if (message.times === time) this.#transmit(link, session, side, number);
     });
+  }
+
+  /** An acknowledgement of what was sent then says what else has arrived; what was sent before and has not is lost, and sent again at once (RFC 9002 section 6.1). */
+  #acknowledged(link: Link, session: Session, side: 0 | 1, sentAt: number): void {
+    const half = session.halves[side];
+    half.pingingSince = undefined;
+    for (const [number, message] of [...half.underWay]) {
+      if (message.hasArrived) half.underWay.delete(number);
+      else {
+        message.attempts = 0;
+        message.since = this.#nowMs;
+        if (message.sentAt < sentAt) this.#transmit(link, session, side, number);
+      }
+    }
   }
 
   /** A loop that came into being just now leads through the node whose route changed. */
@@ -540,7 +573,7 @@ function isBefore(a: Event, b: Event): boolean {
 }
 
 function newHalf(): Half {
-  return { nextNumber: 0, awaited: 0, early: new Map(), pingingSince: undefined };
+  return { nextNumber: 0, awaited: 0, early: new Map(), underWay: new Map(), pingingSince: undefined };
 }
 
 /** The short name of a node of the network. */
