@@ -179,13 +179,16 @@ export class ReceiptBook {
    */
   knownToHold(node: NodeId, dataset: DatasetId, author: NodeId): number {
     const row = this.#rowOf(node, dataset);
-    return row === undefined ? 0 : this.#known(receiptFromRow(row), author, vectorFrom(row.agreed).lengthOf(author));
+    return row === undefined ? 0 : this.#known(receiptFromRow(row), author, () => vectorFrom(row.agreed).lengthOf(author));
   }
 
   /** Whether a node says that it holds an entry, unless it is seen to mean another branch. Where our copy of a log is shorter than its receipt it is taken at its word: good for what may wait, and not for giving up a copy. */
   saysToHold(node: NodeId, dataset: DatasetId, { author, sequence }: Dot): boolean {
     const row = this.#rowOf(node, dataset);
-    return row !== undefined && this.#said(receiptFromRow(row), author, vectorFrom(row.agreed).lengthOf(author)) >= sequence;
+    if (row === undefined) return false;
+    const receipt = receiptFromRow(row);
+    if (receipt.vector.lengthOf(author) < sequence) return false;
+    return this.#said(receipt, author, () => vectorFrom(row.agreed).lengthOf(author)) >= sequence;
   }
 
   /** The same of all logs: how much a node says to hold of each. */
@@ -195,22 +198,22 @@ export class ReceiptBook {
     const receipt = receiptFromRow(row);
     const agreed = vectorFrom(row.agreed);
     return VersionVector.of(
-      [...receipt.vector.entries()].map(([author]) => [author, this.#said(receipt, author, agreed.lengthOf(author))]),
+      [...receipt.vector.entries()].map(([author]) => [author, this.#said(receipt, author, () => agreed.lengthOf(author))]),
     );
   }
 
   /** What is known to be held by the receipt of a node, given how much of a log an earlier one was seen to agree with. */
-  #known(receipt: HeldReceipt, author: NodeId, agreed: number): number {
+  #known(receipt: HeldReceipt, author: NodeId, agreed: () => number): number {
     const { length, here, isSame, departure } = this.#compared(receipt, author);
     if (here) return isSame ? length : Math.min(length, departure ?? 0);
     // Of what it wrote itself it may have been set back, and have written anew since.
-    return author === receipt.node ? 0 : Math.min(length, agreed);
+    return author === receipt.node ? 0 : Math.min(length, agreed());
   }
 
-  #said(receipt: HeldReceipt, author: NodeId, agreed: number): number {
+  #said(receipt: HeldReceipt, author: NodeId, agreed: () => number): number {
     const { length, here, isSame, departure } = this.#compared(receipt, author);
     if (here ? isSame : departure === undefined) return length;
-    return Math.min(length, here ? (departure ?? 0) : Math.max(departure as number, agreed));
+    return Math.min(length, here ? (departure ?? 0) : Math.max(departure as number, agreed()));
   }
 
   /** A receipt beside our copy of a log: whether the entry that it ends with is here, and is the same, and behind which entry the log is known to have branches. */
@@ -231,8 +234,8 @@ export class ReceiptBook {
     const before = last && { receipt: receiptFromRow(last), agreed: vectorFrom(last.agreed) };
     return VersionVector.of(
       [...receipt.vector.entries()].map(([author]): [NodeId, number] => {
-        const earlier = before === undefined ? 0 : this.#known(before.receipt, author, before.agreed.lengthOf(author));
-        return [author, this.#known(receipt, author, earlier)];
+        const earlier = before === undefined ? 0 : this.#known(before.receipt, author, () => before.agreed.lengthOf(author));
+        return [author, this.#known(receipt, author, () => earlier)];
       }),
     );
   }

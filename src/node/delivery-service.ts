@@ -61,7 +61,7 @@ export interface Whereabouts {
   readonly movedBytes: number;
   /** The peer that it moves to at the moment. */
   readonly via?: NodeId;
-  /** Nodes that have signed that they hold it durably. */
+  /** Nodes that have signed that they hold it durably, without its author. */
   readonly custodians: readonly NodeId[];
   /** What carrying does about it at this node, and why; absent when it needs none. */
   readonly carrying?: CarryingReason;
@@ -191,7 +191,8 @@ export class DeliveryService {
     const destinations = new Set(rows.map(({ destination }) => destination));
     for (const { node } of membership.members()) if (node !== head.author && interests.subscribes(node, dataset)) destinations.add(node);
     const content = head.kind === 'file' ? head.content : undefined;
-    const holders = membership.members().flatMap(({ node }) => (this.#holds(node, dataset, head) ? [node] : []));
+    // Whoever wrote it has it, and promises nothing by that.
+    const holders = membership.members().flatMap(({ node }) => (node !== head.author && this.#holds(node, dataset, head) ? [node] : []));
     const { author, sequence } = head;
     const carrying = this.#host.driver.command((engine) => engine.carrying.explain({ dataset, author, sequence }));
     return [...destinations].map((destination) => ({

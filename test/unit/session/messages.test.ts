@@ -113,6 +113,11 @@ describe('messages', () => {
       'with too many receipts',
       encodeCbor([7, Array.from({ length: limits.receiptsPerMessageMax + 1 }, () => [bytes(32, 1), bytes(32, 1), [], 0, 0, bytes(64, 1)])]),
     ],
+    ['with a part of what stands for a dataset', encodeCbor([19, bytes(6, 1)])],
+    ['with what stands for more nodes than a team has', encodeCbor([20, bytes(4 * (limits.membersPerTeamMax + 1), 1)])],
+    ['with a part of how far receipts go', encodeCbor([21, bytes(17, 1)])],
+    ['with a receipt without a whole signature', encodeCbor([7, [[bytes(8, 1), bytes(14, 1), [], 0, bytes(63, 1)]]])],
+    ['with a receipt without an instant', encodeCbor([7, [[bytes(8, 1), bytes(8, 1), [], 0, bytes(64, 1)]]])],
     ['with a name that is too long', encodeCbor([8, bytes(32, 1), 'x'.repeat(257), bytes(64, 1), bytes(64, 1)])],
   ])('that break the format are the peer’s fault: %s', (_name, encoded) => {
     expect(decodeMessage(encoded)).toMatchObject({ ok: false, fault: { blame: 'peer' } });
