@@ -41,6 +41,7 @@ export type { FieldMapping } from './instruments/mqtt/field-mapping.ts';
 export type { TopicMapping } from './instruments/mqtt/topic-mapping.ts';
 export { nmeaDriver, nmeaPositions } from './instruments/nmea/driver.ts';
 export { type PakbusConfiguration, pakbusDriver } from './instruments/pakbus/driver.ts';
+export type { PakbusRoute } from './instruments/pakbus/settings.ts';
 export { type Sdi12Configuration, type Sdi12Measurement, sdi12Driver } from './instruments/sdi12/driver.ts';
 export type { Candidate } from './mesh/candidates.ts';
 export type { BandwidthService } from './node/bandwidth-service.ts';

@@ -10,7 +10,8 @@ import { gpsdDriver } from '../instruments/gpsd/driver.ts';
 import { hobolinkDriver } from '../instruments/hobolink/driver.ts';
 import { modbusDriver } from '../instruments/modbus/driver.ts';
 import { nmeaDriver } from '../instruments/nmea/driver.ts';
-import { pakbusDriver } from '../instruments/pakbus/driver.ts';
+import { type PakbusConfiguration, pakbusDriver, pakbusRoutes } from '../instruments/pakbus/driver.ts';
+import type { PakbusRoute } from '../instruments/pakbus/settings.ts';
 import { physicalLink } from '../instruments/physical-link.ts';
 import { sdi12Driver } from '../instruments/sdi12/driver.ts';
 import { type ClockEpoch, clockEpochs, clockReadings } from '../observations/clock-epochs.ts';
@@ -204,6 +205,16 @@ export class SeriesService {
     } finally {
       if (this.#turnByLink.get(name) === turn) this.#turnByLink.delete(name);
     }
+  }
+
+  /**
+   * Loggers that a PakBus router knows ways to. Takes its turn on the link.
+   *
+   * @throws GodwitError as collecting from the router would, and `INSTRUMENT_REFUSED` where it has no such setting
+   */
+  pakbusRoutes(address: string, configuration: PakbusConfiguration, signal: AbortSignal = this.#closing.signal): Promise<PakbusRoute[]> {
+    const { openTransport, instrumentTimer } = this.#parts.platform;
+    return this.#inTurn(address, async () => pakbusRoutes(configuration, await openTransport(address), instrumentTimer, signal));
   }
 
   /** Ends the visits to instruments that are under way, and waits until they have. */

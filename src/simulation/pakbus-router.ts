@@ -20,6 +20,7 @@ import {
   type PakbusPayload,
   protocols,
 } from '../instruments/pakbus/packet.ts';
+import { encodeRoutes, encodeSettingsAnswer, routesSetting } from '../instruments/pakbus/settings.ts';
 import type { PakbusLogger, PakbusLoggerInput, PakbusLoggerOutput } from './pakbus-logger.ts';
 
 /**
@@ -72,16 +73,24 @@ export class PakbusRouter {
     else this.#passOn(decoded.value, payload, now);
   }
 
-  /** A router is told hello and bye; nothing else is for it. */
+  /** A router is told hello and bye, and asked for its routes; nothing else is for it. */
   #answer({ source, protocol, message }: PakbusPayload): void {
     const found = decodeMessage(message);
     if (!found.ok || protocol !== protocols.control) return;
     const { type, transaction } = found.value;
     if (type === controlTypes.bye) this.#neighbours.delete(source);
-    if (type !== controlTypes.hello) return;
-    this.#neighbours.add(source);
-    const answer = encodeMessage({ type: type | answerBit, transaction, body: encodeHello(hello) });
+    if (type === controlTypes.hello) this.#neighbours.add(source);
+    else if (type !== controlTypes.settings) return;
+    const body = type === controlTypes.hello ? encodeHello(hello) : encodeSettingsAnswer(routesSetting, this.#routes());
+    const answer = encodeMessage({ type: type | answerBit, transaction, body });
     this.#send(messagePacket({ from: this.#address, to: source }, link, protocols.control, answer));
+  }
+
+  /** Whoever said hello, and the loggers behind it. */
+  #routes(): Uint8Array {
+    const routes = [...this.#neighbours].map((address) => ({ port: 1, viaAddress: address, address, responseTimeMs: 5000 }));
+    for (const address of this.#loggerByAddress.keys()) routes.push({ port: 2, viaAddress: address, address, responseTimeMs: 6000 });
+    return encodeRoutes(routes);
   }
 
   #passOn(packet: PakbusPacket, payload: PakbusPayload, now: Moment): void {

@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
 import { pakbusDriver } from '../../src/instruments/pakbus/driver.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
+import { PakbusRouter } from '../../src/simulation/pakbus-router.ts';
 import { weatherLogger, weatherProgram } from '../../src/simulation/pakbus-weather-station.ts';
+import { World } from '../../src/simulation/world.ts';
 import { chain, expectConvergence, expectFile, folder, hour, minute, type Pair, publish, second } from './camp.ts';
 import { LoggerLine } from './logger-line.ts';
 
@@ -148,4 +150,21 @@ test('a logger whose program changed goes on in a new table revision, and the ol
   expect(revisions).toHaveLength(2);
   expect(revisions.some((table) => table.rows === 50)).toBe(true);
   expect(revisions.some((table) => table.rows !== 50 && table.rows >= 5)).toBe(true);
+});
+
+test('a router is asked who is behind it, and the logger it names is collected by way of it', async () => {
+  const world = new World({ seed: 64 });
+  const station = await world.add('station', {});
+  station.node.createTeam('T');
+  const met = station.node.createDataset({ name: 'met', kind: 'series' });
+  const behind = weatherLogger({ address: 7, seed: 7, records: 12, intervalSeconds: 60 }, station.clock.now());
+  station.instruments.set('serial:///dev/ttyUSB0', () => new LoggerLine(world, station, new PakbusRouter(1, new Map([[7, behind]]))));
+  const address = 'serial:///dev/ttyUSB0';
+  const routes = await world.finish(station.node.series.pakbusRoutes(address, { address: 1 }));
+  expect(routes).toEqual([{ port: 2, viaAddress: 7, address: 7, responseTimeMs: 6000 }]);
+  const configuration = { address: routes[0]?.address ?? 0, routerAddress: 1 };
+  const reports = await world.finish(
+    station.node.collect(met, pakbusDriver, { address, configuration, profile: { utcOffsetMinutes: 0 }, tables: ['Weather'] }),
+  );
+  expect(reports[0]?.stored).toBeGreaterThanOrEqual(12);
 });

@@ -24,6 +24,7 @@ import { decodeDirectoryListing } from '../../src/instruments/pakbus/directory-l
 import { Deframer, framed } from '../../src/instruments/pakbus/framing.ts';
 import { decodePacket, encodePacket, type PakbusPacket } from '../../src/instruments/pakbus/packet.ts';
 import { localStampOf, timeText } from '../../src/instruments/pakbus/pakbus-time.ts';
+import { decodeRoutes, decodeSettingsAnswer, routesSetting } from '../../src/instruments/pakbus/settings.ts';
 import { nullifierOf, signatureOf } from '../../src/instruments/pakbus/signature.ts';
 import { decodeTableDefinitions, encodeTableDefinitions } from '../../src/instruments/pakbus/table-definitions.ts';
 
@@ -309,6 +310,12 @@ describe('answers of a real CR1000', () => {
     const reader = new ByteReader(message.body);
     expect([reader.uint8(), reader.uint16(), reader.uint8(), reader.uint8(), reader.uint8()]).toEqual([1, 12, 5, 0, 1]);
     expect([reader.uint16(), reader.uint16() & 0x3fff, reader.zeroTerminatedText()]).toEqual([0, 14, 'CR1000.Std.24']);
+    const settings = decoded(decodeSettingsAnswer(message.body));
+    expect(settings.size).toBe(72);
+    // The computer that asked is the logger's only neighbour.
+    expect(decoded(decodeRoutes(settings.get(routesSetting) ?? new Uint8Array(0)))).toEqual([
+      { port: 1, viaAddress: 0x802, address: 0x802, responseTimeMs: 5000 },
+    ]);
   });
 
   test('first piece of the table definitions', () => {

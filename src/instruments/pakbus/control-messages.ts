@@ -12,7 +12,7 @@ import { ByteWriter } from './byte-writer.ts';
  */
 
 /** Types of PakCtrl messages. */
-export const controlTypes = { hello: 0x09, bye: 0x0d, helloRequest: 0x0e, deliveryFailure: 0x81 } as const;
+export const controlTypes = { hello: 0x09, bye: 0x0d, helloRequest: 0x0e, settings: 0x0f, deliveryFailure: 0x81 } as const;
 
 /** The bit that makes an answer of a command's type. */
 export const answerBit = 0x80;

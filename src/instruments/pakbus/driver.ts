@@ -8,6 +8,8 @@ import type {
   InstrumentClock,
   InstrumentIdentity,
   InstrumentTable,
+  InstrumentTimer,
+  InstrumentTransport,
 } from '../driver.ts';
 import type { CollectSelection, ProgrammingStatistics } from './application-messages.ts';
 import { ownHello, PakbusClient } from './client.ts';
@@ -16,6 +18,7 @@ import { hopMetricDurationMs } from './control-messages.ts';
 import { PakbusConversation, pakbusError } from './conversation.ts';
 import { durationUs, localStampOf } from './pakbus-time.ts';
 import { type Collection, clockProcedure, collectProcedure, helloProcedure, statisticsProcedure, uploadProcedure } from './procedures.ts';
+import { type PakbusRoute, routesProcedure } from './settings.ts';
 import { columnsOf, decodeTableDefinitions, type PakbusTable } from './table-definitions.ts';
 
 /**
@@ -258,31 +261,61 @@ export const pakbusDriver: DeviceDriver<PakbusConfiguration> = {
   id: 'campbell-pakbus',
   capabilities: new Set(['identify', 'clock', 'tables', 'collect'] as const),
   async open(configuration, transport, timer, signal) {
-    const { address, routerAddress, securityCode = 0 } = configuration;
-    const { ownAddress = defaultOwnAddress, responseTimeoutMs = defaultResponseTimeoutMs } = configuration;
-    if (address !== undefined) checkRange('address', address, 1, 4094);
-    if (routerAddress !== undefined) {
-      checkRange('routerAddress', routerAddress, 1, 4094);
-      if (address === undefined) throw new GodwitError('CONFIGURATION_INVALID', 'a logger behind a router is reached by its address only');
-    }
-    checkRange('ownAddress', ownAddress, 1, 4094);
-    checkRange('securityCode', securityCode, 0, 0xffff);
-    checkRange('responseTimeoutMs', responseTimeoutMs, 1, 3_600_000);
-    const client = new PakbusClient({
-      ownAddress,
-      responseTimeoutMs,
-      ...(address === undefined ? {} : { address }),
-      ...(routerAddress === undefined ? {} : { routerAddress }),
-    });
-    const conversation = new PakbusConversation(client, transport, timer, signal);
-    try {
-      // A router passes answers on to neighbours that it knows.
-      if (routerAddress !== undefined) await conversation.run(helloProcedure(ownHello), true);
-      await conversation.run(helloProcedure(ownHello));
-    } catch (error) {
-      await conversation.close();
-      throw error;
-    }
-    return new PakbusSession(conversation, securityCode);
+    return new PakbusSession(await converse(configuration, transport, timer, signal), configuration.securityCode ?? 0);
   },
 };
+
+/**
+ * Nodes that a logger or router knows ways to, but for this end: what is behind a router can be collected with its address as `routerAddress`. Rejects as `open` does, and with `INSTRUMENT_REFUSED` by what has no such
+ * setting; the transport is closed in the end.
+ */
+export async function pakbusRoutes(
+  configuration: PakbusConfiguration,
+  transport: InstrumentTransport,
+  timer: InstrumentTimer,
+  signal: AbortSignal,
+): Promise<PakbusRoute[]> {
+  const { securityCode = 0, ownAddress = defaultOwnAddress } = configuration;
+  const conversation = await converse(configuration, transport, timer, signal);
+  try {
+    const routes = await conversation.run(routesProcedure(securityCode));
+    return routes.filter(({ address }) => address !== ownAddress);
+  } finally {
+    await conversation.close();
+  }
+}
+
+/** Says hello to the logger, and to the router before it. */
+async function converse(
+  configuration: PakbusConfiguration,
+  transport: InstrumentTransport,
+  timer: InstrumentTimer,
+  signal: AbortSignal,
+): Promise<PakbusConversation> {
+  const { address, routerAddress, securityCode = 0 } = configuration;
+  const { ownAddress = defaultOwnAddress, responseTimeoutMs = defaultResponseTimeoutMs } = configuration;
+  if (address !== undefined) checkRange('address', address, 1, 4094);
+  if (routerAddress !== undefined) {
+    checkRange('routerAddress', routerAddress, 1, 4094);
+    if (address === undefined) throw new GodwitError('CONFIGURATION_INVALID', 'a logger behind a router is reached by its address only');
+  }
+  checkRange('ownAddress', ownAddress, 1, 4094);
+  checkRange('securityCode', securityCode, 0, 0xffff);
+  checkRange('responseTimeoutMs', responseTimeoutMs, 1, 3_600_000);
+  const client = new PakbusClient({
+    ownAddress,
+    responseTimeoutMs,
+    ...(address === undefined ? {} : { address }),
+    ...(routerAddress === undefined ? {} : { routerAddress }),
+  });
+  const conversation = new PakbusConversation(client, transport, timer, signal);
+  try {
+    // A router passes answers on to neighbours that it knows.
+    if (routerAddress !== undefined) await conversation.run(helloProcedure(ownHello), true);
+    await conversation.run(helloProcedure(ownHello));
+  } catch (error) {
+    await conversation.close();
+    throw error;
+  }
+  return conversation;
+}

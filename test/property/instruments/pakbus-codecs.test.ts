@@ -21,6 +21,7 @@ import { Deframer, framed, packetBytesMax } from '../../../src/instruments/pakbu
 import { float32Text } from '../../../src/instruments/pakbus/number-formats.ts';
 import { decodePacket, encodePacket, messagePacket } from '../../../src/instruments/pakbus/packet.ts';
 import { statisticsProcedure } from '../../../src/instruments/pakbus/procedures.ts';
+import { decodeRoutes, decodeSettingsAnswer } from '../../../src/instruments/pakbus/settings.ts';
 import { nullifierOf, signatureOf } from '../../../src/instruments/pakbus/signature.ts';
 import { columnsOf, decodeTableDefinitions, encodeTableDefinitions } from '../../../src/instruments/pakbus/table-definitions.ts';
 import { weatherProgram } from '../../../src/simulation/pakbus-weather-station.ts';
@@ -53,6 +54,8 @@ describe('whatever the bytes', () => {
           decodeUploadAnswer,
           decodeCollectCommand,
           decodeDirectoryListing,
+          decodeSettingsAnswer,
+          decodeRoutes,
           responseCodeOf,
         ]) {
           expect(typeof decode(hostile).ok).toBe('boolean');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type PakbusConfiguration, pakbusDriver } from '../../../../src/instruments/pakbus/driver.ts';
+import { type PakbusConfiguration, pakbusDriver, pakbusRoutes } from '../../../../src/instruments/pakbus/driver.ts';
 import { Deframer } from '../../../../src/instruments/pakbus/framing.ts';
 import { decodePacket } from '../../../../src/instruments/pakbus/packet.ts';
 import type { PakbusLogger } from '../../../../src/simulation/pakbus-logger.ts';
@@ -44,6 +44,22 @@ test.each([
   expect(ways[0]).toEqual([1, 1]);
   expect(ways.at(-1)).toEqual([1, 1]);
   expect(new Set(ways.map(([link, end]) => `${link} ${end}`))).toEqual(new Set(['1 1', `1 ${address}`]));
+});
+
+test('a router says which loggers are behind it', async () => {
+  const { line } = site();
+  const signal = new AbortController().signal;
+  const routes = await line.until(pakbusRoutes({ address: 1 }, line, line, signal));
+  expect(routes.map(({ address, viaAddress }) => [address, viaAddress])).toEqual([
+    [7, 7],
+    [8, 8],
+  ]);
+});
+
+test('a logger that has no routes to tell of says so', async () => {
+  const line = new VirtualLine(weatherLogger({ address: 7, seed: 1, records: 1, intervalSeconds: 60 }, momentAt(0)));
+  const refused = line.until(pakbusRoutes({ address: 7 }, line, line, new AbortController().signal));
+  await expect(refused).rejects.toMatchObject({ code: 'INSTRUMENT_REFUSED', retryable: false });
 });
 
 test('a router that knows no way to the logger says so', async () => {
