@@ -34,6 +34,11 @@ export interface OpenNodeOptions extends FieldNodeOptions {
   readonly manner?: 'polite' | 'fair';
   /** Streams that lead to a peer, by name: `{ radio: () => openRadio() }` makes the link address `line:radio`, to listen at and to reach a peer at. They may lose and garble bytes. */
   readonly lines?: NamedLines;
+  /**
+   * Names of network interfaces over which every byte is paid for, for example `['eth1']` for a satellite terminal behind an Ethernet port. Modems are known by their names. Nobody is looked for there, and duties to collect
+   * with `when.unmetered` wait while the way to their instrument leads there; known on Linux only.
+   */
+  readonly meteredInterfaces?: readonly string[];
 }
 
 /** What copies of large files may take by default, and of the room that is free when the node is opened. */
@@ -56,7 +61,7 @@ function freeBytes(directory: string): number {
  * console.log(node.createInvite());
  */
 export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
-  const { directory, lines, manner = 'polite', ...nodeOptions } = options;
+  const { directory, lines, manner = 'polite', meteredInterfaces = [], ...nodeOptions } = options;
   try {
     makeDirectory(directory);
   } catch (error) {
@@ -78,10 +83,15 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
       links: openSocketLinks(lines),
       cutter: work,
       power,
-      networkCost: linuxRoutes(),
+      networkCost: linuxRoutes(new Set(meteredInterfaces)),
       ...(discovery === false
         ? {}
-        : { discovery: openMulticast({ excluded: discovery?.exclude ?? [], isOnBattery: () => power.read().source === 'battery' }) }),
+        : {
+            discovery: openMulticast({
+              excluded: [...(discovery?.exclude ?? []), ...meteredInterfaces],
+              isOnBattery: () => power.read().source === 'battery',
+            }),
+          }),
       openTree: (root: string) => openDiskFileTree(root, work),
       openMedium: openBundleDirectory,
       openTransport,

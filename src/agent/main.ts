@@ -5,12 +5,16 @@ import { openNode } from '../open-node.ts';
 import { runAgent } from './agent.ts';
 import { keepHeapSmall } from './heap-flags.ts';
 
-const usage = 'usage: godwit DIRECTORY [--name NAME] [--stdin-bound]';
+const usage = 'usage: godwit DIRECTORY [--name NAME] [--metered INTERFACE]... [--stdin-bound]';
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { name: { type: 'string' }, 'stdin-bound': { type: 'boolean', default: false } },
+    options: {
+      name: { type: 'string' },
+      metered: { type: 'string', multiple: true, default: [] },
+      'stdin-bound': { type: 'boolean', default: false },
+    },
   });
   const [directory] = positionals;
   if (directory === undefined || positionals.length > 1) {
@@ -20,7 +24,8 @@ async function main(): Promise<number> {
   keepHeapSmall();
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
-  const node = await openNode({ directory, ...(values.name === undefined ? {} : { name: values.name }) });
+  const { name, metered: meteredInterfaces } = values;
+  const node = await openNode({ directory, meteredInterfaces, ...(name === undefined ? {} : { name }) });
   await runAgent(node, process.stdin, process.stdout, { stdinBound: values['stdin-bound'], signal: ending.signal });
   return 0;
 }

@@ -4,7 +4,7 @@ import type { NetworkCost } from '../ports/network-cost.ts';
 import { isModem } from './interfaces.ts';
 
 /**
- * Whether the way to a host leads over a modem, by the kernel's tables of routes: `/proc/net/route` (proc(5)) for IPv4, `/proc/net/ipv6_route` (the same, by `net/ipv6/route.c`) for IPv6.
+ * Whether the way to a host leads over a modem, or another interface of which that was said, by the kernel's tables of routes: `/proc/net/route` (proc(5)) for IPv4, `/proc/net/ipv6_route` (the same, by `net/ipv6/route.c`) for IPv6.
  *
  * A host that is given by name is taken to be wherever the default route leads. On other systems the tables are not there, and nothing is known.
  */
@@ -20,8 +20,8 @@ interface Route {
   reaches(address: string): boolean;
 }
 
-/** Looks at the tables in `directory`. */
-export function linuxRoutes(directory = '/proc/net'): NetworkCost {
+/** Looks at the tables in `directory`. What goes over an interface of `metered` is paid for, whatever its name looks like. */
+export function linuxRoutes(metered: ReadonlySet<string> = new Set(), directory = '/proc/net'): NetworkCost {
   return {
     isMetered(host) {
       if (host === 'localhost') return false;
@@ -33,7 +33,7 @@ export function linuxRoutes(directory = '/proc/net'): NetworkCost {
       ];
       const usable = routes.filter((route) => (family === 0 ? route.prefixBits === 0 : route.reaches(bare)));
       const [best] = usable.sort((a, b) => b.prefixBits - a.prefixBits || a.metric - b.metric);
-      return best && isModem(best.interfaceName);
+      return best && (isModem(best.interfaceName) || metered.has(best.interfaceName));
     },
   };
 }

@@ -29,7 +29,7 @@ describe('the way to a host', () => {
   it('costs where the best of the longest routes leads over a modem', () => {
     writeFileSync(join(directory, 'route'), heading + ipv4);
     writeFileSync(join(directory, 'ipv6_route'), ipv6);
-    const { isMetered } = linuxRoutes(directory);
+    const { isMetered } = linuxRoutes(new Set(), directory);
     expect(['192.168.7.20', '8.8.8.8', 'fd00::7', '2001:db8::1', 'webservice.hobolink.com', 'localhost'].map(isMetered)).toEqual([
       false,
       true,
@@ -40,13 +40,19 @@ describe('the way to a host', () => {
     ]);
   });
 
+  it('costs where it leads over an interface of which somebody said so', () => {
+    writeFileSync(join(directory, 'route'), heading + ipv4);
+    const { isMetered } = linuxRoutes(new Set(['eth0']), directory);
+    expect(['192.168.7.20', '8.8.8.8', 'localhost'].map(isMetered)).toEqual([true, true, false]);
+  });
+
   it('is not known where there are no tables, no route, or nothing that can be read', () => {
-    expect(linuxRoutes(directory).isMetered('8.8.8.8')).toBeUndefined();
+    expect(linuxRoutes(new Set(), directory).isMetered('8.8.8.8')).toBeUndefined();
     writeFileSync(join(directory, 'route'), `${heading}eth0\tzz\nppp0\t00000000\t0\t000X\t0\t0\t0\t00000000\n`);
     writeFileSync(join(directory, 'ipv6_route'), '0 0 0\n00000000000000000000000000000000 ff 0 0 0 0 0 0 1 ppp0\n');
-    expect(linuxRoutes(directory).isMetered('8.8.8.8')).toBeUndefined();
-    expect(linuxRoutes(directory).isMetered('2001:db8::1')).toBeUndefined();
-    expect(linuxRoutes(directory).isMetered('fe80::1%eth0')).toBeUndefined();
+    expect(linuxRoutes(new Set(), directory).isMetered('8.8.8.8')).toBeUndefined();
+    expect(linuxRoutes(new Set(), directory).isMetered('2001:db8::1')).toBeUndefined();
+    expect(linuxRoutes(new Set(), directory).isMetered('fe80::1%eth0')).toBeUndefined();
   });
 
   it('is asked of this computer without harm', () => {
