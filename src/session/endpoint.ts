@@ -127,12 +127,17 @@ interface Entry {
   /** Messages handed in before there was a session. */
   waiting: { readonly priority: PriorityClass; readonly bytes: Uint8Array; readonly isData: boolean }[];
   waitingBytes: number;
+  /** Which side of the handshake this end was on, and when that succeeded. */
+  stood: { readonly role: 'initiator' | 'responder'; readonly since: MonotonicMs } | undefined;
   /** Messages that the peer has when the handshake succeeds. */
   readonly said: readonly Uint8Array[];
 }
 
 /** A stream without a session is closed after this long. */
 const unusedStreamMs = handshakeMsMax;
+/** Sessions of two ends that dialled each other are established at most so far apart. */
+const crossingMs = 3000;
+const crossingRoundTrips = 3;
 const noEstimate: PathEstimate = { lossRatio: 0, confidence: 0 };
 
 /** The sessions of one node. A machine: it owns no socket and no timer. */
@@ -203,6 +208,7 @@ export class SessionEndpoint {
       remoteStatic: options.remoteStatic,
       waiting: [],
       waitingBytes: 0,
+      stood: undefined,
       said,
     };
     this.#add(entry);
@@ -673,11 +679,28 @@ export class SessionEndpoint {
       remoteStatic: agreement.remoteStatic,
       waiting: [],
       waitingBytes: 0,
+      stood: undefined,
       said: pending.answer.early?.said ?? [],
     };
     this.#add(entry);
     this.#useStream(path);
     this.#establish(entry, session, 'responder', agreement, pending.answer.inviteTag);
+  }
+
+  /**
+   * True when two ends dialled each other at once, and `entry` is the session that shall not stand: that of the end with the larger key. They hear of the two in another order, so that the newer would not be the same one at both,
+   * and each would end what the other keeps; over a link with long round trips again and again.
+   */
+  #crosses(entry: Entry, role: 'initiator' | 'responder', remoteStatic: Uint8Array): boolean {
+    const ownWins = compareBytes(this.#options.localStatic.publicKey, remoteStatic) < 0;
+    if (ownWins === (role === 'initiator')) return false;
+    for (const other of this.#entryById.values()) {
+      const { session, stood } = other;
+      if (other === entry || session === undefined || session.closed || stood === undefined || stood.role === role) continue;
+      if (other.remoteStatic === undefined || !equalBytes(other.remoteStatic, remoteStatic)) continue;
+      if (this.#now - stood.since < crossingMs + crossingRoundTrips * (session.estimate().smoothedRttMs ?? 0)) return true;
+    }
+    return false;
   }
 
   /** Announces a session, and ends every older one with the same peer. */
@@ -688,6 +711,16 @@ export class SessionEndpoint {
     agreement: Agreement,
     inviteTag: Uint8Array | undefined,
   ): void {
+    if (this.#crosses(entry, role, agreement.remoteStatic)) {
+      session.close(
+        closeCodes.replaced,
+        '',
+        failure('SESSION_REPLACED', 'peer', 'both dialled at once, and the other session stands').fault,
+      );
+      this.#active.add(entry);
+      return;
+    }
+    entry.stood = { role, since: this.#now };
     for (const other of [...this.#entryById.values()]) {
       if (other === entry || other.remoteStatic === undefined || !equalBytes(other.remoteStatic, agreement.remoteStatic)) continue;
       const { fault } = failure('SESSION_REPLACED', 'peer', 'a newer session with the same peer was established');
