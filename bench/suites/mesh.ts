@@ -1,9 +1,11 @@
+import { measureCircuits } from '../mesh-circuits.ts';
 import { measureMoving } from '../mesh-moving.ts';
 import { measureCalm, measureEvent, type TopologyEventName, type TopologyName } from '../mesh-topologies.ts';
 import { atLeast, atMost, type BenchResult } from '../result.ts';
 
 /**
- * Routing on the design's two 20-node networks and among 200 that move, in virtual time: real mesh machines over modelled sessions, 1 Mbit/s and 10 ms round trip a link, every header and acknowledgement counted.
+ * Routing on the design's two 20-node networks and among 200 that move, in virtual time: real mesh machines over modelled sessions, 1 Mbit/s and 10 ms round trip a link, every header and acknowledgement counted. Circuits among whole
+ * nodes over simulated links.
  *
  * Events are silent. Runs in which an event breaks no path measure nothing and are left out. What `babeld` needs for the same events stands in the design, section 12.
  */
@@ -38,6 +40,12 @@ export async function run(): Promise<BenchResult[]> {
       }
     }
   }
+  const circuits = await measureCircuits(1);
+  results.push(atLeast('circuit over three hops of 1 Mbit/s: goodput of a hop', circuits.goodputShare, '', 0.85));
+  results.push({ name: 'circuit over three hops: until it carries a session', value: circuits.setUpSeconds, unit: 's', met: true });
+  results.push({ name: 'circuit over three hops: bytes until then, of all nodes', value: circuits.setUpBytes, unit: 'B', met: true });
+  results.push({ name: 'joining through two relays', value: circuits.joiningSeconds, unit: 's', met: true });
+  results.push({ name: 'joining through two relays: bytes of all nodes', value: circuits.joiningBytes, unit: 'B', met: true });
   const moving = measureMoving(200, 1);
   loops += moving.loops;
   results.push(atLeast('200 nodes moving: reachable pairs with a working route', moving.workingShare, '', 0.99));
