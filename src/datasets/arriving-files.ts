@@ -160,26 +160,25 @@ export class ArrivingFiles {
   }
 
   /**
-   * Removes the parts of contents that nobody waits for, and on which no other content relies. Of those that have gone to their place without a note of it, the memory goes. Contents may be in doubt afterwards.
-   *
-   * @throws GodwitError when the disk fails
+   * Removes the parts of contents that are not on their way any more, unless a content relies on them. Of those that have gone to their place without a note of it, the memory goes. What cannot be reached
+   * stays. Contents may be in doubt afterwards.
    */
-  async discardUnless(isNeeded: (root: Hash) => boolean): Promise<void> {
-    const { catalog } = this.#parts;
-    for (const row of catalog.all<ArrivingRow>('SELECT * FROM arriving_file')) {
+  async discardUnless(isArriving: (root: Hash) => boolean): Promise<void> {
+    for (const row of this.#parts.catalog.all<ArrivingRow>('SELECT * FROM arriving_file')) {
       const tree = this.#treeById.get(row.tree);
       if (tree === undefined) continue;
-      const relied = (path: string) =>
-        catalog.get(
-          `SELECT 1 FROM content_in_file JOIN content USING (root) WHERE tree = ? AND path = ? AND state = 'complete'`,
-          row.tree,
-          path,
-        );
-      const isNoted = row.place !== null && relied(row.place) !== undefined && !(await isThere(tree, row.part));
-      if (!isNoted && (isNeeded(row.root as Hash) || relied(row.part) !== undefined)) continue;
+      const isStanding = await isThere(tree, row.part).catch(unlessFault);
+      const hasGone = isStanding === false && row.place !== null && this.#isReliedOn(row.tree, row.place);
+      if (isStanding === undefined || (!hasGone && (isArriving(row.root as Hash) || this.#isReliedOn(row.tree, row.part)))) continue;
       this.#forget(row);
-      await tree.removePart(row.part);
+      // One that stays for now goes with the first walk of the next process.
+      await tree.removePart(row.part).catch(unlessFault);
     }
+  }
+
+  #isReliedOn(tree: string, path: string): boolean {
+    const relying = `SELECT 1 FROM content_in_file JOIN content USING (root) WHERE tree = ? AND path = ? AND state <> 'lost'`;
+    return this.#parts.catalog.get(relying, tree, path) !== undefined;
   }
 
   #forget({ root, tree, part }: ArrivingRow): void {

@@ -241,7 +241,7 @@ export class GarbageCollection {
   /** Files that nobody's content arrives in any more. */
   async #discardParts(): Promise<void> {
     const { contents, retention } = this.#parts;
-    await contents.arriving.discardUnless((root) => contents.holds(root) || retention.isInTransfer(root));
+    await contents.arriving.discardUnless((root) => retention.isInTransfer(root));
     await contents.recheck();
   }
 

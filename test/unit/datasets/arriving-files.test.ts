@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../src/core/bytes.ts';
+import { GodwitError } from '../../../src/core/errors.ts';
 import type { Hash } from '../../../src/core/identifiers.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import type { ArrivingFile } from '../../../src/datasets/arriving-files.ts';
@@ -229,10 +230,10 @@ describe('what an earlier process received', () => {
     expect(await read()).toEqual(bytes);
     expect(await store.arriving.whole('t', content, refs, 'a/b')).toBeUndefined();
     // Nothing else says that it is there until somebody has read the file.
-    await store.arriving.discardUnless((root) => store.holds(root));
+    await store.arriving.discardUnless(() => false);
     expect(await read()).toEqual(bytes);
     store.replaceFile('t', 'a/b', content, refs);
-    await store.arriving.discardUnless((root) => store.holds(root));
+    await store.arriving.discardUnless(() => false);
     await store.recheck();
     expect(await read()).toEqual(bytes);
     expect(catalog.all('SELECT * FROM arriving_file')).toEqual([]);
@@ -250,6 +251,17 @@ describe('parts that nobody waits for', () => {
     expect(store.has(refs[0]!.hash)).toBe(false);
     const again = await fileOf();
     await received(again, 0);
+    expect(store.has(refs[0]!.hash)).toBe(true);
+  });
+
+  it('stay where the directory cannot be reached', async () => {
+    await received(await fileOf(), 0);
+    const { openPart } = tree;
+    tree.openPart = () => Promise.reject(new GodwitError('DIRECTORY_MISSING', 'unplugged'));
+    await store.arriving.discardUnless(() => false);
+    await expect(fileOf(crypto.sha256(bytes) as Hash)).resolves.toBeDefined();
+    tree.openPart = openPart;
+    expect(tree.parts()).toHaveLength(2);
     expect(store.has(refs[0]!.hash)).toBe(true);
   });
 
