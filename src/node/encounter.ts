@@ -368,11 +368,6 @@ export class Encounter {
     return this.#peerVectorByDataset?.has(dataset);
   }
 
-  /** Whether the peer takes a dataset, as far as it has said; `undefined` before it has said anything. */
-  takes(dataset: DatasetId): boolean | undefined {
-    return this.#peerVectorByDataset?.has(dataset);
-  }
-
   /** What this node takes may have changed: the peer hears of the difference. */
   interestsChanged(): void {
     const taken = new Set(this.#taken());
