@@ -18,6 +18,7 @@ import {
   LedgerAccount,
   type LinkFlow,
   type LinkMeter,
+  linkKindOf,
   type PathKind,
   type Purpose,
   packetLinkBytes,
@@ -419,7 +420,7 @@ export class SessionEndpoint {
 
   /** Sends what belongs to no session yet, when the link's account allows it. */
   #transmitHandshake(flow: LinkFlow, path: Path, kind: PathKind, packet: Uint8Array): boolean {
-    const onLink = packetLinkBytes(kind, packet.length);
+    const onLink = packetLinkBytes(linkKindOf(kind, path), packet.length);
     if (flow.allowanceBytes('critical') < onLink) return false;
     flow.book('sent', 'handshake', onLink);
     this.#transmit(path, kind, packet);
@@ -483,7 +484,7 @@ export class SessionEndpoint {
 
   /** Books what came outside of any session. Nobody has proven to have sent it. */
   #bookReceived(purpose: Purpose, path: Path, kind: PathKind, bytes: number): void {
-    this.#meter.flow(path, undefined).book('received', purpose, packetLinkBytes(kind, bytes));
+    this.#meter.flow(path, undefined).book('received', purpose, packetLinkBytes(linkKindOf(kind, path), bytes));
   }
 
   /** False when it is no packet of any session. */
@@ -537,7 +538,7 @@ export class SessionEndpoint {
       return;
     }
     const { kind } = dial.options;
-    const received = packetLinkBytes(kind, bytes);
+    const received = packetLinkBytes(linkKindOf(kind, path), bytes);
     entry.dial = undefined;
     entry.remoteStatic = value.remoteStatic;
     const session = new Session(
@@ -608,9 +609,10 @@ export class SessionEndpoint {
   #reply(pending: PendingAnswer, hello: HandshakePacket, path: Path, kind: PathKind, bytes: number): void {
     const reply = withAttempt(pending.answer.reply, hello.attempt);
     pending.replies++;
-    pending.account.handshakeReceived(packetLinkBytes(kind, bytes));
+    pending.account.handshakeReceived(packetLinkBytes(linkKindOf(kind, path), bytes));
     const flow = this.#meter.flow(path, pending.answer.remoteStatic);
-    if (this.#transmitHandshake(flow, path, kind, reply)) pending.account.handshakeSent(packetLinkBytes(kind, reply.length));
+    if (this.#transmitHandshake(flow, path, kind, reply))
+      pending.account.handshakeSent(packetLinkBytes(linkKindOf(kind, path), reply.length));
   }
 
   /** Both dialled at once, and it is the other that has to give way. */
@@ -642,7 +644,7 @@ export class SessionEndpoint {
     const agreement = pending?.answer.takeProof?.(packet);
     if (pending === undefined || agreement === undefined) return;
     const session = this.#sessionOf(packet.connectionId, pending, agreement, path, kind);
-    session.account.handshakeReceived(packetLinkBytes(kind, bytes));
+    session.account.handshakeReceived(packetLinkBytes(linkKindOf(kind, path), bytes));
     session.ping();
     this.#accept(packet.connectionId, session, pending, agreement, path);
   }

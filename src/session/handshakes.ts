@@ -6,7 +6,7 @@ import type { Crypto, KeyPair } from '../ports/crypto.ts';
 import type { Entropy } from '../ports/entropy.ts';
 import type { PathEstimate } from '../ports/rate-control.ts';
 import { decodeEarly, type EarlyExchange, type EarlySpeaker, encodeEarly } from './early-data.ts';
-import { type PathKind, packetLinkBytes } from './ledger.ts';
+import { linkKindOf, type PathKind, packetLinkBytes } from './ledger.ts';
 import { NoiseHandshake } from './noise.ts';
 import { type PacketProtection, protectLanes } from './packet-protection.ts';
 import {
@@ -178,7 +178,7 @@ export class Dial {
     const repeatMs = Math.min(repeatMsMax, Math.max(firstRepeatMs, 2 * (this.options.remembered?.smoothedRttMs ?? 0)) * 2 ** this.attempts);
     // A stream repeats by itself.
     this.#nextSendAt = this.options.kind === 'stream' ? undefined : later(now, repeatMs);
-    const onLink = packetLinkBytes(this.options.kind, packet.length);
+    const onLink = packetLinkBytes(linkKindOf(this.options.kind, this.options.path), packet.length);
     if (onLink > allowanceBytes) return undefined;
     this.#sentAt.push(now);
     this.#bytesSent += onLink;

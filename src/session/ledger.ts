@@ -8,7 +8,7 @@ import { varintBytes } from './wire-bytes.ts';
  *
  * A packet's headers and seal count with what the packet was sent for: new data, else data sent again, else control. Messages that carry rows of observations are data, all others control.
  *
- * Headers are those of UDP or TCP over IPv4 without options. What TCP adds by itself (opening and closing connections, its bare acknowledgements, its repetitions) only the kernel knows: it is not counted.
+ * Headers are those of UDP or TCP over IPv4 without options; on a line (a serial cable) there are only the framing and the checksum of `runtime/line-framing.ts`. What TCP adds by itself (opening and closing connections, its bare acknowledgements, its repetitions) only the kernel knows: it is not counted.
  */
 
 /** Bytes by purpose. */
@@ -65,6 +65,19 @@ const unmeteredFlow: LinkFlow = {
 /** Limits nothing and keeps no account. */
 export const unmetered: LinkMeter = { flow: () => unmeteredFlow };
 
+/** What carries a path's packets: datagrams over IP, datagrams on a line, or a stream. */
+export type LinkKind = PathKind | 'line';
+
+/** What carries the packets of a path with this name. */
+export function linkKindOf(kind: PathKind, path: string): LinkKind {
+  return kind === 'datagram' && (path.startsWith('serial:') || path.startsWith('line:')) ? 'line' : kind;
+}
+
+/** On a line: a zero before and behind, a checksum, and a byte that says where the first zero was; one more for every 254 bytes in a row without one, which is the worst case. */
+const lineHeaderBytes = 5;
+const lineChecksumBytes = 2;
+const lineRunBytes = 254;
+
 /** UDP over IPv4: 20 + 8. Over IPv6 it would be 48; the ledger does not know. */
 export const datagramHeaderBytes = 28;
 /** TCP over IPv4 without options, for each segment. */
@@ -73,13 +86,15 @@ const segmentHeaderBytes = 40;
 const segmentBytes = 1448;
 
 /** Bytes that a packet takes on the link, the length before it on a stream included. */
-export function packetLinkBytes(kind: PathKind, packetBytes: number): number {
+export function packetLinkBytes(kind: LinkKind, packetBytes: number): number {
   return linkBytes(kind, kind === 'stream' ? varintBytes(packetBytes) + packetBytes : packetBytes);
 }
 
 /** The longest packet that takes no more than this on the link; 0 or less when there is none. */
-export function packetBytesWithin(kind: PathKind, allowanceBytes: number): number {
-  if (kind === 'datagram' || allowanceBytes === Infinity) return allowanceBytes - datagramHeaderBytes;
+export function packetBytesWithin(kind: LinkKind, allowanceBytes: number): number {
+  if (kind === 'line' && allowanceBytes !== Infinity)
+    return Math.floor(((allowanceBytes - lineHeaderBytes) * lineRunBytes) / (lineRunBytes + 1)) - 1;
+  if (kind !== 'stream' || allowanceBytes === Infinity) return allowanceBytes - datagramHeaderBytes;
   const segments = Math.ceil(allowanceBytes / (segmentHeaderBytes + segmentBytes));
   return allowanceBytes - segmentHeaderBytes * segments - streamLengthBytesMax;
 }
@@ -88,7 +103,8 @@ export function packetBytesWithin(kind: PathKind, allowanceBytes: number): numbe
 const streamLengthBytesMax = 4;
 
 /** Bytes that so many bytes of a datagram, or of a write to a stream, take on the link; for a stream an estimate, as only the kernel knows how it cut it. */
-export function linkBytes(kind: PathKind, bytes: number): number {
+export function linkBytes(kind: LinkKind, bytes: number): number {
+  if (kind === 'line') return bytes + lineHeaderBytes + Math.floor((bytes + lineChecksumBytes) / lineRunBytes);
   return bytes + (kind === 'datagram' ? datagramHeaderBytes : segmentHeaderBytes * Math.ceil(bytes / segmentBytes));
 }
 

@@ -391,7 +391,7 @@ export class SessionLane {
     const writer = new WireWriter(new Uint8Array(512));
     writeClose(writer, code, reason);
     const length = 1 + connectionIdBytes + numberBytes + writer.length + tagBytes;
-    this.#shared.account.sent(packetLinkBytes(path.kind, length), 0, 0, path.flow);
+    this.#shared.account.sent(packetLinkBytes(path.linkKind, length), 0, 0, path.flow);
     return this.#wrap(path.kind, packetNumber, numberBytes, writer.written, false);
   }
 
@@ -412,7 +412,7 @@ export class SessionLane {
   }
 
   #nextPacketBytes(path: SessionPath): number {
-    return packetLinkBytes(path.kind, path.packetBytes);
+    return packetLinkBytes(path.linkKind, path.packetBytes);
   }
 
   #paceDeadline(path: SessionPath, classes: ClassRange | undefined): MonotonicMs | undefined {
@@ -462,7 +462,7 @@ export class SessionLane {
     const numberBytes = packetNumberBytes(packetNumber, this.#sent.newestAcknowledged);
     const least = what.fill && classesIn(what.fill).findLast((each) => this.#allowance(path, each) >= packetLinkBytesMin);
     const allowedBytes = packetBytesWithin(
-      path.kind,
+      path.linkKind,
       least === undefined ? path.flow.allowanceBytes(this.#controlClass) : this.#allowance(path, least),
     );
     const packetBytes = Math.min(what.sizeProbe ?? path.packetBytes, allowedBytes);
@@ -481,7 +481,7 @@ export class SessionLane {
     const length = headerBytes + writer.length + tagBytes;
     this.#isPatient = filling.pieces.length > 0 && !what.ping && queue.mostUrgent === undefined;
     const bytes = this.#wrap(path.kind, packetNumber, numberBytes, writer.written, this.#isPatient);
-    const onLink = packetLinkBytes(path.kind, length);
+    const onLink = packetLinkBytes(path.linkKind, length);
     const isSizeProbe = length > path.packetBytes;
     if (isSizeProbe) path.sizeProbeSent();
     path.sent(onLink);

@@ -1,7 +1,7 @@
 import type { MonotonicMs } from '../core/time.ts';
 import type { NewPath, PathEstimate, RateControl, RateControlFactory } from '../ports/rate-control.ts';
 import { arrivalWrapMs } from './frames.ts';
-import { datagramHeaderBytes, type LinkFlow, type PathKind } from './ledger.ts';
+import { type LinkFlow, type LinkKind, linkBytes, linkKindOf, type PathKind } from './ledger.ts';
 import { streamPacketBytesMax } from './packets.ts';
 import { RoundTrip } from './round-trip.ts';
 
@@ -31,6 +31,7 @@ const amplificationMax = 3;
 export class SessionPath {
   readonly name: Path;
   readonly kind: PathKind;
+  readonly linkKind: LinkKind;
   readonly rate: RateControl;
   /** The account of what goes and comes here. */
   flow: LinkFlow;
@@ -59,6 +60,7 @@ export class SessionPath {
     this.flow = options.flow;
     this.name = options.name;
     this.kind = options.about.kind;
+    this.linkKind = linkKindOf(this.kind, this.name);
     this.firstPacketNumber = options.firstPacketNumber;
     this.#proven = options.proven;
     this.rate = options.rateControl(options.about, now);
@@ -69,7 +71,8 @@ export class SessionPath {
   /** Bytes of a whole packet at most, without the headers below it; shorter on slow paths. */
   get packetBytes(): number {
     if (this.kind === 'stream') return this.rate.packetBytes(streamPacketBytesMax);
-    return this.rate.packetBytes(this.#datagramBytes + datagramHeaderBytes) - datagramHeaderBytes;
+    const headerBytes = this.#headerBytes;
+    return this.rate.packetBytes(this.#datagramBytes + headerBytes) - headerBytes;
   }
 
   /** What is known of it. */
@@ -86,9 +89,12 @@ export class SessionPath {
   get probePacketBytes(): number | undefined {
     if (this.kind === 'stream' || this.#datagramBytes >= datagramBytesProbe || this.#sizeProbes >= sizeProbesMax) return undefined;
     if (this.roundTrip.minMs === undefined) return undefined;
-    return this.rate.packetBytes(datagramBytesProbe + datagramHeaderBytes) < datagramBytesProbe + datagramHeaderBytes
-      ? undefined
-      : datagramBytesProbe;
+    const onLink = datagramBytesProbe + this.#headerBytes;
+    return this.rate.packetBytes(onLink) < onLink ? undefined : datagramBytesProbe;
+  }
+
+  get #headerBytes(): number {
+    return linkBytes(this.linkKind, this.#datagramBytes) - this.#datagramBytes;
   }
 
   sizeProbeSent(): void {

@@ -10,7 +10,7 @@ import { type EarlyExchange, earlyBytes } from './early-data.ts';
 import { dataHeaderBytes, decodeFrames, type Frame } from './frames.ts';
 import { chooseClasses } from './lane-choice.ts';
 import type { LaneShared } from './lane-shared.ts';
-import { type Ledger, LedgerAccount, type LinkFlow, type PathKind, packetLinkBytes, unmetered } from './ledger.ts';
+import { type Ledger, LedgerAccount, type LinkFlow, linkKindOf, type PathKind, packetLinkBytes, unmetered } from './ledger.ts';
 import type { PacketProtection } from './packet-protection.ts';
 import { type ConnectionId, headerBytesMax, streamPacketBytesMax, type TransportPacket, tagBytes } from './packets.ts';
 import { type ClassRange, type DataItem, SendQueue } from './send-queue.ts';
@@ -292,7 +292,7 @@ export class Session {
     if (lane === undefined || opened === undefined) return false;
     this.#proof = undefined;
     this.#proofWanted = false;
-    const onLink = packetLinkBytes(kind, bytes);
+    const onLink = packetLinkBytes(linkKindOf(kind, path), bytes);
     const isHere = path === lane.path?.name;
     const flow = isHere && lane.path !== undefined ? lane.path.flow : this.#shared.flowOf(path);
     if (isHere) lane.received(onLink, now);
@@ -351,7 +351,7 @@ export class Session {
     if (path === undefined) return undefined;
     if (this.#proof !== undefined && this.#proofWanted && !this.#closed) {
       this.#proofWanted = false;
-      const onLink = packetLinkBytes(path.kind, this.#proof.length);
+      const onLink = packetLinkBytes(path.linkKind, this.#proof.length);
       if (path.flow.allowanceBytes('critical') < onLink) return undefined;
       this.account.handshakeSent(onLink);
       path.flow.book('sent', 'handshake', onLink);
