@@ -17,7 +17,8 @@ import { linkOfPath } from './link-accounts.ts';
  * Only the end that dialled tries: the other follows, and two that try would measure one another.
  *
  * A way that dies is left the same way: when the session falls silent it is taken to the next address, and so on until the peer is heard, ever more slowly. Beside that `Peers` dials anew, for the peer may have
- * forgotten the session. A receiver owes nothing and would wait for ever, so a transfer that stops is asked about.
+ * forgotten the session. A receiver owes nothing and would wait for ever, so a transfer that stops is asked about; where no answer comes within two round trips and half a second, an address of another host becomes a companion at once, by
+ * which the sender goes on.
  */
 
 /** What is known of an address of a peer. */
@@ -68,6 +69,8 @@ interface Traveller {
   trial: Trial | undefined;
   companion: Companion | undefined;
   triedAt: MonotonicMs;
+  /** Since when an answer is waited for, because a transfer stopped. */
+  askedAt: MonotonicMs | undefined;
   /** The peer is not heard: when it is looked for at the next address, and how long it is waited for there. */
   search: { readonly at: MonotonicMs; readonly pauseMs: number } | undefined;
 }
@@ -107,6 +110,8 @@ const verdictMs = 600_000;
 const pauseMs = 30_000;
 /** A transfer that flowed for so many looks and stops is asked about. */
 const looksOfTransfer = 3;
+/** How long the answer to a question is waited for, besides two round trips. */
+const answerMs = 500;
 /** The longest wait at one address while the peer is not heard. */
 const searchMsMax = 60_000;
 
@@ -133,6 +138,7 @@ export class WayTrials {
       trial: undefined,
       companion: undefined,
       triedAt: now,
+      askedAt: undefined,
       search: undefined,
     });
   }
@@ -148,6 +154,7 @@ export class WayTrials {
     if (traveller === undefined || traveller.search !== undefined || this.#parts.addresses(traveller.peer).length < 2) return;
     const rttMs = this.#parts.endpoint.estimate(session).smoothedRttMs ?? 0;
     traveller.companion = undefined;
+    traveller.askedAt = undefined;
     traveller.search = { at: now.monotonicMs, pauseMs: unheardMs + 4 * rttMs };
     this.#search(traveller, traveller.search, now);
   }
@@ -195,6 +202,7 @@ export class WayTrials {
         if (search.at <= now.monotonicMs) this.#search(traveller, search, now);
         continue;
       }
+      this.#waitForAnswer(traveller, now);
       if (now.monotonicMs - traveller.lookedAt < lookMs || this.#parts.addresses(traveller.peer).length < 2) continue;
       this.#look(traveller, now);
       if (traveller.companion !== undefined) this.#watchCompanion(traveller, traveller.companion, now);
@@ -206,7 +214,10 @@ export class WayTrials {
   /** When to look again; `undefined` while nothing is transferred. */
   nextDeadline(): Deadline | undefined {
     let next: Deadline | undefined;
-    for (const { looks, trial, lookedAt, search } of this.#travellerBySession.values()) {
+    for (const traveller of this.#travellerBySession.values()) {
+      const { looks, trial, lookedAt, search, askedAt } = traveller;
+      if (askedAt !== undefined)
+        next = earliest(next, { at: later(askedAt, this.#answerMs(traveller)), reason: 'look for a peer at another address' });
       if (search !== undefined) next = earliest(next, { at: search.at, reason: 'look for a peer at another address' });
       else if (looks.length > 0 || trial?.movedAt !== undefined)
         next = earliest(next, { at: later(lookedAt, lookMs), reason: 'compare ways' });
@@ -224,12 +235,32 @@ export class WayTrials {
     const bytes = this.#carried(traveller.session);
     const elapsedMs = now.monotonicMs - traveller.lookedAt;
     const moved = bytes - traveller.bytes;
-    if (moved === 0 && traveller.looks.length >= looksOfTransfer) this.#parts.endpoint.ping(traveller.session, now);
+    if (moved === 0 && traveller.looks.length >= looksOfTransfer) {
+      this.#parts.endpoint.ping(traveller.session, now);
+      if (traveller.companion === undefined && traveller.trial === undefined) traveller.askedAt = now.monotonicMs;
+    }
     if (moved === 0 || elapsedMs > 2 * lookMs || this.#parts.addresses(traveller.peer).length < 2) traveller.looks = [];
     if (moved > 0) traveller.looks.push((moved * 1000) / elapsedMs);
     if (traveller.looks.length > looksBefore) traveller.looks.shift();
     traveller.bytes = bytes;
     traveller.lookedAt = now.monotonicMs;
+  }
+
+  /** How long the answer to a question is waited for. */
+  #answerMs({ session }: Traveller): number {
+    return answerMs + 2 * (this.#parts.endpoint.estimate(session).smoothedRttMs ?? 0);
+  }
+
+  /** Nobody answers what was asked when a transfer stopped: it goes on over another host's address, if there is one. */
+  #waitForAnswer(traveller: Traveller, now: Moment): void {
+    const { session, peer, address, askedAt } = traveller;
+    if (askedAt === undefined) return;
+    const isHeard = (this.#parts.endpoint.heardAt(session) ?? askedAt) > askedAt;
+    if (!isHeard && now.monotonicMs - askedAt < this.#answerMs(traveller)) return;
+    traveller.askedAt = undefined;
+    if (isHeard || traveller.companion !== undefined) return;
+    const other = this.#parts.addresses(peer).find((each) => hostOf(each) !== hostOf(address));
+    if (other !== undefined) this.#callCompanion(traveller, other, 0, now);
   }
 
   /** Takes the session to the next address. */

@@ -91,15 +91,16 @@ test('a way that nobody is at is left again at once', async () => {
 test.each([
   ['udp://camp:7077', 'udp://camp.sat:7077'],
   ['tcp://camp:7077', 'udp://camp.sat:7077'],
-])('a way that dies under a transfer (%s) is left for %s within three round trips and seven seconds', async (...ways) => {
+])('a way that dies under a transfer (%s) is left for %s within three round trips and three seconds', async (...ways) => {
   const camp = await twoWays(54, ways, mast, satellite);
   const [a, b] = camp.nodes as [SimulatedNode, SimulatedNode];
   await publish(camp, a, 'radar.bin', file);
   await camp.world.runFor(6 * second);
   camp.world.linkBetween('camp', 'ridge').cut();
   const before = bytesOver(camp, 'sat');
-  await camp.world.runFor(7 * second + 3 * 600);
-  expect(bytesOver(camp, 'sat') - before).toBeGreaterThan(10_000);
+  await camp.world.runFor(3 * second + 3 * 600);
+  // Two full packets of the file, at least: the other way begins slowly.
+  expect(bytesOver(camp, 'sat') - before).toBeGreaterThan(2500);
   const bytes = await bytesDuring(camp, () => expectFile(camp.world, b, 'radar.bin', file, 300 * second));
   // What had arrived is not sent again.
   expect(bytes.sat).toBeLessThan(0.95 * file.length);

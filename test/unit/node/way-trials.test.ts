@@ -195,6 +195,16 @@ describe('a transfer with two links', () => {
     expect(each.moves.at(-1)).toMatch(/beside udp:\/\/a:1/);
   });
 
+  test('goes on over the second within three seconds when nobody answers on the first any more', () => {
+    const each = journey({ 'udp://a:1': 10_000, 'tcp://a:1': 9_000, 'udp://b:1': 5_000 });
+    each.run(5);
+    each.rates['udp://a:1'] = 0;
+    each.run(3);
+    expect(each.moves).toEqual(['6.7 s: beside udp://b:1']);
+    each.run(60);
+    expect(each.moves.length).toBe(1);
+  });
+
   test('stays as it is when the stream cannot be opened', () => {
     const each = journey({ 'udp://a:1': 10_000, 'tcp://b:1': 5_000 }, { opens: false });
     each.run(60);
