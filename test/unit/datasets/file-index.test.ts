@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type DatasetId, type Hash, identifier, type NodeId } from '../../../src/core/identifiers.ts';
+import { type DatasetId, type Hash, identifier, identifierToBytes, type NodeId } from '../../../src/core/identifiers.ts';
 import { limits } from '../../../src/core/limits.ts';
 import type { FileChange, FileState } from '../../../src/datasets/entry-body.ts';
-import { dotText, FileIndex, sameState } from '../../../src/datasets/file-index.ts';
+import { dotText, FileIndex, fileIndexSchema, sameState } from '../../../src/datasets/file-index.ts';
 import type { Dot } from '../../../src/datasets/log-entry.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 
@@ -306,5 +306,49 @@ describe('what an author takes back', () => {
     subject.revise(dot(a, 2), []);
     expect(subject.index.retract(otherDataset, a, 0, 9000)).toEqual([]);
     expect(subject.heads()).toEqual([dotText(dot(a, 2))]);
+  });
+});
+
+describe('an index', () => {
+  it('finds contents by their whole root, also where others begin alike', () => {
+    const subject = new Subject();
+    const alike = rootOf(1).slice() as Hash;
+    alike[8] = 2;
+    subject.revise(dot(a, 1), [], file(1));
+    subject.revise(dot(b, 1), [], { ...file(1), content: { root: alike, sizeBytes: 10, depth: 0 } } as FileState, 1000, 'q');
+    expect(subject.index.headsWithRoot(rootOf(1)).map(({ path }) => path)).toEqual(['p']);
+    expect(subject.index.revisionsWithRoot(alike).map(({ path }) => path)).toEqual(['q']);
+  });
+
+  it('that an earlier version laid down keeps every revision', () => {
+    const catalog = openSqliteCatalog(':memory:');
+    catalog.migrate({ component: fileIndexSchema.component, steps: fileIndexSchema.steps.slice(0, 1) });
+    const enter = (sequence: number, head: number) =>
+      catalog.run(
+        `INSERT INTO file_revision (dataset, path, author, sequence, kind, root, size_bytes, depth, mtime_ns, mode, wall_ms, counter, clock_quality, head)
+         VALUES (?, 'p', ?, ?, 'file', ?, 10, 0, '1000', 420, ?, 0, 'ntp', ?)`,
+        identifierToBytes(dataset),
+        identifierToBytes(a),
+        sequence,
+        rootOf(sequence),
+        1000 * sequence,
+        head,
+      );
+    enter(1, 0);
+    enter(2, 1);
+    const index = new FileIndex(catalog);
+    expect(index.history(dataset, 'p').map(dotText)).toEqual([dotText(dot(a, 2)), dotText(dot(a, 1))]);
+    expect(index.heads(dataset, 'p')).toMatchObject([file(2)]);
+    expect(index.revisionsWithRoot(rootOf(1))).toMatchObject([{ path: 'p', sequence: 1, head: false }]);
+    // It is entered once, as it was.
+    expect(
+      index.apply(
+        dataset,
+        dot(a, 2),
+        { instant: { wallMs: 2000, counter: 0 }, clockQuality: 'ntp' },
+        [{ path: 'p', superseded: [], ...file(2) }],
+        1,
+      ),
+    ).toEqual([]);
   });
 });
