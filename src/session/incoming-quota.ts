@@ -22,6 +22,8 @@ const plentyMs = 5000;
 /** Less than this is not worth a packet. */
 const leastBytes = 640;
 const windowMs = 1000;
+/** More may be on its way than the rate of the last window says. */
+const underWayMargin = 1.25;
 
 /** What is told to the peer of one lane. */
 export class IncomingQuota {
@@ -53,7 +55,7 @@ export class IncomingQuota {
       return told === undefined ? undefined : { least: 'bulk' };
     }
     if (told !== undefined && (told.bytes === 0 || this.#sinceTold < told.bytes / 2)) return undefined;
-    const bytes = Math.max(0, incoming.bytes / 2 - rate * roundTripMs);
+    const bytes = Math.max(0, incoming.bytes / 2 - rate * roundTripMs * underWayMargin);
     this.#told = { bytes: bytes < leastBytes ? 0 : bytes, until: incoming.until };
     this.#sinceTold = 0;
     return { least: 'bulk', quota: { bytes: this.#told.bytes, seconds: Math.max(0, (incoming.until - now) / 1000) } };

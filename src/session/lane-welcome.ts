@@ -17,9 +17,6 @@ export interface Welcome {
   readonly quota?: { readonly bytes: number; readonly seconds: number };
 }
 
-/** Everything may come. */
-export const allWelcome: Welcome = { least: 'bulk' };
-
 /** The welcome of one lane, in both directions. */
 export class LaneWelcome {
   /** What is to come, and the packet that said so. `undefined`: it need not be said. */

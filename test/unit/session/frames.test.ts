@@ -6,11 +6,13 @@ import {
   dataHeaderBytes,
   decodeFrames,
   messageHeaderBytes,
+  welcomeBytesMax,
   writeAck,
   writeClose,
   writeData,
   writeMessage,
   writePing,
+  writeWelcome,
 } from '../../../src/session/frames.ts';
 import { WireWriter } from '../../../src/session/wire-bytes.ts';
 
@@ -44,6 +46,7 @@ describe('frames', () => {
       packet(
         (writer) => writeAck(writer, ack, 100),
         writePing,
+        (writer) => writeWelcome(writer, { type: 'welcome', least: 4, bytes: 70_000, seconds: 3600 }),
         (writer) => writeMessage(writer, { priority: 'critical', offset: 70_000, bytes }, false),
         (writer) => writeData(writer, { position: 2 ** 32 + 5, transfer: 300, offset: 1_000_000, bytes, last: true }, true),
       ),
@@ -51,6 +54,7 @@ describe('frames', () => {
     expect(frames).toEqual([
       ack,
       { type: 'ping' },
+      { type: 'welcome', least: 4, bytes: 70_000, seconds: 3600 },
       { type: 'message', priority: 'critical', offset: 70_000, bytes },
       { type: 'data', position: 5, transfer: 300, offset: 1_000_000, bytes, last: true },
     ]);
@@ -58,6 +62,11 @@ describe('frames', () => {
 
   it('have the bytes of the specification', () => {
     expect(toHex(packet(writePing))).toBe('01');
+    const welcome = { type: 'welcome', least: 1, bytes: 640, seconds: 60 } as const;
+    expect(toHex(packet((writer) => writeWelcome(writer, welcome)))).toBe('050142803c');
+    expect(toHex(packet((writer) => writeWelcome(writer, { ...welcome, bytes: welcomeBytesMax, seconds: 0 })))).toBe(
+      '0501c01fffffffffffff00',
+    );
     // Newest 100, delay 49/4 ms, arrival 19,752/16 ms, two more ranges, 10 below the newest; gap 18 length 0; gap 18 length 47.
     expect(toHex(packet((writer) => writeAck(writer, ack, 100)))).toBe('02406431004d28020a1200122f');
     expect(toHex(packet((writer) => writeAck(writer, { ...ack, ranges: [{ low: 90, high: 100 }] }, 100)))).toBe('04406431004d280a');
