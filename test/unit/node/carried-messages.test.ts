@@ -30,5 +30,5 @@ it('does not take the beginning of a branch that is carried to its author for al
   const entries = [{ body: entry.body, signature: entry.signature }];
   const message = { type: 'entries', dataset: shortName(dataset), author: shortName(author), first: 1, entries } as const;
   takeCarried(parts as unknown as CarriedParts, carrier, message, now);
-  expect(taken.map(({ branched }) => branched)).toEqual([{ author, claimed: undefined, last: 1 }]);
+  expect(taken.map(({ branched }) => branched)).toEqual([{ author, claimed: undefined, last: 1, news: 'entries' }]);
 });
