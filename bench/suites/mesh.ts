@@ -1,11 +1,12 @@
 import { measureCircuits } from '../mesh-circuits.ts';
 import { measureMoving } from '../mesh-moving.ts';
+import { measureSockets } from '../mesh-sockets.ts';
 import { measureCalm, measureEvent, type TopologyEventName, type TopologyName } from '../mesh-topologies.ts';
 import { atLeast, atMost, type BenchResult } from '../result.ts';
 
 /**
  * Routing on the design's two 20-node networks and among 200 that move, in virtual time: real mesh machines over modelled sessions, 1 Mbit/s and 10 ms round trip a link, every header and acknowledgement counted. Circuits among whole
- * nodes over simulated links.
+ * nodes over simulated links; and four processes in network namespaces where those can be made.
  *
  * Events are silent. Runs in which an event breaks no path measure nothing and are left out. What `babeld` needs for the same events stands in the design, section 12.
  */
@@ -46,6 +47,11 @@ export async function run(): Promise<BenchResult[]> {
   results.push({ name: 'circuit over three hops: bytes until then, of all nodes', value: circuits.setUpBytes, unit: 'B', met: true });
   results.push({ name: 'joining through two relays', value: circuits.joiningSeconds, unit: 's', met: true });
   results.push({ name: 'joining through two relays: bytes of all nodes', value: circuits.joiningBytes, unit: 'B', met: true });
+  const sockets = await measureSockets();
+  if (sockets !== undefined) {
+    results.push({ name: 'real sockets, ring of four: all have found all', value: sockets.upSeconds, unit: 's', met: true });
+    results.push(atMost('real sockets: cable cut, then a file goes round', sockets.roundSeconds, 's', 6));
+  }
   const moving = measureMoving(200, 1);
   loops += moving.loops;
   results.push(atLeast('200 nodes moving: reachable pairs with a working route', moving.workingShare, '', 0.99));
