@@ -1,3 +1,4 @@
+import type { NodeId } from '../core/identifiers.ts';
 import type { Moment, WallMs } from '../core/time.ts';
 import { Contacts } from '../forwarding/contacts.ts';
 import { SessionEndpoint } from '../session/endpoint.ts';
@@ -7,7 +8,12 @@ import type { EngineParts } from './engine-parts.ts';
 import type { LinkSupervision } from './link-supervision.ts';
 
 /** The sessions of a node: whom they believe follows from its team, and what their packets cost from its links. */
-export function sessionEndpoint(parts: EngineParts, links: LinkSupervision, wallMs: () => WallMs): SessionEndpoint {
+export function sessionEndpoint(
+  parts: EngineParts,
+  links: LinkSupervision,
+  present: { readonly wallMs: () => WallMs; readonly hasSession: (peer: NodeId) => boolean },
+): SessionEndpoint {
+  const { wallMs, hasSession } = present;
   const { identity, crypto, entropy, random, rateControl, membership } = parts;
   return new SessionEndpoint({
     localStatic: identity.channelKey,
@@ -16,7 +22,7 @@ export function sessionEndpoint(parts: EngineParts, links: LinkSupervision, wall
     random: random.fork(),
     rateControl,
     meter: meterOfLinks(links.accounts),
-    earlySpeaker: earlySpeaker(parts),
+    earlySpeaker: earlySpeaker(parts, hasSession),
     credentials: {
       memberSecrets: () => (membership.secret === undefined ? [] : [membership.secret]),
       inviteSecret: (tag) => membership.invitePsk(tag, wallMs()) ?? membership.pass(tag, wallMs())?.key,

@@ -83,6 +83,11 @@ export class Peers {
     return this.#standingByPeer.get(peer)?.suspended === false;
   }
 
+  /** True when a session with the peer stands, silent or not. */
+  hasSession(peer: NodeId): boolean {
+    return this.#standingByPeer.has(peer);
+  }
+
   /** True for a session over a circuit. */
   isCarried(session: SessionId): boolean {
     return this.#carried.has(session);
