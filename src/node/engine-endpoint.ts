@@ -11,9 +11,9 @@ import type { LinkSupervision } from './link-supervision.ts';
 export function sessionEndpoint(
   parts: EngineParts,
   links: LinkSupervision,
-  present: { readonly wallMs: () => WallMs; readonly hasSession: (peer: NodeId) => boolean },
+  wallMs: () => WallMs,
+  hasSession: (peer: NodeId) => boolean,
 ): SessionEndpoint {
-  const { wallMs, hasSession } = present;
   const { identity, crypto, entropy, random, rateControl, membership } = parts;
   return new SessionEndpoint({
     localStatic: identity.channelKey,

@@ -84,10 +84,12 @@ export class Engine {
     this.links = new LinkSupervision({ catalog, peerByKey: (key) => membership.memberByKey(key)?.node, report }, now);
     const contacts = contactsOf(parts, () => this.#now);
     parts.deliveries.recover(now);
-    this.#endpoint = sessionEndpoint(parts, this.links, {
-      wallMs: () => this.#now.wallMs,
-      hasSession: (peer) => this.#peers.hasSession(peer),
-    });
+    this.#endpoint = sessionEndpoint(
+      parts,
+      this.links,
+      () => this.#now.wallMs,
+      (peer) => this.#peers.hasSession(peer),
+    );
     this.#peers = new Peers({
       contacts,
       membership,

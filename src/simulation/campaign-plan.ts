@@ -19,6 +19,8 @@ export interface PlannedNode {
   readonly manner: 'polite' | 'fair';
   /** It joins only when a step says so. */
   readonly isLate: boolean;
+  /** It takes what is for others with it, and has no part in the data itself. */
+  readonly isCarrier?: boolean;
 }
 
 /** A link; each of its ends knows the address of the other. */
@@ -34,6 +36,12 @@ export type Deed =
   | { readonly do: 'edit'; readonly node: string; readonly seed: number }
   | { readonly do: 'rearrange'; readonly node: string; readonly seed: number }
   | { readonly do: 'bring rows'; readonly node: string; readonly station: string; readonly rows: number; readonly cutBytes: number }
+  /** A node reads the logger, which has stored more records meanwhile. */
+  | { readonly do: 'read logger'; readonly node: string; readonly records: number }
+  /** Somebody takes a stick from one computer to another; it may be pulled out after so many steps of writing. */
+  | { readonly do: 'carry'; readonly node: string; readonly peer: string; readonly stepsLeft?: number }
+  /** A node asks for a session with a member through others. */
+  | { readonly do: 'open circuit'; readonly node: string; readonly peer: string }
   | { readonly do: 'join'; readonly node: string }
   | { readonly do: 'cut'; readonly link: string; readonly oneWay: boolean }
   | { readonly do: 'heal'; readonly link: string }
@@ -110,10 +118,11 @@ export function drawPlan(seed: number, scale: CampaignScale = smallScale): Campa
   const late = nodes.filter(({ isLate }) => isLate);
   const deeds: Deed[] = Array.from({ length: count }, () => pick(random, makers)(random, { nodes, links }));
   for (const { name } of late) deeds.splice(random.below(deeds.length), 0, { do: 'join', node: name });
+  const carrier = addMeetings(seededRandom(seed ^ meetingsSalt), nodes, deeds);
   return {
     seed,
-    nodes,
-    links,
+    nodes: [...nodes, ...carrier.nodes],
+    links: [...links, ...carrier.links],
     conflictPolicy: pick(random, ['merge', 'latest', 'keep-both']),
     fileCount: 1 + random.below(5),
     bytesMax: pick(random, [60, 800, 800, 5000, 30_000]),
@@ -138,6 +147,7 @@ export function without(plan: CampaignPlan, parts: ReadonlySet<string>): Campaig
   const steps = plan.steps.filter((step) => {
     if (parts.has(`s${step.number}`)) return false;
     if ('node' in step && !isThere(step.node)) return false;
+    if ('peer' in step && !isThere(step.peer)) return false;
     return !('link' in step) || links.some((link) => linkName(link) === step.link);
   });
   return { ...plan, nodes, links, steps };
@@ -230,6 +240,28 @@ const faults: readonly (readonly Maker[])[] = [
   [(random, { nodes }) => ({ do: 'misbehave', node: pick(random, nodes).name, how: pick(random, ['replay', 'flood', 'lie']) })],
   [(random, { nodes }) => ({ do: 'upgrade', node: pick(random, nodes).name, version: 2 + random.below(3) }), startSomebody],
 ];
+
+/** Names the generator of the other ways to meet, which are drawn beside the rest: no seed does anything else because of them. */
+const meetingsSalt = 0x6d656574;
+
+/** Other ways than links by which data moves: a carrier, sticks, circuits, an instrument. Each run has some of them, besides what it does otherwise. Gives the carrier, if there is one, and its links. */
+function addMeetings(random: Random, nodes: readonly PlannedNode[], deeds: Deed[]): Cast {
+  const some = (): string => pick(random, nodes).name;
+  const add = (make: () => Deed): void => {
+    for (let count = 1 + random.below(3); count > 0; count--) deeds.splice(random.below(deeds.length + 1), 0, make());
+  };
+  if (random.below(4) === 0) add(() => ({ do: 'read logger', node: some(), records: random.below(30) }));
+  if (random.below(4) === 0)
+    add(() => ({ do: 'carry', node: some(), peer: some(), ...(random.below(3) === 0 ? { stepsLeft: random.below(12) } : {}) }));
+  if (random.below(4) === 0) add(() => ({ do: 'open circuit', node: some(), peer: some() }));
+  if (random.below(4) > 0) return { nodes: [], links: [] };
+  const [parent, other] = [nodes.find(({ isLate }) => !isLate)?.name ?? '', nodes.findLast(({ isLate }) => !isLate)?.name ?? ''];
+  const truck: PlannedNode = { name: 'truck', parent, scheme: 'udp', syncMs: 5, manner: 'polite', isLate: false, isCarrier: true };
+  const links = [parent, other].filter((each, index, all) => all.indexOf(each) === index).map((a) => ({ a, b: 'truck', medium: '' }));
+  add(() => ({ do: pick(random, ['cut', 'heal']), link: linkName(pick(random, links)), oneWay: false }));
+  add(() => ({ do: pick(random, ['kill', 'start']), node: 'truck' }));
+  return { nodes: [truck], links };
+}
 
 function startSomebody(random: Random, { nodes }: Cast): Deed {
   return { do: 'start', node: pick(random, nodes).name };

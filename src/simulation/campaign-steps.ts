@@ -1,11 +1,13 @@
 import { GodwitError } from '../core/errors.ts';
 import { seededRandom } from '../core/random.ts';
 import { type CampaignPlan, type Deed, linkName, type PlannedNode, type PlannedStep } from './campaign-plan.ts';
+import type { LoggerVisits } from './logger-visits.ts';
 import type { Marks, Situation } from './marks.ts';
 import { type Conduct, honest } from './misbehaviour.ts';
 import type { SeriesWork } from './series-work.ts';
 import type { SimulatedLink } from './simulated-link.ts';
 import type { ComputerBackup, SimulatedNode } from './simulated-node.ts';
+import { UsbStick } from './usb-stick.ts';
 import type { FileWork } from './workload.ts';
 import type { World } from './world.ts';
 
@@ -20,6 +22,7 @@ export interface CampaignScene {
   readonly world: World;
   readonly files: FileWork;
   readonly series: SeriesWork;
+  readonly logger: LoggerVisits;
   readonly marks: Marks;
   readonly conductByName: ReadonlyMap<string, Conduct>;
   /** Gone for ever. */
@@ -38,6 +41,9 @@ export interface CampaignScene {
 /** How long people wait for a computer to answer. */
 const patienceMs = 60_000;
 const yearMs = 365 * 24 * 3_600_000;
+
+/** Where sticks are plugged in. */
+const stickDirectory = '/media/stick';
 
 /** The directory that is kept in step. */
 export const campaignDirectory = 'field';
@@ -91,6 +97,36 @@ const performers: Performers = {
     marks.sometimes('logger rows were stored', series.acknowledged > before);
     marks.sometimes('logger rows were read again', series.acknowledged === before && before > 0);
     marks.sometimes('a half-written row was left pending', cutBytes > 0);
+  },
+  'read logger': async (scene, { node: name, records }) => {
+    const { logger, marks } = scene;
+    const node = worker(scene, name);
+    if (node === undefined) return;
+    const before = logger.acknowledged;
+    await attempt(scene, node, logger.read(node, records));
+    marks.sometimes('a logger was read over its own protocol', logger.acknowledged > before);
+  },
+  carry: async (scene, { node: name, peer, stepsLeft }) => {
+    const from = worker(scene, name);
+    if (from === undefined) return;
+    const stick = new UsbStick();
+    stick.stepsLeft = stepsLeft ?? Number.POSITIVE_INFINITY;
+    from.sticks.set(stickDirectory, stick);
+    await attempt(scene, from, from.node.bundles.export(stickDirectory));
+    from.sticks.delete(stickDirectory);
+    stick.plugAgain();
+    const to = worker(scene, peer);
+    if (to === undefined || to === from) return;
+    to.sticks.set(stickDirectory, stick);
+    const answer = await attempt(scene, to, to.node.bundles.import(stickDirectory));
+    to.sticks.delete(stickDirectory);
+    scene.marks.sometimes('a bundle was carried on a stick', answer === 'done' && stick.bytesRead > 0);
+  },
+  'open circuit': async (scene, { node: name, peer }) => {
+    const [node, other] = [worker(scene, name), worker(scene, peer)];
+    if (node === undefined || other === undefined || node === other) return;
+    const open = async (): Promise<void> => node.node.mesh.openCircuit(other.node.id);
+    await attempt(scene, node, open());
   },
   join: async (scene, { node: name }) => {
     const planned = scene.plan.nodes.find((node) => node.name === name);
@@ -163,7 +199,7 @@ const performers: Performers = {
   },
   leave: (scene, { node }) => {
     // Somebody must stay, and who stays must know each other: a founder who leaves takes nothing with them but their computer.
-    const staying = scene.plan.nodes.filter(({ name, isLate }) => !isLate && !scene.gone.has(name));
+    const staying = scene.plan.nodes.filter(({ name, isLate, isCarrier }) => !isLate && isCarrier !== true && !scene.gone.has(name));
     if (staying.length < 3 || scene.plan.nodes.some(({ name, isLate }) => name === node && isLate)) return;
     scene.world.node(node).kill();
     scene.gone.add(node);

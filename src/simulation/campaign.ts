@@ -1,6 +1,7 @@
 import { GodwitError } from '../core/errors.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { Random } from '../core/random.ts';
+import type { Role } from '../node/membership.ts';
 import type { Platform } from '../node/platform.ts';
 import { protocolVersion } from '../session/packets.ts';
 import { type CampaignPlan, calmLink, type PlannedNode } from './campaign-plan.ts';
@@ -16,6 +17,7 @@ import {
   unnoticedForks,
   wrongHeads,
 } from './checkers.ts';
+import { LoggerVisits } from './logger-visits.ts';
 import { Marks, type Situation } from './marks.ts';
 import { type Conduct, honest, misbehaving } from './misbehaviour.ts';
 import { SeriesWork } from './series-work.ts';
@@ -77,6 +79,7 @@ class CampaignRun {
   readonly #marks = new Marks();
   readonly #conductByName = new Map<string, Conduct>();
   readonly #timeline: string[] = [];
+  readonly #carriers = new Set<NodeId>();
   #scene: CampaignScene | undefined;
   #files: DatasetId | undefined;
 
@@ -136,6 +139,7 @@ class CampaignRun {
       world,
       files: new FileWork(this.#files, campaignDirectory, world.random.fork()),
       series: new SeriesWork(series),
+      logger: new LoggerVisits(world, series),
       marks: this.#marks,
       conductByName: this.#conductByName,
       gone: new Set(),
@@ -194,7 +198,7 @@ class CampaignRun {
     const isMember = (): boolean => node.node.members().some(({ node: id }) => id === node.node.id) && node.node.datasets().length === 2;
     if (!isMember()) {
       if (!parent.isRunning || scene.restored.has(parent.name)) return false;
-      const invite = inviteFrom(parent, addressOf(this.#planned(parent.name)));
+      const invite = inviteFrom(parent, addressOf(this.#planned(parent.name)), planned.isCarrier === true ? 'carrier' : 'coordinator');
       if (invite === undefined) return false;
       let isOver = false;
       node.node.join(invite, { timeoutMs: patienceMs }).then(
@@ -207,6 +211,10 @@ class CampaignRun {
       await world.until(() => isOver || !node.isRunning, patienceMs + second);
       const hasData = (): boolean => node.isRunning && isMember();
       if (!(await world.until(() => hasData() || !node.isRunning, patienceMs)) || !hasData()) return false;
+    }
+    if (planned.isCarrier === true) {
+      this.#carriers.add(node.node.id);
+      return true;
     }
     this.#takeUpWork(node);
     if (!node.hasDirectory(campaignDirectory)) return false;
@@ -246,7 +254,7 @@ class CampaignRun {
       const node = world.node(planned.name);
       if (!scene.gone.has(planned.name) && planned.isLate && !node.hasDirectory(campaignDirectory)) await this.#join(planned, 60 * minute);
     }
-    if (scene.gone.size > 0) this.#bridge(left);
+    if (scene.gone.size > 0) this.#bridge(left.filter(({ name }) => this.#planned(name).isCarrier !== true));
     for (const node of left) {
       node.node.hint();
       // What people saved and could not publish while their disk was full, or their computer off.
@@ -294,7 +302,7 @@ class CampaignRun {
   #problemsAnyTime(scene: CampaignScene): string[] {
     const nodes = this.#world.nodes.filter(({ name }) => !scene.gone.has(name));
     const honestOnes = nodes.filter((node) => !scene.restored.has(node.name) && !scene.rogues.has(node.name) && !hasStopped(node));
-    return [...(scene.hasDamage ? [] : brokenPromises(honestOnes)), ...nodes.flatMap(wrongHeads)];
+    return [...(scene.hasDamage ? [] : brokenPromises(honestOnes, this.#carriers)), ...nodes.flatMap(wrongHeads)];
   }
 
   async #problemsInTheEnd(scene: CampaignScene): Promise<string[]> {
@@ -329,7 +337,7 @@ class CampaignRun {
       ...(await world.finish(scene.files.lost(node, excused, setBack))),
       ...(await world.finish(scene.files.wrongOnDisk(node))),
     ];
-    if (scene.gone.size === 0 && scene.restored.size === 0) found.push(...scene.series.wrongRows(node));
+    if (scene.gone.size === 0 && scene.restored.size === 0) found.push(...scene.series.wrongRows(node), ...scene.logger.wrongRecords(node));
     return found.filter((problem) => !isAllowed(problem));
   }
 
@@ -372,6 +380,14 @@ class CampaignRun {
       events.some((event) => event.type === 'fault' && event.fault.code === 'LOG_FORKED'),
     );
     this.#marks.sometimes('a forked log was mended', has('fork-mended'));
+    this.#marks.sometimes(
+      'a session stood on a circuit',
+      events.some((event) => event.type === 'session-up' && event.address.startsWith('circuit:')),
+    );
+    this.#marks.sometimes(
+      'a carrier brought entries on',
+      events.some((event) => event.type === 'entries' && event.from !== 'self' && this.#carriers.has(event.from)),
+    );
     this.#marks.sometimes('a session fell and came back', has('session-down') && has('session-up'));
     const saved = this.#world.nodes
       .flatMap((node) => (node.isRunning && !hasStopped(node) ? node.node.traffic() : []))
@@ -397,9 +413,9 @@ class CampaignRun {
 }
 
 /** An invite code; none when the inviting computer cannot store that it has given one. */
-function inviteFrom(parent: SimulatedNode, address: string): string | undefined {
+function inviteFrom(parent: SimulatedNode, address: string, role: Role): string | undefined {
   try {
-    return parent.node.createInvite({ role: 'coordinator', addresses: [address] });
+    return parent.node.createInvite({ role, addresses: [address] });
   } catch (error) {
     if (error instanceof GodwitError) return undefined;
     throw error;

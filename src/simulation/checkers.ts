@@ -91,10 +91,17 @@ export function wrongHeads(node: SimulatedNode): string[] {
 }
 
 /**
- * Promises that were not kept: every receipt of a node, wherever in the world it is found, says what that node holds durably. It must hold it, at any instant, also right after a power cut.
+ * Promises that were not kept: every receipt of a node, wherever in the world it is found, says what that node holds durably. It must hold it, at any instant, also right after a power cut. What a carrier promises of
+ * contents is custody: it must hold those that another of these nodes waits for.
  */
-export function brokenPromises(nodes: readonly SimulatedNode[]): string[] {
+export function brokenPromises(nodes: readonly SimulatedNode[], carriers: ReadonlySet<NodeId> = new Set()): string[] {
   const found: string[] = [];
+  const awaited = new Set(
+    nodes
+      .filter((node) => !node.isRunning || !carriers.has(node.node.id))
+      .flatMap(headsOf)
+      .flatMap(({ root, complete }) => (root !== null && complete === 0 ? [toHex(root)] : [])),
+  );
   const nodeById = new Map(nodes.filter((node) => node.isRunning).map((node) => [node.node.id, node]));
   for (const holder of nodes) {
     for (const row of holder.catalog.all<{ node: Uint8Array; dataset: Uint8Array; vector: Uint8Array }>(
@@ -116,6 +123,7 @@ export function brokenPromises(nodes: readonly SimulatedNode[]): string[] {
       }
       for (const head of headsOf(promiser)) {
         if (toHex(head.dataset) !== toHex(row.dataset) || head.root === null || head.complete !== 0) continue;
+        if (carriers.has(promiser.node.id) && !awaited.has(toHex(head.root))) continue;
         if (head.sequence <= vector.value.lengthOf(toHex(head.author) as NodeId))
           found.push(`${promiser.name} promised the content of ${head.path}, and lacks it`);
       }

@@ -3,11 +3,11 @@ import { GodwitError } from '../../src/core/errors.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import type { DeviceDriver } from '../../src/instruments/driver.ts';
 import type { PowerReading } from '../../src/ports/power-state.ts';
+import { LoggerLine } from '../../src/simulation/logger-line.ts';
 import { weatherLogger } from '../../src/simulation/pakbus-weather-station.ts';
 import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
 import { World } from '../../src/simulation/world.ts';
 import { chain, hour, minute, type Pair, second } from './camp.ts';
-import { LoggerLine } from './logger-line.ts';
 
 const profile = { utcOffsetMinutes: 0 };
 

@@ -6,11 +6,11 @@ import { pakbusDriver } from '../../src/instruments/pakbus/driver.ts';
 import { sdi12Driver } from '../../src/instruments/sdi12/driver.ts';
 import { GpsdReplay } from '../../src/simulation/gpsd-replay.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
+import { LoggerLine } from '../../src/simulation/logger-line.ts';
 import { weatherLogger } from '../../src/simulation/pakbus-weather-station.ts';
 import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
 import { chain, expectConvergence, hour, minute, type Pair } from './camp.ts';
-import { LoggerLine } from './logger-line.ts';
 
 const startUs = Date.UTC(2026, 5, 1) * 1000;
 const minuteUs = minute * 1000;

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
 import { pakbusDriver } from '../../src/instruments/pakbus/driver.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
+import { LoggerLine } from '../../src/simulation/logger-line.ts';
 import { PakbusRouter } from '../../src/simulation/pakbus-router.ts';
 import { weatherLogger, weatherProgram } from '../../src/simulation/pakbus-weather-station.ts';
 import { World } from '../../src/simulation/world.ts';
 import { chain, expectConvergence, expectFile, folder, hour, minute, type Pair, publish, second } from './camp.ts';
-import { LoggerLine } from './logger-line.ts';
 
 test('a node scans, reads files and collects from a logger by itself, also after a power cut', async () => {
   const camp = await chain(81, ['station', 'base']);

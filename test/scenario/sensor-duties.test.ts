@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
 import type { RegisterDefinition } from '../../src/instruments/modbus/register-map.ts';
 import { GpsdReplay } from '../../src/simulation/gpsd-replay.ts';
+import { LoggerLine } from '../../src/simulation/logger-line.ts';
 import { ModbusSensor } from '../../src/simulation/modbus-sensor.ts';
 import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
 import { chain, minute, type Pair } from './camp.ts';
-import { LoggerLine } from './logger-line.ts';
 
 const stage: RegisterDefinition = { name: 'Stage', kind: 'input-register', address: 0, type: 'float32', unit: 'm' };
 const soil = { table: 'Soil', address: '0', command: 'M', values: [{ name: 'VWC' }, { name: 'SoilT', unit: 'degC' }] };

@@ -1,7 +1,7 @@
-import type { InstrumentTransport } from '../../src/instruments/driver.ts';
-import type { PakbusLogger } from '../../src/simulation/pakbus-logger.ts';
-import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
-import type { World } from '../../src/simulation/world.ts';
+import type { InstrumentTransport } from '../instruments/driver.ts';
+import type { PakbusLogger } from './pakbus-logger.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import type { World } from './world.ts';
 
 /** Any simulated instrument. */
 type SimulatedInstrument = Pick<PakbusLogger, 'handle' | 'poll' | 'nextDeadline'>;
