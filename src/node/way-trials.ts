@@ -203,7 +203,8 @@ export class WayTrials {
         continue;
       }
       this.#waitForAnswer(traveller, now);
-      if (now.monotonicMs - traveller.lookedAt < lookMs || this.#parts.addresses(traveller.peer).length < 2) continue;
+      // By the very sum that the deadline is: a difference may be a digit less, and would wake this up for ever.
+      if (now.monotonicMs < later(traveller.lookedAt, lookMs) || this.#parts.addresses(traveller.peer).length < 2) continue;
       this.#look(traveller, now);
       if (traveller.companion !== undefined) this.#watchCompanion(traveller, traveller.companion, now);
       else if (traveller.trial !== undefined) this.#watch(traveller, traveller.trial, now);

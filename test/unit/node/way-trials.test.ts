@@ -232,3 +232,29 @@ describe('a peer that is not heard', () => {
     expect(each.moves.length).toBe(often);
   });
 });
+
+test('a look that is due is taken, whatever the last digits of the clock are', () => {
+  // The sum of this instant and a second is 2417 when it is rounded, and 2417 less it is less than a second.
+  const oddMs = 1417.0000000000002;
+  let bytes = 0;
+  const trials = new WayTrials({
+    addresses: () => ['udp://a:1', 'udp://b:1'],
+    mayTry: () => true,
+    dial: () => undefined,
+    endpoint: {
+      migrate: () => undefined,
+      ledger: () => ({ sent: { ...noBytes, data: 0 }, received: { ...noBytes, data: bytes } }),
+      estimate: () => ({ lossRatio: 0, confidence: 1 }),
+      heardAt: () => undefined,
+      ping: () => undefined,
+    },
+  });
+  const at = (ms: number): Moment => ({ monotonicMs: ms as MonotonicMs, wallMs: ms as WallMs });
+  trials.begin(session, peer, 'udp://a:1', at(0).monotonicMs);
+  bytes = 1000;
+  trials.wake(at(oddMs));
+  const due = trials.nextDeadline()?.at ?? 0;
+  expect(due - oddMs).toBeLessThan(1000);
+  trials.wake(at(due));
+  expect(trials.nextDeadline()?.at ?? due + 1).toBeGreaterThan(due);
+});
