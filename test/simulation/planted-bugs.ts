@@ -23,7 +23,8 @@ export interface PlantedBug {
 /** What a planted bug keeps of one computer. */
 export interface Memory {
   older?: CatalogBackup;
-  transactions?: number;
+  /** When the disk last wrote what was in its cache. */
+  flushedMs?: number;
 }
 
 type CatalogChanges = { readonly run?: Catalog['run']; readonly transaction?: Catalog['transaction'] };
@@ -116,7 +117,7 @@ const cutting: CampaignPlan = {
       { do: 'kill', node: 'ridge' },
       { do: 'start', node: 'ridge' },
     ]),
-  ),
+  ).map((step) => (step.do === 'edit' ? { ...step, thenMs: 200 } : step)),
 };
 
 /** All of them. */
@@ -133,8 +134,11 @@ export const plantedBugs: readonly PlantedBug[] = [
           try {
             return catalog.transaction(work);
           } finally {
-            memory.transactions = (memory.transactions ?? 0) + 1;
-            if (--depth === 0 && memory.transactions % 31 === 0) memory.older = copyOf(catalog);
+            const { monotonicMs } = platform.clock.now();
+            if (--depth === 0 && monotonicMs - (memory.flushedMs ?? 0) > 5000) {
+              memory.older = copyOf(catalog);
+              memory.flushedMs = monotonicMs;
+            }
           }
         },
       }));
