@@ -84,12 +84,8 @@ export class Engine {
     this.links = new LinkSupervision({ catalog, peerByKey: (key) => membership.memberByKey(key)?.node, report }, now);
     const contacts = contactsOf(parts, () => this.#now);
     parts.deliveries.recover(now);
-    this.#endpoint = sessionEndpoint(
-      parts,
-      this.links,
-      () => this.#now.wallMs,
-      (peer) => this.#peers.hasSession(peer),
-    );
+    const hasSession = (peer: NodeId): boolean => this.#peers.hasSession(peer);
+    this.#endpoint = sessionEndpoint(parts, this.links, () => this.#now.wallMs, hasSession);
     this.#peers = new Peers({
       contacts,
       membership,
@@ -402,8 +398,7 @@ export class Engine {
       if (sent.type === 'transmit' && !isCircuitPath(sent.path)) this.#outputs.push(sent);
       else this.#turn(now, () => this.#take(sent));
     }
-    const { accounts } = this.links;
-    if (accounts.isBehind) this.#parts.catalog.transaction(() => accounts.settle());
+    if (this.links.accounts.isBehind) this.#parts.catalog.transaction(() => this.links.accounts.settle());
   }
 
   /** Lets every machine act on what happened, until nothing more follows from it. */

@@ -243,6 +243,10 @@ test('a look that is due is taken, whatever the last digits of the clock are', (
     dial: () => undefined,
     endpoint: {
       migrate: () => undefined,
+      addPath: () => false,
+      usePath: () => undefined,
+      dropPath: () => undefined,
+      paths: () => ['udp://a:1'],
       ledger: () => ({ sent: { ...noBytes, data: 0 }, received: { ...noBytes, data: bytes } }),
       estimate: () => ({ lossRatio: 0, confidence: 1 }),
       heardAt: () => undefined,
