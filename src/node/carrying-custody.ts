@@ -1,3 +1,4 @@
+import { toHex } from '../core/bytes.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import { priorityClasses } from '../core/priority.ts';
 import type { ContentStore } from '../datasets/content-store.ts';
@@ -58,6 +59,7 @@ export class CarryingCustody {
   readonly #book: CarryingBook;
   readonly #offers = new Map<string, Offer>();
   #pendingByKey: Map<string, Pending> | undefined;
+  #pendingRoots: ReadonlySet<string> | undefined;
   readonly #refusals = new Map<string, Refusal>();
 
   constructor(parts: CarryingCustodyParts, book: CarryingBook) {
@@ -69,6 +71,14 @@ export class CarryingCustody {
   /** Why an entry was accepted that is on its way. */
   pending(key: string): Pending['why'] | undefined {
     return this.#pending.get(key)?.why;
+  }
+
+  /** The contents that are on their way here to be carried, by their roots in hexadecimal. */
+  get pendingRoots(): ReadonlySet<string> {
+    this.#pendingRoots ??= new Set(
+      [...this.#pending.values()].flatMap(({ entry }) => this.#book.items.standing(entry).map(({ content }) => toHex(content.root))),
+    );
+    return this.#pendingRoots;
   }
 
   /** Why an entry that was offered was not taken. */
@@ -141,7 +151,7 @@ export class CarryingCustody {
     this.gaps.look(entry);
     const pending = this.#pending.get(key);
     if (pending === undefined || !this.#book.items.isHere(entry)) return;
-    this.#pending.delete(key);
+    this.#settled(key);
     this.#offers.delete(key);
     const { items, machine, now } = this.#book;
     const item = items.item(entry, now.wallMs);
@@ -153,7 +163,7 @@ export class CarryingCustody {
   /** An entry needs no custody: it was replaced, or is this node's own now. */
   forget(key: string, entry: CarriedEntry): void {
     this.#book.machine.forget(key);
-    this.#pending.delete(key);
+    this.#settled(key);
     this.#book.drop(key, entry);
   }
 
@@ -181,6 +191,7 @@ export class CarryingCustody {
     const tickets = carriageTerms[item.priority].tickets === unlimitedTickets ? unlimitedTickets : 0;
     const pending = { entry, why, tickets, copies: copies + 1 };
     this.#pending.set(item.key, pending);
+    this.#pendingRoots = undefined;
     if (why === 'room') this.#take(item, pending);
     this.#parts.reconsider(entry);
   }
@@ -199,7 +210,7 @@ export class CarryingCustody {
     const { store, items, machine, now } = this.#book;
     const saved = store.entry(entry);
     const item = items.item(entry, now.wallMs);
-    this.#pending.delete(key);
+    this.#settled(key);
     this.#book.drop(key, entry);
     if (item === undefined || saved === undefined) return;
     const { tickets, copies, sinceAt } = saved;
@@ -224,10 +235,15 @@ export class CarryingCustody {
     }
   }
 
+  /** An entry is not awaited any more. */
+  #settled(key: string): void {
+    if (this.#pending.delete(key)) this.#pendingRoots = undefined;
+  }
+
   /** An entry is not taken, or kept, after all. */
   #giveBack(key: string, entry: CarriedEntry): void {
     const { wants } = this.#parts;
-    this.#pending.delete(key);
+    this.#settled(key);
     this.#book.drop(key, entry);
     for (const { path } of this.#book.items.standing(entry)) wants.removeRevision(entry.dataset, entry.author, entry.sequence, path);
     this.gaps.look(entry);

@@ -13,7 +13,6 @@ import { CarryingCustody, type CarryingCustodyParts, type Refusal } from './carr
 import type { CarriedEntry, Trip } from './carrying-store.ts';
 import { CarryingSupply, type Supplied } from './carrying-supply.ts';
 import type { Identity } from './identity.ts';
-import type { LogKeeping } from './log-keeping.ts';
 import type { NodeEvent } from './node-event.ts';
 import type { Peers } from './peers.ts';
 import { ShortNames } from './short-names.ts';
@@ -33,13 +32,21 @@ import { ShortNames } from './short-names.ts';
  * **Ends.** Who has an entry, signed receipts say and nothing else. When everybody has it, or something better needed its room, its contents lose their reason to be kept, and what is given up is not taken again.
  */
 
+/** What log entries mean at this node. */
+interface EntryKeeping {
+  /** Whether the contents of an entry are wanted is decided anew. */
+  reconsider(dataset: DatasetId, dot: Dot): void;
+  /** What this node can promise of a dataset is another than before. */
+  promisesChanged(dataset: DatasetId): void;
+}
+
 /** What carrying works with. */
 export interface CarryingParts extends Omit<CarryingBookParts & CarryingCustodyParts, 'self' | 'reconsider' | 'promisesChanged'> {
   readonly identity: Pick<Identity, 'node'>;
   readonly endpoint: SessionEndpoint;
   readonly peers: Pick<Peers, 'sessions'>;
   /** Made after this. */
-  readonly keeping: () => Pick<LogKeeping, 'reconsider' | 'promisesChanged'>;
+  readonly keeping: () => EntryKeeping;
   readonly report: (event: NodeEvent) => void;
 }
 
@@ -92,6 +99,9 @@ interface Contact extends Supplied {
   silentSinceMs: MonotonicMs | undefined;
 }
 
+/** How much of a link what is carried for others gets beside own data of the same class. */
+const carriedShare = 1 / 16;
+const none: ReadonlySet<string> = new Set();
 /** Somebody who was silent for so long is met anew. */
 const contactPauseMs = 10 * 60_000;
 
@@ -207,6 +217,19 @@ export class CarryingKeeping {
     this.#isDue = true;
     const logs = this.#supply.asked(peer, root, contact);
     if (logs.length > 0) this.#say(peer, { type: 'grants', logs });
+  }
+
+  /** Contents that are on their way here to be carried, by their roots in hexadecimal: this node's own are asked for first. */
+  get comingRoots(): ReadonlySet<string> {
+    return this.#parts.interests.carriedBytesMax === 0 ? none : this.#custody.pendingRoots;
+  }
+
+  /** The share of a link that data of a dataset has beside what both ends want for themselves, 1 being a full one: nobody's own data waits for what is carried. */
+  shareOf(dataset: DatasetId, peer: NodeId): number {
+    const { interests } = this.#parts;
+    const isCarriedHere = interests.carriedBytesMax > 0 && !interests.subscribed(dataset);
+    const isCarriedThere = this.#contacts.get(peer)?.carries === true && !interests.subscribes(peer, dataset);
+    return isCarriedHere || isCarriedThere ? carriedShare : 1;
   }
 
   // What happens to entries

@@ -54,7 +54,7 @@ export interface ReplicationParts {
   readonly journal: TransferJournal;
   readonly deliveries: DeliveryTracking;
   readonly keeping: LogKeeping;
-  readonly carrying: Pick<CarryingKeeping, 'asked' | 'receipts'>;
+  readonly carrying: Pick<CarryingKeeping, 'asked' | 'receipts' | 'comingRoots' | 'shareOf'>;
   readonly links: LinkSupervision;
   /** Begins a task; answered by `handleTaskDone`. */
   readonly start: (task: EngineTask) => void;
@@ -117,7 +117,7 @@ export class Replication {
 
   /** Opens the conversation with a member, behind what was said within the handshake. */
   begin(session: SessionId, peer: NodeId, said: readonly Message[]): void {
-    const { identity, logs, membership, receipts, interests, crypto, journal, links } = this.#parts;
+    const { identity, logs, membership, receipts, interests, crypto, journal, links, carrying } = this.#parts;
     const talk: Talk = {
       session,
       peer,
@@ -126,7 +126,7 @@ export class Replication {
         crypto,
         {
           datasetOf: (root) => this.#parts.index.headsWithRoot(root)[0]?.dataset,
-          weightOf: (dataset) => links.caps.weightOf(dataset),
+          weightOf: (dataset) => links.caps.weightOf(dataset) * carrying.shareOf(dataset, peer),
           freeAt: (dataset) => links.caps.datasetFreeAt(dataset),
         },
         arrivingFrom(this.#parts.contents, () => this.#heardBut(session)),
@@ -412,7 +412,7 @@ export class Replication {
 
   /** Asks the peer for what is wanted and neither on its way nor known to be missing there. */
   #ask(talk: Talk, now: Moment): void {
-    const { wants, contents, index, endpoint, links, journal, deliveries } = this.#parts;
+    const { wants, contents, index, endpoint, links, journal, deliveries, carrying } = this.#parts;
     if (this.#pauses.endOver(now.monotonicMs)) this.askEverybody();
     const path = endpoint.path(talk.session);
     if (links.accounts.isLimited) {
@@ -439,7 +439,11 @@ export class Replication {
       arrivedBytes: (root: Hash, sizeBytes: number) => journal.arrivedBytes(root, sizeBytes),
       coming: talk.receiver.coming.map(({ priority }) => priority),
     };
-    for (const wanted of wants.next(free, except, circumstances)) {
+    const { comingRoots: carried } = carrying;
+    const own = wants.next(free, { has: (root) => carried.has(root) || except.has(root) }, circumstances);
+    const others = free > own.length && carried.size > 0;
+    const carry = others ? wants.next(free - own.length, { has: (root) => !carried.has(root) || except.has(root) }, circumstances) : [];
+    for (const wanted of [...own, ...carry]) {
       if (!links.mayAsk(talk.peer, path, wanted.priority)) continue;
       if (contents.holds(wanted.root)) {
         // It came by another way: somebody put the file in its place, for one.

@@ -238,7 +238,8 @@ test('a relay takes so many circuits and so many bytes a minute, and says so', a
   const [valley, ridge, coast] = camp.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
   withoutRoom(camp, 'ridge');
   ridge.node.mesh.setRelaying({ circuits: 0 });
-  expect(() => ridge.node.mesh.setRelaying({ bytesPerMinute: 1 })).toThrow(expect.objectContaining({ code: 'RELAYING_INVALID' }));
+  for (const change of [{ bytesPerMinute: 1 }, { carriedBytes: -1 }, { carriedBytes: 0.5 }])
+    expect(() => ridge.node.mesh.setRelaying(change)).toThrow(expect.objectContaining({ code: 'RELAYING_INVALID' }));
   valley.node.mesh.openCircuit(coast.node.id);
   await camp.world.runFor(5 * second);
   expect(ofType(valley, 'circuit').at(-1)).toMatchObject({ isOpen: false, reason: 'busy' });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
-import { type Camp, chain, day, deliveryByName, expectFile, hour, minute, publish, radio } from './camp.ts';
+import { type Camp, chain, day, deliveryByName, expectFile, hour, minute, publish, radio, second } from './camp.ts';
 
 /** A truck that carries between two camps that never hear each other. */
 async function trucked(seed: number) {
@@ -179,6 +179,31 @@ test('a member that has room to spare carries what is late, and a member that ha
   toEast.heal();
   await expectFile(world, east, 'cat.raw', picture(1), day);
   expect(truck.node.mesh.carrying().entries).toEqual([]);
+});
+
+test('what a carrier subscribes to itself comes before what it carries', async () => {
+  const { camp, world, west, truck, drive } = await trucked(858);
+  const maps = west.node.createDataset({ name: 'maps', kind: 'files' });
+  expect(await world.until(() => truck.node.datasets().length === 2, hour)).toBe(true);
+  truck.node.subscribe(maps);
+  west.directory('maps').put('old.png', picture(98));
+  west.node.attach(maps, 'maps');
+  await world.finish(west.node.scan(maps, { settleMs: 0 }));
+  await drive('west');
+  for (let i = 0; i < 8; i++) await publish(camp, west, `${i}.raw`, picture(i));
+  await world.runFor(10 * second);
+  const carried = () => truck.node.mesh.carrying().entries.filter(({ state }) => state === 'carried').length;
+  expect(carried()).toBeGreaterThan(0);
+  expect(carried()).toBeLessThan(4);
+  west.directory('maps').put('map.png', picture(99));
+  await world.finish(west.node.scan(maps, { settleMs: 0 }));
+  const beganMs = world.nowMs;
+  const isThere = () => truck.node.file(maps, 'map.png') !== undefined && truck.node.outstanding(maps).contents === 0;
+  expect(await world.until(isThere, hour)).toBe(true);
+  // The link alone needs seven seconds, and sharing it evenly would take twice that.
+  expect(world.nowMs - beganMs).toBeLessThan(10 * second);
+  await drive('west');
+  expect(carried()).toBe(8);
 });
 
 test('a trip that is declared is remembered until it is over or withdrawn', async () => {
