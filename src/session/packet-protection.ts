@@ -1,7 +1,6 @@
 import { invariant } from '../core/assert.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { noiseNonce, noiseRekey } from './noise.ts';
-import { lanesMax } from './packets.ts';
 import { ReplayWindow } from './replay-window.ts';
 
 /**
@@ -23,6 +22,8 @@ import { ReplayWindow } from './replay-window.ts';
  * Numbers may run ahead by at most four epochs, which bounds the work that a forged number can cause. A sender comes nowhere near: it waits for acknowledgements long before.
  */
 
+/** Lanes of one session: two bits of a packet's first byte. */
+export const lanesMax = 4;
 /** Packets that one key protects. */
 export const packetsPerEpoch = 65_536;
 /** Epochs that a packet number may lie ahead of the newest authentic one. */

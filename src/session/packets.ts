@@ -50,8 +50,6 @@ export const joinPaddingBytes = 48;
 export const tagBytes = 16;
 /** Bytes of the longest header of a transport packet. */
 export const headerBytesMax = 1 + connectionIdBytes + 4;
-/** Lanes of one session. */
-export const lanesMax = 4;
 /** Bytes of the longest packet on a stream. */
 export const streamPacketBytesMax = 65_535;
 /** Every handshake message begins with at least a key or its encryption. */
