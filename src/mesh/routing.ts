@@ -2,6 +2,7 @@ import type { ShortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import { type Deadline, earliest, later, type MonotonicMs } from '../core/time.ts';
 import { roundMetric, unreachable } from './link-metric.ts';
+import { patienceMs } from './news-patience.ts';
 import { type Route, routeTo } from './route.ts';
 import { type Advertisement, better, type Candidate, type Destination, isFeasible, type Neighbour } from './route-entries.ts';
 import { type RouteItem, requestHopsMax, seqnoMax } from './route-wire.ts';
@@ -44,19 +45,8 @@ const switchMs = 5000;
 const newsRatio = 1 / 8;
 /** The cost of a link is for its other end to know, and said again when it is this many times more or less. */
 const costNewsRatio = 4;
-/** Differences wait so long for others. */
-const coalesceMs = 40;
-/** What was found may have a long way to go. */
-const foundMs = 10;
-/** A new sequence number that changes no metric. */
-const seqnoMs = 100;
-/** And so long where a way is only somewhat better or worse than was said. */
-const dampMsMin = 2000;
-const dampMsPerDestination = 20;
 /** Sequence numbers are said only to those who ask where 16 KiB take longer than this (10 kbit/s). */
 const quietCost = 13_000;
-/** More than somewhat. */
-const muchRatio = 1.5;
 /** When a request for a sequence number is repeated, after the one before. */
 const requestRepeatMs = [1000, 2000, 4000] as const;
 /** Requests of others are remembered for this long. */
@@ -411,22 +401,11 @@ export class RouteTable {
   }
 
   #soil(neighbour: Neighbour, name: ShortName, now: MonotonicMs, urgent = false): void {
-    const at = later(now, urgent ? 0 : this.#patienceMs(neighbour, name));
+    const at = later(now, urgent ? 0 : patienceMs(neighbour.told.get(name), this.#destinations.get(name), this.#destinations.size));
     const before = neighbour.dirty.get(name);
     if (before !== undefined && before <= at) return;
     neighbour.dirty.set(name, at);
     if (neighbour.dueAt === undefined || at < neighbour.dueAt) neighbour.dueAt = at;
-  }
-
-  /** How long a difference may wait for others. */
-  #patienceMs(neighbour: Neighbour, name: ShortName): number {
-    const told = neighbour.told.get(name)?.metric ?? unreachable;
-    const metric = this.#destinations.get(name)?.metric ?? unreachable;
-    if (told === unreachable || metric === unreachable) return foundMs;
-    if (this.#destinations.get(name)?.seqno !== neighbour.told.get(name)?.seqno) return seqnoMs;
-    return Math.max(metric / told, told / metric) >= muchRatio
-      ? coalesceMs
-      : Math.max(dampMsMin, dampMsPerDestination * this.#destinations.size);
   }
 
   // Sequence numbers.
