@@ -484,16 +484,17 @@ export class ContentReceiver {
 
   /**
    * A plan builds on a base whose bytes are gone here: it can never be followed, and a base that is offered again would be built on again. So the peer is asked anew, without it; what was stored stays in its
-   * packs and need not come a second time. False for any other fault.
+   * packs and need not come a second time. So it is when the plan cannot be understood with its base: what a
+   * pushed content replaces has another name where a log forked. False for any other fault.
    */
   #askWithoutLostBase(number: number, { wanted, bases, planBase, resuming }: Receiving, { code }: Fault): boolean {
-    if (code !== 'BASE_GONE' || planBase === undefined) return false;
-    this.#lostBases.add(toHex(planBase));
+    if ((code !== 'BASE_GONE' && code !== 'PLAN_MALFORMED') || planBase === undefined) return false;
+    if (code === 'BASE_GONE') this.#lostBases.add(toHex(planBase));
     this.#journal.forget(wanted.root);
     this.#skippedRoots.delete(toHex(wanted.root));
     this.#forget(number);
     if (!resuming) this.#outputs.push({ type: 'withdraw', number });
-    this.#start(wanted, bases, new Set());
+    this.#start(wanted, code === 'BASE_GONE' ? bases : [], new Set());
     return true;
   }
 

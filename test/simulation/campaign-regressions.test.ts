@@ -44,6 +44,31 @@ const found: readonly { readonly title: string; readonly plan: CampaignPlan }[] 
     },
   },
   {
+    title: 'a content pushed on top of what has another name here since a log forked is asked for anew (seed 1,004,030)',
+    plan: {
+      seed: 1_004_030,
+      nodes: [
+        { name: 'base', scheme: 'udp', syncMs: 2000, manner: 'fair', isLate: false },
+        { name: 'ridge', parent: 'base', scheme: 'udp', syncMs: 300, manner: 'fair', isLate: false },
+        { name: 'valley', parent: 'base', scheme: 'udp', syncMs: 300, manner: 'polite', isLate: false },
+      ],
+      links: [
+        { a: 'base', b: 'ridge', medium: '' },
+        { a: 'base', b: 'valley', medium: '' },
+      ],
+      conflictPolicy: 'merge',
+      fileCount: 1,
+      bytesMax: 60,
+      steps: [
+        { do: 'back up', node: 'valley', number: 1, thenMs: 0 },
+        { do: 'restore', node: 'ridge', seed: 4_144_902_017, number: 2, thenMs: 0 },
+        { do: 'edit', node: 'base', seed: 1_124_753_332, number: 3, thenMs: 3000 },
+        { do: 'restore', node: 'base', seed: 145_106_989, number: 4, thenMs: 164_000 },
+        { do: 'rearrange', node: 'valley', seed: 3_773_518_052, number: 5, thenMs: 6000 },
+      ],
+    },
+  },
+  {
     title: 'a log that forked behind a backup is noticed although only later entries are exchanged (seed 1)',
     plan: twoComputers(
       { do: 'edit', node: 'ridge', seed: 1 },
