@@ -89,6 +89,8 @@ export class ByteModel {
   readonly #numbers: RecalibratedNumbers;
   /** Slots of 16 histories, the first of which is a check byte, for each context. */
   readonly #histories: Uint8Array;
+  /** The same, to clear a slot at a time. */
+  readonly #historyWords: Uint32Array;
   readonly #slotMask: number;
   readonly #slotBase = new Int32Array(contextCount);
   readonly #contextHash = new Int32Array(contextCount);
@@ -125,6 +127,7 @@ export class ByteModel {
     const slots = 2 ** Math.min(17, sizeLog + 2);
     this.#slotMask = slots - 1;
     this.#histories = new Uint8Array(contextCount * slots * 16);
+    this.#historyWords = new Uint32Array(this.#histories.buffer);
     for (let context = 0; context < contextCount; context++) {
       for (let history = 0; history < historyCount; history++) {
         const zeros = history >> 4;
@@ -271,12 +274,17 @@ export class ByteModel {
   /** Finds each context's slot for the next four bits. A slot that another context left is cleared. */
   #selectSlots(node: number): void {
     const histories = this.#histories;
+    const words = this.#historyWords;
     for (let context = 0; context < contextCount; context++) {
       const hash = mix((this.#contextHash[context] as number) + Math.imul(node, 0x3d4d51cb), context);
       const base = (context * (this.#slotMask + 1) + (hash & this.#slotMask)) * 16;
       const check = (hash >>> 24) | 1;
       if (histories[base] !== check) {
-        histories.fill(0, base, base + 16);
+        const word = base >> 2;
+        words[word] = 0;
+        words[word + 1] = 0;
+        words[word + 2] = 0;
+        words[word + 3] = 0;
         histories[base] = check;
       }
       this.#slotBase[context] = base;
