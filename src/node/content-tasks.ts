@@ -371,9 +371,12 @@ export class ContentTasks {
     return failure('CHUNK_LOST', 'local', 'a chunk that had arrived or lay in the base is not here any more');
   }
 
-  /** The file that a large content arrives in, where it is wanted as one and is mostly new. */
-  async #fileOf({ content, copiedBytes }: OpenedTransfer): Promise<ArrivingFile | undefined> {
+  /** The file that a large content arrives in, where it is wanted as one and is mostly new. What comes by a plan that names no chunks may be anything until all of it is here, and none of it is put there. */
+  async #fileOf(transfer: OpenedTransfer): Promise<ArrivingFile | undefined> {
+    const { content, copiedBytes } = transfer;
     if (this.#contents.isTakenWhole(content.sizeBytes) || copiedBytes > content.sizeBytes * copiedShareMax) return undefined;
+    // A plan names all of them or none.
+    if (this.#fresh(transfer).chunks[0]?.hash === undefined) return undefined;
     return this.#contents.arriving.fileOf(content.root, () => this.#placeOf(content.root));
   }
 
