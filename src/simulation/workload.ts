@@ -19,6 +19,8 @@ interface Acknowledged {
   readonly sequence: number;
   /** Of its bytes as they were on disk; absent for a removal. */
   readonly sha256: string | undefined;
+  /** Root of its content, which a copy of the revision under another number has, too. */
+  readonly root: string | undefined;
 }
 
 /** A process that lost its power says nothing more. */
@@ -95,7 +97,8 @@ export class FileWork {
       const sha256 = newest.kind === 'file' ? await sha256Of(node, this.#dataset, newest) : undefined;
       node.disk.readErrorRatio = readErrorRatio;
       if (!isAnswering()) return forever;
-      this.#acknowledged.push({ name: node.name, path, author: id, sequence: newest.sequence, sha256 });
+      const root = newest.kind === 'file' ? toHex(newest.content.root) : undefined;
+      this.#acknowledged.push({ name: node.name, path, author: id, sequence: newest.sequence, sha256, root });
     }
   }
 
@@ -110,12 +113,12 @@ export class FileWork {
    */
   async lost(node: SimulatedNode, except: ReadonlySet<NodeId> = new Set(), renumbered: ReadonlySet<NodeId> = new Set()): Promise<string[]> {
     const found: string[] = [];
-    for (const { path, author, sequence, sha256 } of this.#acknowledged) {
+    for (const { path, author, sequence, sha256, root } of this.#acknowledged) {
       if (except.has(author)) continue;
       if (renumbered.has(author)) {
         const isThere = node.node
           .history(this.#dataset, path)
-          .some((each) => each.author === author && (each.kind === 'file' ? toHex(each.content.root) === sha256 : sha256 === undefined));
+          .some((each) => each.author === author && (each.kind === 'file' ? toHex(each.content.root) : undefined) === root);
         if (!isThere) found.push(`${node.name} does not know what ${author} wrote to ${path}`);
         continue;
       }
