@@ -1,5 +1,5 @@
 import { GodwitError } from '../core/errors.ts';
-import { type DatasetId, identifierToBytes } from '../core/identifiers.ts';
+import { type DatasetId, type Hash, identifierToBytes } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { WallMs } from '../core/time.ts';
 import type { Catalog } from '../ports/catalog.ts';
@@ -109,8 +109,17 @@ export class WorkingTree {
   readonly #catalog: Catalog;
   readonly #contents: ContentStore;
   readonly #index: FileIndex;
+  readonly #mustStay: (root: Hash) => boolean;
 
-  constructor(dataset: DatasetId, tree: FileTree, catalog: Catalog, contents: ContentStore, index: FileIndex) {
+  /** @param mustStay whether a content is kept although another stands in its place, as that of a tagged version: then it is not given up with the file that it lies in */
+  constructor(
+    dataset: DatasetId,
+    tree: FileTree,
+    catalog: Catalog,
+    contents: ContentStore,
+    index: FileIndex,
+    mustStay: (root: Hash) => boolean = () => false,
+  ) {
     this.id = `dataset ${dataset}`;
     this.#dataset = dataset;
     this.#key = identifierToBytes(dataset);
@@ -118,6 +127,7 @@ export class WorkingTree {
     this.#catalog = catalog;
     this.#contents = contents;
     this.#index = index;
+    this.#mustStay = mustStay;
     catalog.migrate(workingTreeSchema);
     contents.attachTree(this.id, tree);
   }
@@ -209,12 +219,12 @@ export class WorkingTree {
 
   /**
    * The file at this path may be the only place of bytes that a head at another path needs: after a file was moved, for one, or both sides of a conflict were kept. Those paths are written first;
-   * what is then still needed of the file is copied into packs.
+   * what is then still needed of the file is copied into packs, and so is a version that is kept: it may have arrived where it stands and be nowhere else.
    */
   async #saveWhatOthersNeed({ path }: FileRevision, staying: readonly ChunkRef[], busy: Set<string>): Promise<void> {
     for (const content of this.#contents.contentsIn(this.id, path)) {
       const needing = this.#index.headsWithRoot(content.root);
-      if (needing.length === 0) continue;
+      if (needing.length === 0 && !this.#mustStay(content.root)) continue;
       for (const other of needing) if (other.dataset === this.#dataset) await this.#materialiseFirst(other.path, busy);
       await this.#contents.saveFromFile(this.id, path, content, staying);
     }

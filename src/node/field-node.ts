@@ -173,6 +173,7 @@ export class FieldNode {
       ...shared,
       policies: this.#policies,
       bases: new KeptBases(catalog, this.#contents, crypto, options.baseCopiesBytesMax ?? defaultBaseCopiesBytesMax),
+      mustStay: (root) => retention.view().verdict(root).stays,
       onWritten: (dataset, path) => this.#emit({ type: 'file-written', dataset, path }),
       onDamage: (content) => this.#upkeep.noteDamage(content),
       onProblem: (what, error) => this.#problem(what, error),

@@ -57,6 +57,8 @@ export interface FileServiceParts {
   readonly index: FileIndex;
   readonly contents: ContentStore;
   readonly bases: KeptBases;
+  /** Whether a content must stay, whatever replaces it. */
+  readonly mustStay: (root: Hash) => boolean;
   readonly driver: NodeDriver;
   readonly chores: Chores;
   /** What every entry of this node's begins with. */
@@ -314,10 +316,10 @@ export class FileService {
   }
 
   #openTree(dataset: DatasetId, directory: string): void {
-    const { platform, contents, index } = this.#parts;
+    const { platform, contents, index, mustStay } = this.#parts;
     const tree = platform.openTree(directory);
     this.#directoryByDataset.set(dataset, tree);
-    this.#treeByDataset.set(dataset, new WorkingTree(dataset, tree, platform.catalog, contents, index));
+    this.#treeByDataset.set(dataset, new WorkingTree(dataset, tree, platform.catalog, contents, index, mustStay));
   }
 
   #requireTree(dataset: DatasetId): WorkingTree {
