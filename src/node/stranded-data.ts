@@ -77,13 +77,14 @@ export class StrandedData {
       const owes = this.#owes(node);
       if (owes === 'not stranded') continue;
       if (owes === 'unknown') {
-        if (before?.isDue) stranded.set(node, before);
+        // The way may come back: a circuit stays due for as long as it would have otherwise.
+        if (before?.isDue && (before.owes || now < later(before.since, idleMs))) stranded.set(node, before);
         continue;
       }
       const since = before?.owes === owes ? before.since : now;
-      const waitedMs = now - since;
-      const isDue = before?.isDue || (owes && waitedMs >= this.#patienceMs(node));
-      if (owes || (isDue && waitedMs < idleMs)) stranded.set(node, { owes, since, isDue });
+      // By the very sums that the deadlines are.
+      const isDue = before?.isDue || (owes && now >= later(since, this.#patienceMs(node)));
+      if (owes || (isDue && now < later(since, idleMs))) stranded.set(node, { owes, since, isDue });
     }
     this.#strandedByMember = stranded;
   }

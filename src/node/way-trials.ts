@@ -257,7 +257,7 @@ export class WayTrials {
     const { session, peer, address, askedAt } = traveller;
     if (askedAt === undefined) return;
     const isHeard = (this.#parts.endpoint.heardAt(session) ?? askedAt) > askedAt;
-    if (!isHeard && now.monotonicMs - askedAt < this.#answerMs(traveller)) return;
+    if (!isHeard && now.monotonicMs < later(askedAt, this.#answerMs(traveller))) return;
     traveller.askedAt = undefined;
     if (isHeard || traveller.companion !== undefined) return;
     const other = this.#parts.addresses(peer).find((each) => hostOf(each) !== hostOf(address));

@@ -190,7 +190,7 @@ export class Dial {
     if (this.#refusedVersion !== undefined && this.#nextSendAt !== undefined && this.#nextSendAt <= now) {
       return failure('VERSION_REFUSED', 'incompatible', `the peer speaks version ${this.#refusedVersion} at most`);
     }
-    if (now - this.#startedAt >= handshakeMsMax) return failure('HANDSHAKE_TIMEOUT', 'peer', 'the peer did not answer');
+    if (later(this.#startedAt, handshakeMsMax) <= now) return failure('HANDSHAKE_TIMEOUT', 'peer', 'the peer did not answer');
     return success(undefined);
   }
 

@@ -262,3 +262,37 @@ test('a look that is due is taken, whatever the last digits of the clock are', (
   trials.wake(at(due));
   expect(trials.nextDeadline()?.at ?? due + 1).toBeGreaterThan(due);
 });
+
+test('an answer that is overdue is missed at once, whatever the last digits of the clock are', () => {
+  // The sum of this instant and 0.7 s, less it, is less than 0.7 s.
+  const oddMs = 3396.5333333333333;
+  let bytes = 0;
+  const added: string[] = [];
+  const trials = new WayTrials({
+    addresses: () => ['udp://a:1', 'udp://b:1'],
+    mayTry: () => true,
+    dial: () => undefined,
+    endpoint: {
+      migrate: () => undefined,
+      addPath: (_session, path) => added.push(path) > 0,
+      usePath: () => undefined,
+      dropPath: () => undefined,
+      paths: () => ['udp://a:1'],
+      ledger: () => ({ sent: { ...noBytes, data: 0 }, received: { ...noBytes, data: bytes } }),
+      estimate: () => ({ lossRatio: 0, confidence: 1, smoothedRttMs: 100 }),
+      heardAt: () => undefined,
+      ping: () => undefined,
+    },
+  });
+  const at = (ms: number): Moment => ({ monotonicMs: ms as MonotonicMs, wallMs: ms as WallMs });
+  trials.begin(session, peer, 'udp://a:1', at(oddMs - 4000).monotonicMs);
+  for (let looks = 3; looks >= 1; looks--) {
+    bytes += 1000;
+    trials.wake(at(oddMs - 1000 * looks));
+  }
+  trials.wake(at(oddMs));
+  const due = trials.nextDeadline()?.at ?? 0;
+  expect([due - oddMs < 700, added]).toEqual([true, []]);
+  trials.wake(at(due));
+  expect(added).toEqual(['udp://b:1']);
+});
