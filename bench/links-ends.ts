@@ -52,8 +52,8 @@ export class SocketEnd {
     });
   }
 
-  /** Dials another end at an address. */
-  async dial(other: SocketEnd, address: string): Promise<void> {
+  /** Dials another end, in this process or not, at an address. */
+  async dial(other: { readonly keys: { readonly publicKey: Uint8Array } }, address: string): Promise<void> {
     const kind: PathKind = address.startsWith('udp:') ? 'datagram' : 'stream';
     let path = address;
     if (kind === 'stream') {

@@ -1,3 +1,4 @@
+import { type KernelSender, kernelLinks } from '../links-kernel.ts';
 import { lanRates } from '../links-lan.ts';
 import { collapse, handshakeAndIdleBytes, outage, urgency } from '../links-moments.ts';
 import { type LinkRow, simulatedGoodput, simulatedMessageShare, socketGoodput, socketMessageShare } from '../links-rows.ts';
@@ -6,7 +7,8 @@ import { atLeast, atMost, type BenchResult, figure } from '../result.ts';
 /**
  * Links: what a session makes of bad ones, over real sockets through the project's own emulator, with the simulator's figure for the same link beside it; and a whole transfer between two processes on a fast one.
  *
- * What needs little of the processor runs at once: the slow links, and waiting. A relayed TCP connection ends at the relay, so that loss does not reach it; other stacks on lossy links are therefore not measured here.
+ * What needs little of the processor runs at once: the slow links, and waiting. A relayed TCP connection ends at the relay, so that loss does not reach it; TCP on lossy links is therefore
+ * measured over an emulator below the kernel, and a session on the same beside it, where the machine lets the bench make one.
  */
 
 const fastRows: readonly LinkRow[] = [
@@ -96,6 +98,27 @@ async function collapses(): Promise<BenchResult[]> {
   ];
 }
 
+/** A session and TCP, one after the other, on the same lossy links below the kernel. Nothing where such links cannot be made. */
+async function besideTcp(): Promise<BenchResult[]> {
+  const links = kernelLinks();
+  if (links === undefined) return [];
+  const senders: Readonly<Record<KernelSender, string>> = { session: 'a session', cubic: 'TCP with CUBIC', bbr: 'TCP with BBR' };
+  const results: BenchResult[] = [];
+  try {
+    for (const row of fastRows.filter(({ rttMs, loss = 0 }) => rttMs === 600 && loss > 0)) {
+      for (const sender of Object.keys(senders) as KernelSender[]) {
+        const name = `${row.name}, emulated below the kernel: ${senders[sender]}`;
+        const value = await links.goodput(row, sender);
+        if (value === undefined) continue;
+        results.push(sender === 'session' ? atLeast(name, value, 'of the rate', row.target) : figure(name, value, 'of the rate'));
+      }
+    }
+  } finally {
+    links.remove();
+  }
+  return results;
+}
+
 async function lan(): Promise<BenchResult[]> {
   const { own, taken, syncthing } = await lanRates(lanBytes);
   const name = '2 GB over TCP on this machine, publication to verified copy';
@@ -114,14 +137,15 @@ async function lan(): Promise<BenchResult[]> {
   ];
 }
 
-/** Measures all of it; about seven minutes. */
+/** Measures all of it; about ten minutes. */
 export async function run(): Promise<BenchResult[]> {
   const slow = [...slowRows.map(goodput), message()];
   const moments = [beginnings(), urgentMessages(), outages()];
   const fast: Awaited<Measured>[] = [];
   for (const row of fastRows) fast.push(await goodput(row));
   const changing = await collapses();
+  const beside = await besideTcp();
   const rows = [...fast, ...(await Promise.all(slow))];
   const others = (await Promise.all(moments)).flat();
-  return [...rows.flatMap((results) => results()), ...others, ...changing, ...(await lan())];
+  return [...rows.flatMap((results) => results()), ...others, ...changing, ...beside, ...(await lan())];
 }
