@@ -186,7 +186,7 @@ export class GarbageCollection {
     this.#report.droppedContents++;
   }
 
-  /** Bytes in packs that nothing marked so far needs, or `undefined` when the manifest is damaged: the content is lost then. */
+  /** Bytes in packs, and in parts that never came to stand anywhere, that nothing marked so far needs, or `undefined` when the manifest is damaged: the content is lost then. */
   async *#ownBytes(content: ContentRef): AsyncGenerator<number, number | undefined, void> {
     const { catalog, contents } = this.#parts;
     let ownBytes = 0;
@@ -194,13 +194,16 @@ export class GarbageCollection {
     const counted = new Set<string>();
     try {
       for await (const { hash } of contents.parts(content)) {
-        const own = catalog.get<{ record_bytes: number }>(
-          'SELECT record_bytes FROM chunk WHERE hash = ? AND hash NOT IN (SELECT hash FROM collection_mark)',
+        const own = catalog.get<{ bytes: number }>(
+          `SELECT record_bytes AS bytes FROM chunk WHERE hash = ?1 AND hash NOT IN (SELECT hash FROM collection_mark)
+           UNION ALL
+           SELECT length_bytes FROM chunk_in_file AS home JOIN arriving_file ON arriving_file.tree = home.tree AND part = path
+           WHERE hash = ?1 AND hash NOT IN (SELECT hash FROM collection_mark) LIMIT 1`,
           hash,
         );
         if (own !== undefined && !counted.has(toHex(hash))) {
           counted.add(toHex(hash));
-          ownBytes += own.record_bytes;
+          ownBytes += own.bytes;
         }
         if (++parts % marksAtATime === 0) yield marksAtATime * markCostBytes;
       }

@@ -11,6 +11,7 @@ import { nodeCrypto as crypto } from '../../../src/runtime/node-crypto.ts';
 import { openSqliteCatalog } from '../../../src/runtime/sqlite-catalog.ts';
 import { DiskFaults } from '../../../src/simulation/disk-faults.ts';
 import { MemoryChunkStore } from '../../../src/simulation/memory-chunk-store.ts';
+import { MemoryFileTree } from '../../../src/simulation/memory-file-tree.ts';
 
 const dataset = identifier<DatasetId>(new Uint8Array(32).fill(1));
 const author = identifier<NodeId>(new Uint8Array(32).fill(2));
@@ -115,6 +116,33 @@ describe('superseded contents', () => {
     while (!(await candidateFirst.step(1)));
     expect(held(refs)).toEqual([true, true]);
     expect(await read(refs[0]!)).toEqual(bytesOf(1));
+  });
+
+  it('count with the part that they arrived in and never left, and are given up with it', async () => {
+    let nowNs = 1n;
+    const tree = new MemoryFileTree({ nowNs: () => nowNs++, faults });
+    contents.attachTree('t', tree);
+    const source = new ContentStore(openSqliteCatalog(':memory:'), new MemoryChunkStore({ sha256: crypto.sha256, faults }), crypto);
+    const content = await source.addBytes(bytesOf(1));
+    const refs = await source.refs(content);
+    await contents.put([{ hash: content.root, bytes: (await source.read(content.root)) as Uint8Array }]);
+    const file = await contents.arriving.fileOf(content.root, () => ({ tree: 't', path: 'p' }));
+    let offset = 0;
+    for (const { hash, lengthBytes } of refs) {
+      const bytes = (await source.read(hash)) as Uint8Array;
+      (await file!.store([{ offset, hash, bytes }]))();
+      offset += lengthBytes;
+    }
+    expect(contents.complete(content, refs)).toBe(true);
+    revise('p', content);
+    const [next] = await versions('p', bytesOf(2));
+    const { report } = await collect(offset + 10_000);
+    expect(report.droppedContents).toBe(0);
+    expect(report.supersededBytes).toBeGreaterThanOrEqual(offset);
+    expect(await read(content)).toEqual(bytesOf(1));
+    await collect(0);
+    expect(held([content, next!])).toEqual([false, true]);
+    expect(tree.parts()).toEqual([]);
   });
 });
 
