@@ -70,10 +70,13 @@ export class ArrivingFiles {
     parts.catalog.migrate(arrivingFilesSchema);
   }
 
-  /** The parts in a tree stay, and are gone on with. */
+  /** The parts in a tree stay, and are gone on with. Under the same name another directory may be attached now: what is open of the parts of the one before is none of its. */
   attachTree(id: string, tree: FileTree): void {
     this.#treeById.set(id, tree);
-    for (const { part } of this.#parts.catalog.all<ArrivingRow>('SELECT * FROM arriving_file WHERE tree = ?', id)) tree.claimPart(part);
+    for (const { root, part } of this.#parts.catalog.all<ArrivingRow>('SELECT * FROM arriving_file WHERE tree = ?', id)) {
+      this.#fileByRoot.delete(toHex(root));
+      tree.claimPart(part);
+    }
   }
 
   /**
@@ -168,7 +171,7 @@ export class ArrivingFiles {
       const tree = this.#treeById.get(row.tree);
       if (tree === undefined) continue;
       const isStanding = await isThere(tree, row.part).catch(unlessFault);
-      const hasGone = isStanding === false && row.place !== null && this.#isReliedOn(row.tree, row.place);
+      const hasGone = isStanding === false && row.place !== null && this.#isReliedOn(row.tree, row.place, row.root);
       if (isStanding === undefined || (!hasGone && (isArriving(row.root as Hash) || this.#isReliedOn(row.tree, row.part)))) continue;
       this.#forget(row);
       // One that stays for now goes with the first walk of the next process.
@@ -176,9 +179,10 @@ export class ArrivingFiles {
     }
   }
 
-  #isReliedOn(tree: string, path: string): boolean {
-    const relying = `SELECT 1 FROM content_in_file JOIN content USING (root) WHERE tree = ? AND path = ? AND state <> 'lost'`;
-    return this.#parts.catalog.get(relying, tree, path) !== undefined;
+  /** Whether a content relies on a file: this one, or any. */
+  #isReliedOn(tree: string, path: string, root: Uint8Array | null = null): boolean {
+    const relying = `SELECT 1 FROM content_in_file JOIN content USING (root) WHERE tree = ?1 AND path = ?2 AND root = coalesce(?3, root) AND state <> 'lost'`;
+    return this.#parts.catalog.get(relying, tree, path, root) !== undefined;
   }
 
   #forget({ root, tree, part }: ArrivingRow): void {

@@ -239,6 +239,37 @@ describe('what an earlier process received', () => {
     expect(catalog.all('SELECT * FROM arriving_file')).toEqual([]);
     expect(store.contentsIn('t', part!)).toEqual([]);
   });
+
+  it('is not given up at its place because of what stood there before', async () => {
+    tree.put('a/b', bytes.subarray(0, 10));
+    catalog.run(`INSERT INTO content (root, size_bytes, depth, state) VALUES (?, 10, 0, 'complete')`, crypto.sha256(bytes.subarray(0, 10)));
+    catalog.run('INSERT INTO content_in_file (tree, path, root) VALUES (?, ?, ?)', 't', 'a/b', crypto.sha256(bytes.subarray(0, 10)));
+    const file = await fileOf();
+    await received(file, 0, 1, 2, 3, 4, 5);
+    store.complete(content, refs);
+    const part = await store.arriving.whole('t', content, refs, 'a/b');
+    await tree.placePart(part!, 'a/b', {});
+    await reopen();
+    // Nobody has looked at the file since.
+    await store.arriving.discardUnless(() => false);
+    await store.recheck();
+    expect(store.holds(content.root)).toBe(true);
+    expect(await read()).toEqual(bytes);
+  });
+
+  it('is not looked for in another directory that was attached instead', async () => {
+    const before = await fileOf();
+    await received(before, 0, 1, 2, 3, 4, 5);
+    store.complete(content, refs);
+    let nowNs = 1n;
+    tree = new MemoryFileTree({ nowNs: () => nowNs++, faults });
+    store.attachTree('t', tree);
+    expect(await store.arriving.whole('t', content, refs, 'a/b')).toBeUndefined();
+    const file = await fileOf();
+    await received(file, 0, 1, 2, 3, 4, 5);
+    await place();
+    expect(await (await tree.open('a/b')).read(0, bytes.length)).toEqual(bytes);
+  });
 });
 
 describe('parts that nobody waits for', () => {
