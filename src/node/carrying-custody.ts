@@ -46,7 +46,7 @@ interface Pending {
   readonly copies: number;
 }
 
-/** Entries that are on their way here to be carried. */
+/** Entries that are on their way here to be carried, from those who are in reach. */
 const pendingMax = 16;
 /** Offers that are remembered, of all contacts. */
 const offersMax = 4 * carriedEntriesMax;
@@ -124,8 +124,9 @@ export class CarryingCustody {
   /** Takes the best of what is offered, a few entries at a time. True when it took any. */
   accept(): boolean {
     const { machine, items, at, now } = this.#book;
-    if (this.#offers.size === 0 || this.#pending.size >= pendingMax) return false;
-    const before = this.#pending.size;
+    let coming = this.#coming.length;
+    if (this.#offers.size === 0 || coming >= pendingMax) return false;
+    const before = coming;
     const open: { readonly offer: Offer; readonly item: CarriedItem; readonly worth: number }[] = [];
     for (const [key, offer] of this.#offers) {
       if (machine.has(key) || this.#pending.has(key) || this.#refusals.has(key)) continue;
@@ -137,13 +138,20 @@ export class CarryingCustody {
     }
     open.sort((a, b) => rank(a.item) - rank(b.item) || b.worth - a.worth);
     for (const { offer, item } of open) {
-      if (this.#pending.size >= pendingMax) break;
+      if (coming >= pendingMax) break;
       const answer = machine.accepts(item, at);
       if (!answer.takes) this.#refuse(item.key, answer.why);
-      else if (answer.why === 'room' || ![...this.#pending.values()].some(({ why }) => why === 'better'))
+      else if (answer.why === 'room' || !this.#coming.some(({ why }) => why === 'better')) {
         this.#await(item, offer, answer.why === 'room' ? 'room' : 'better');
+        coming++;
+      }
     }
-    return this.#pending.size > before;
+    return coming > before;
+  }
+
+  /** What is on its way here and may arrive, as somebody offers it. The rest waits for those who began it, and keeps nobody else waiting. */
+  get #coming(): readonly Pending[] {
+    return [...this.#pending].flatMap(([key, pending]) => (this.#offers.has(key) ? [pending] : []));
   }
 
   /** The contents of an entry, or some of them, are here. */

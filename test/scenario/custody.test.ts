@@ -231,3 +231,37 @@ test('a trip that is declared is remembered until it is over or withdrawn', asyn
   for (let i = 0; i < 64; i++) declare({ arrivesMs: nowMs + 30 * hour })();
   expect(declare({})).toThrow(expect.objectContaining({ code: 'TRIP_INVALID' }));
 });
+
+test('a carrier whose many transfers were cut off takes what others offer', async () => {
+  const { camp, world, west, east, truck, drive } = await trucked(861);
+  await drive('road');
+  for (let i = 0; i < 20; i++) await publish(camp, west, `${i}.raw`, picture(i));
+  world.linkBetween('west', 'truck').heal();
+  const arriving = () => truck.node.mesh.carrying().entries.filter(({ state }) => state === 'arriving').length;
+  expect(await world.until(() => arriving() >= 16, hour)).toBe(true);
+  world.linkBetween('west', 'truck').cut();
+  truck.kill();
+  await world.finish(truck.start());
+  await publish(camp, east, 'alarm.txt', 'the river rises');
+  await drive('east');
+  expect(carryingOf(camp, truck, 'alarm.txt')).toMatchObject({ state: 'carried' });
+  await drive('west');
+  await expectFile(world, west, 'alarm.txt', 'the river rises', minute);
+});
+
+test('what was sent to a carrier itself stays with it, also where it made room for something else', async () => {
+  const { camp, world, west, truck, drive } = await trucked(862);
+  west.node.forwarding.setPriorityRules(camp.dataset, [{ glob: 'alarm*', priority: 'emergency' }]);
+  truck.node.mesh.setRelaying({ carriedBytes: Math.floor(1.5 * pictureBytes) });
+  await publish(camp, west, 'map.raw', picture(1));
+  await drive('west');
+  west.node.forwarding.send(camp.dataset, { paths: ['map.raw'], to: [truck.node.id] });
+  await drive('west');
+  const stateOfMap = () => truck.node.forwarding.where(camp.dataset, 'map.raw')[0]?.state;
+  expect(stateOfMap()).toBe('delivered');
+  await publish(camp, west, 'alarm.raw', picture(2));
+  await drive('west');
+  expect(carryingOf(camp, truck, 'map.raw')).toEqual({ state: 'given-up' });
+  await world.finish(truck.node.collectGarbage({ quotaBytes: 0 }), hour);
+  expect(stateOfMap()).toBe('delivered');
+});
