@@ -63,7 +63,7 @@ export interface OtherNeeds {
   /** A revision that stands in a tagged version. */
   readonly isTagged: (dataset: DatasetId, path: string, dot: Dot) => boolean;
   /** False for a head of a dataset that this node only passed on, once that is done: it counts as superseded. */
-  readonly keepsHead: (dataset: DatasetId, dot: Dot) => boolean;
+  readonly keepsHead: (dataset: DatasetId, dot: Dot, path: string) => boolean;
 }
 
 const noOtherNeeds: OtherNeeds = { reason: () => undefined, isTagged: () => false, keepsHead: () => true };
@@ -179,7 +179,8 @@ export class RetentionView {
     const revisions = this.#index.revisionsWithRoot(root);
     const [newest] = revisions;
     if (newest === undefined) return { stays: true, reason: this.#transferBases.has(toHex(root)) ? 'transfer' : 'unnamed' };
-    if (revisions.some((each) => each.head && this.#others.keepsHead(each.dataset, each))) return { stays: true, reason: 'head' };
+    if (revisions.some((each) => each.head && this.#others.keepsHead(each.dataset, each, each.path)))
+      return { stays: true, reason: 'head' };
     if (this.#catalog.get('SELECT 1 FROM retention_pin WHERE root = ?', root) !== undefined) return { stays: true, reason: 'pinned' };
     if (revisions.some((each) => this.#others.isTagged(each.dataset, each.path, each))) return { stays: true, reason: 'tagged' };
     const key = toHex(root);

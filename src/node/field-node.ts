@@ -181,7 +181,7 @@ export class FieldNode {
     this.#search = new ContentSearch({ ...shared, onEvent: (handler) => this.onEvent(handler) });
     const retention = new Retention(catalog, this.#index, (root) => this.#contents.holds(root), journal, {
       reason: (root) => (this.#ledger.isRaw(root) ? 'raw' : this.#search.isInUse(root) ? 'in-use' : undefined),
-      keepsHead: (dataset, dot) => this.#interests.keeps(dataset, dot),
+      keepsHead: (dataset, dot, path) => this.#interests.keeps(dataset, dot) || this.forwarding.tracking.isOrderedHere(dataset, dot, path),
       isTagged: (dataset, path, dot) => this.#tags.tags(dataset).some((tag) => this.#index.stoodIn(dataset, path, dot, entriesOf(tag))),
     });
     this.#upkeep = new Upkeep({
