@@ -6,7 +6,7 @@ import { GodwitError } from '../core/errors.ts';
 import { isTreePath } from '../core/tree-path.ts';
 import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, PartFile, Sighting, UnusableEntry } from '../ports/file-tree.ts';
 import { fromSighting, pageText, sightingsOf } from '../ports/sighting.ts';
-import { DiskFileReader, DiskPartFile, dress, writeAll } from './disk-open-files.ts';
+import { DiskFileReader, DiskPartFile, dress, openPartFile, writeAll } from './disk-open-files.ts';
 import { sightedBytes } from './disk-survey.ts';
 import { checkRoot, fileStat, lookAt } from './disk-walk.ts';
 import { type DiskWork, workInline } from './disk-work.ts';
@@ -389,8 +389,7 @@ class DiskFileTree implements FileTree {
   async #openToWrite(part: string): Promise<FileHandle | undefined> {
     if ((await this.#directoryOf(part)) === undefined) return undefined;
     try {
-      // Should a link have taken its place, it is not followed.
-      return await open(join(this.#root, part), constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+      return await openPartFile(join(this.#root, part));
     } catch (error) {
       if (isNothingThere(error)) return undefined;
       throw storageError(error, `open ${JSON.stringify(part)}`);

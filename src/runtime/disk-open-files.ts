@@ -1,5 +1,5 @@
-import type { BigIntStats } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { FileAttributes, FileReader, FileStat, PartFile } from '../ports/file-tree.ts';
 import { fileStat } from './disk-walk.ts';
 import { storageError, systemCode } from './storage-faults.ts';
@@ -34,6 +34,19 @@ async function ifSupported(setting: Promise<void>): Promise<void> {
     await setting;
   } catch (error) {
     if (!['EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error;
+  }
+}
+
+/** Opens a part to read and write. One that was given its mode and then not put in its place may be one that its owner may not write. A link in its place is not followed. */
+export async function openPartFile(absolute: string): Promise<FileHandle> {
+  const noFollow = constants.O_NOFOLLOW ?? 0;
+  try {
+    return await open(absolute, constants.O_RDWR | noFollow);
+  } catch (error) {
+    if (!['EACCES', 'EPERM'].includes(systemCode(error) ?? '')) throw error;
+    const reading = await open(absolute, constants.O_RDONLY | noFollow);
+    await reading.chmod(0o600).finally(() => reading.close());
+    return open(absolute, constants.O_RDWR | noFollow);
   }
 }
 

@@ -284,6 +284,17 @@ export function fileTreeContract(name: string, create: () => Promise<FileTreeSub
         expect(await textOf('other/place')).toBe('new');
       });
 
+      it('that nobody may write to, and was refused its place, may be filled further and put there later', async () => {
+        await write('taken', 'old');
+        const part = await partOf('taken', [0, 'new']);
+        expect(await codeOf(tree.placePart(part, 'taken', { mode: 0o444 }, () => false))).toBe('FILE_CHANGED');
+        const again = await tree.openPart(part);
+        await again?.write(3, text('er'));
+        await again?.close();
+        expect((await tree.placePart(part, 'taken', { mode: 0o444 })).mode).toBe(0o444);
+        expect(await textOf('taken')).toBe('newer');
+      });
+
       it('outlives its process where it is claimed, and goes with the first walk where it is not', async () => {
         const [kept, left] = [await partOf('a/kept', [0, 'kept']), await partOf('a/left', [0, 'left'])];
         await subject.reopen();
