@@ -505,7 +505,7 @@ export class Engine {
       this.#endpoint.close(previous, 'replaced', this.#now);
     }
     this.links.accounts.introduce(this.#endpoint.remoteStatic(session) ?? noBytes, peer);
-    this.#endpoint.refreshAccount(session);
+    this.#endpoint.refreshAccount(session, this.#now);
     this.#replication.begin(session, peer, said);
     if (!this.#peers.isCarried(session)) this.carrying.met(peer, this.#now);
     this.#parts.deliveries.sessionBegan(peer, this.#now);

@@ -96,7 +96,7 @@ export class LinkSupervision {
     endpoint: Pick<SessionEndpoint, 'path' | 'estimate' | 'heldBack' | 'refreshAccount'>,
   ): void {
     const { monotonicMs } = this.#now;
-    if (this.accounts.takeBudgetsChanged()) for (const session of sessions.values()) endpoint.refreshAccount(session);
+    if (this.accounts.takeBudgetsChanged()) for (const session of sessions.values()) endpoint.refreshAccount(session, this.#now);
     if (monotonicMs - this.#lookedAt >= lookMs) {
       this.#lookedAt = monotonicMs;
       this.#look(sessions, endpoint);

@@ -234,7 +234,7 @@ export class SessionEndpoint {
 
   /** Uses one of several ways for nothing less urgent than this, or, without it, for nothing; the peer does so too. As long as it is the only one, everything takes it. */
   usePath(id: SessionId, path: Path, least: PriorityClass | undefined, now: Moment): void {
-    this.#touch(id, now)?.session?.usePath(path, least);
+    this.#touch(id, now)?.session?.usePath(path, least, this.#now);
   }
 
   /** Goes on without one of several ways. What was under way there is sent again by the others. */
@@ -275,8 +275,8 @@ export class SessionEndpoint {
   }
 
   /** Who the peer of a session is has become known to the meter. */
-  refreshAccount(id: SessionId): void {
-    this.#entryById.get(id)?.session?.refreshAccount();
+  refreshAccount(id: SessionId, now: Moment): void {
+    this.#touch(id, now)?.session?.refreshAccount(this.#now);
   }
 
   /** Ends a session: the peer is told once, and the owner gets `closed`. */

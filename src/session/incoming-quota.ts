@@ -45,6 +45,11 @@ export class IncomingQuota {
     this.#window.bytes += bytes;
   }
 
+  /** The peer is about to be told something else: what it was told before is said again with it. */
+  sayAnew(): void {
+    this.#told = undefined;
+  }
+
   /** What to tell the peer now, if anything is to be said. `incoming` is `undefined` when nothing that comes is counted. */
   review(incoming: Incoming | undefined, roundTripMs: number, now: MonotonicMs): Welcome | undefined {
     const rate = Math.max(this.#bytesPerMs, this.#window.bytes / windowMs);

@@ -5,7 +5,7 @@ import type { NewPath, PathEstimate } from '../ports/rate-control.ts';
 import { type AckFrame, type WelcomeFrame, welcomeFrameBytesMax, writeAck, writeClose, writePing, writeWelcome } from './frames.ts';
 import { IncomingQuota } from './incoming-quota.ts';
 import type { LaneShared } from './lane-shared.ts';
-import { LaneWelcome } from './lane-welcome.ts';
+import { LaneWelcome, type Welcome } from './lane-welcome.ts';
 import { type PathKind, packetBytesWithin, packetLinkBytes } from './ledger.ts';
 import { LeftPath } from './left-path.ts';
 import type { PacketProtection } from './packet-protection.ts';
@@ -148,9 +148,10 @@ export class SessionLane {
   }
 
   /** Uses the lane for these classes while there is another, and asks the peer to do so too. */
-  use(least: PriorityClass | undefined): void {
+  use(least: PriorityClass | undefined, now: MonotonicMs): void {
     this.#least = least;
-    this.#welcome.say({ least });
+    this.#incoming.sayAnew();
+    if (this.#path !== undefined) this.#reviewIncoming(this.#path, now, { least });
   }
 
   /** The peer says what it wants here. */
@@ -171,10 +172,10 @@ export class SessionLane {
   }
 
   /** Who the peer is has become known: its account may be another one from now on. */
-  refreshAccount(): void {
+  refreshAccount(now: MonotonicMs): void {
     if (this.#path === undefined) return;
     this.#path.flow = this.#shared.flowOf(this.#path.name);
-    this.#reviewIncoming(this.#path, this.#now);
+    this.#reviewIncoming(this.#path, now);
   }
 
   /** So many bytes came by the present path. */
@@ -185,10 +186,10 @@ export class SessionLane {
     this.#reviewIncoming(this.#path, now);
   }
 
-  /** Tells the peer what may still come, where that is limited. */
-  #reviewIncoming(path: SessionPath, now: MonotonicMs): void {
-    const welcome = this.#incoming.review(path.flow.incoming?.(), path.roundTrip.smoothedMs ?? 0, now);
-    if (welcome !== undefined) this.#welcome.say(welcome);
+  /** Tells the peer what may still come, where that is limited; or else, if given, this. The last word counts for both, so both are in it. */
+  #reviewIncoming(path: SessionPath, now: MonotonicMs, otherwise?: Welcome): void {
+    const welcome = this.#incoming.review(path.flow.incoming?.(), path.roundTrip.smoothedMs ?? 0, now) ?? otherwise;
+    if (welcome !== undefined) this.#welcome.say({ ...welcome, least: this.#least });
   }
 
   /** The path is gone: what was under way is sent again elsewhere. */

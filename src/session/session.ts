@@ -239,8 +239,8 @@ export class Session {
   }
 
   /** Who the peer is has become known: its account may be another one from now on. */
-  refreshAccount(): void {
-    for (const lane of this.#lanes) lane.refreshAccount();
+  refreshAccount(now: MonotonicMs): void {
+    for (const lane of this.#lanes) lane.refreshAccount(now);
   }
 
   /** Goes on over another path, in place of the first that is used now. What was under way there is sent again. */
@@ -257,8 +257,8 @@ export class Session {
   }
 
   /** Uses one of several paths for nothing less urgent than this from now on, or for nothing; the peer is asked to do so too. */
-  usePath(path: Path, least: PriorityClass | undefined): void {
-    for (const lane of this.#lanes) if (lane.path?.name === path) lane.use(least);
+  usePath(path: Path, least: PriorityClass | undefined, now: MonotonicMs): void {
+    for (const lane of this.#lanes) if (lane.path?.name === path) lane.use(least, now);
   }
 
   /** Goes on without a path. What was under way there is sent again by the others. False when it is the only one. */
