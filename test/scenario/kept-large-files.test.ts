@@ -7,7 +7,7 @@ const cable: LinkModel = { delayMs: 1, rateBytesPerSecond: 12_500_000, queueByte
 const sizeBytes = 9 * 1024 * 1024;
 
 test('a tagged version of a large file outlives the one that replaces it on a computer that received both', async () => {
-  const camp = await chain(431, ['camp', 'ridge'], cable, 'merge', 'udp', { baseCopiesBytesMax: 0 });
+  const camp = await chain(431, ['camp', 'ridge'], cable, 'merge', 'tcp', { baseCopiesBytesMax: 0 });
   const { world, dataset } = camp;
   const [a, b] = camp.nodes as Pair;
   const [first, second] = [seededRandom(1).bytes(sizeBytes), seededRandom(2).bytes(sizeBytes)];
