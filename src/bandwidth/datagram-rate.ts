@@ -37,6 +37,8 @@ const trainPackets = 5;
 const trainPacketBytesMin = 284;
 /** A train whose arrivals span less than this gives a hint only: this share of it is used, and no more than this is believed, bytes a millisecond. */
 const trainSpanMsMin = 5;
+/** One whose arrivals span less than this may have been pulled apart by jitter, or by an end that was busy: the link may do much more, and that is looked for at once. */
+const trainSpanMsSure = 50;
 /** A train that left over more than this share of its arrivals' span was interrupted. */
 const trainSpreadMax = 0.5;
 const hintShare = 0.85;
@@ -263,10 +265,18 @@ export class DatagramRateControl implements RateControl {
       this.#measurements = 1;
       // On a slow link much of the train still waits. What follows need not queue behind it.
       this.#nextSendAt = later(now, Math.max(0, bytesInFlight / measured - (this.#minRttMs ?? 0)));
+      if (window.arrivalSpanMs < trainSpanMsSure) this.#climb(gainStepMax, now);
       return;
     }
-    if (measured > hintRateMax) this.#gainStep = gainStepMax / 2;
+    this.#climb(gainStepMax / 2, now);
     this.#rate = Math.min(hintRateMax, measured) * hintShare;
+  }
+
+  /** Sends more than the rate by this share, from now on and until a queue shows. */
+  #climb(gainStep: number, now: MonotonicMs): void {
+    this.#gainStep = gainStep;
+    this.#gain = 1 + gainStep;
+    this.#stepAt = now;
   }
 
   #takeWindow(window: ArrivalWindow, now: MonotonicMs): void {
@@ -342,9 +352,7 @@ export class DatagramRateControl implements RateControl {
     this.#far = 0;
     this.#nextSendAt = now;
     this.#restUntil = now;
-    this.#gainStep = gainStepMax;
-    this.#gain = 1 + gainStepMax;
-    this.#stepAt = now;
+    this.#climb(gainStepMax, now);
   }
 
   /** Most of what was sent is gone: the link carries a fraction of the rate, and its buffer is too short to show a queue. */
@@ -418,7 +426,8 @@ export class DatagramRateControl implements RateControl {
       this.#loss.clear();
     }
     if (!short) this.#gain = Math.max(gainMin, 1 - (queueMs - target) / (2 * effectMs));
-    if (!short || queueMs > target / 2 || now < this.#restUntil) {
+    // Jitter alone looks like a short queue now and then.
+    if (!short || queueMs > target / 2 + this.#jitterMs || now < this.#restUntil) {
       this.#gainStep = gainStepMin;
       this.#stepAt = now;
     } else if (now - this.#stepAt > 1.5 * effectMs) {
