@@ -65,7 +65,8 @@ export class CarryingCustody {
   constructor(parts: CarryingCustodyParts, book: CarryingBook) {
     this.#parts = parts;
     this.#book = book;
-    this.gaps = new CarryingGaps(book.items, parts.logs, (entry) => book.machine.gaveUp(book.items.keyOf(entry)));
+    const { items } = book;
+    this.gaps = new CarryingGaps(items, parts.logs, (entry) => book.machine.gaveUp(items.keyOf(entry)) && !items.isSentHere(entry));
   }
 
   /** Why an entry was accepted that is on its way. */

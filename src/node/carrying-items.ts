@@ -76,6 +76,11 @@ export class CarriedItems {
     return this.standing(entry).every(({ content }) => this.#parts.contents.holds(content.root));
   }
 
+  /** Whether all of that was sent to this node itself, so that it stays whatever becomes of the custody of it. */
+  isSentHere(entry: CarriedEntry): boolean {
+    return this.standing(entry).every(({ path }) => this.#parts.deliveries.isOrderedHere(entry.dataset, entry, path));
+  }
+
   /** Who is not known to have an entry that is for them; not its author, and not this node. */
   unserved(entry: CarriedEntry): NodeId[] {
     const { dataset } = entry;
