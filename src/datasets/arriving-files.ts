@@ -144,7 +144,8 @@ export class ArrivingFiles {
     const { catalog } = this.#parts;
     const isThere = catalog.get('SELECT 1 FROM arriving_file WHERE root = ? AND tree = ?', content.root, tree) !== undefined;
     const file = isThere ? await this.fileOf(content.root) : undefined;
-    if (file === undefined || !(await file.makeWhole(chunks, content.sizeBytes))) return undefined;
+    if (file === undefined || !(await file.makeWhole(chunks, content.sizeBytes)) || !(await file.endsAt(content.sizeBytes)))
+      return undefined;
     catalog.run('UPDATE arriving_file SET place = ? WHERE root = ?', path, content.root);
     return file.part;
   }
@@ -274,10 +275,19 @@ export class ArrivingFile {
       }
       if (found.length > 0) (await this.store(found))();
       invariant(offset === sizeBytes, 'a file is made whole with chunks that are not all of it');
-      // Longer than its content it is if somebody wrote to it.
-      return (await reader.stat()).sizeBytes === sizeBytes;
+      return true;
     } finally {
       await reader.close();
+    }
+  }
+
+  /** Whether the file is as long as its content: longer it is if somebody wrote to it. What is in it can be read all the same. */
+  async endsAt(sizeBytes: number): Promise<boolean> {
+    const reader = await this.#reader();
+    try {
+      return (await reader?.stat())?.sizeBytes === sizeBytes;
+    } finally {
+      await reader?.close();
     }
   }
 

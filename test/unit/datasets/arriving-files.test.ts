@@ -199,6 +199,10 @@ describe('what an earlier process received', () => {
     const part = await tree.openPart(tree.parts()[0]!);
     await part?.write(bytes.length, Uint8Array.of(1));
     expect(await store.arriving.whole('t', content, refs, 'a/b')).toBeUndefined();
+    // It need not come again for that.
+    expect(await (await fileOf()).makeWhole(refs, content.sizeBytes)).toBe(true);
+    expect(store.complete(content, refs)).toBe(true);
+    expect(await read()).toEqual(bytes);
   });
 
   it('begins anew when somebody has removed it', async () => {
