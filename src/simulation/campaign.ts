@@ -225,7 +225,12 @@ class CampaignRun {
   #takeUpWork(node: SimulatedNode): void {
     if (this.#files === undefined || hasStopped(node) || node.catalogFaults.isFull) return;
     node.directory(campaignDirectory);
-    node.node.attach(this.#files, campaignDirectory);
+    try {
+      node.node.attach(this.#files, campaignDirectory);
+    } catch (error) {
+      // Its power failed in the middle of it: it is done again when everything has healed.
+      if (node.isRunning || !(error instanceof GodwitError)) throw error;
+    }
   }
 
   /** The weather is fine again, what was broken is repaired, and everybody who is left is switched on. */
@@ -251,8 +256,7 @@ class CampaignRun {
       if (!node.isBusy) await world.finish(node.start());
     }
     for (const planned of this.#plan.nodes) {
-      const node = world.node(planned.name);
-      if (!scene.gone.has(planned.name) && planned.isLate && !node.hasDirectory(campaignDirectory)) await this.#join(planned, 60 * minute);
+      if (!scene.gone.has(planned.name) && planned.isLate) await this.#join(planned, 60 * minute);
     }
     if (scene.gone.size > 0) this.#bridge(left.filter(({ name }) => this.#planned(name).isCarrier !== true));
     for (const node of left) {
