@@ -16,6 +16,7 @@ import type { LinkRow } from './links-rows.ts';
 const emulatorSource = fileURLToPath(new URL('../../shared/tools/linkem.c', import.meta.url));
 const program = fileURLToPath(new URL('./links-kernel-end.ts', import.meta.url));
 const [senderHost, receiverHost] = ['10.99.0.1', '10.99.0.2'];
+const compiler = 'cc';
 const device = 'link';
 const queueMs = 200;
 const patienceMs = 30_000;
@@ -58,7 +59,7 @@ export function kernelLinks(): KernelLinks | undefined {
   else if (!isWithoutNamespaces()) {
     const directory = mkdtempSync(join(tmpdir(), 'godwit-links-'));
     const emulator = join(directory, 'linkem');
-    const made = spawnSync('cc', ['-O2', '-o', emulator, emulatorSource, '-lm'], { encoding: 'utf8' });
+    const made = spawnSync(compiler, ['-O2', '-o', emulator, emulatorSource, '-lm'], { encoding: 'utf8' });
     if (made.status === 0) return new KernelLinks(directory, emulator);
     console.warn(`skipped: the emulator below the kernel cannot be compiled: ${made.stderr ?? made.error?.message}`);
     rmSync(directory, { recursive: true });

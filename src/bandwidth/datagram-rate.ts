@@ -265,7 +265,7 @@ export class DatagramRateControl implements RateControl {
       this.#measurements = 1;
       // On a slow link much of the train still waits. What follows need not queue behind it.
       this.#nextSendAt = later(now, Math.max(0, bytesInFlight / measured - (this.#minRttMs ?? 0)));
-      if (window.arrivalSpanMs < trainSpanMsSure) this.#climb(gainStepMax, now);
+      if (window.arrivalSpanMs < trainSpanMsSure) this.#climb(gainStepMax / 2, now);
       return;
     }
     this.#climb(gainStepMax / 2, now);
