@@ -307,7 +307,7 @@ function drawWeather(random: Random): LinkModel {
   return {
     delayMs: pick(random, [5, 60, 300, 900]),
     rateBytesPerSecond: pick(random, [100, 1200, 30_000, 1_000_000]),
-    queueBytes: pick(random, [3000, 64_000]),
+    queueBytes: pick(random, [1500, 64_000]),
     jitterMs: random.below(300),
     reorders: random.below(2) === 0,
     ...(random.below(2) === 0 ? { lossRatio: random.float() * 0.3 } : {}),
