@@ -41,6 +41,7 @@ class WorkerThread {
   readonly #onEnd: (thread: WorkerThread) => void;
   #nextId = 0;
   #ended: GodwitError | undefined;
+  #isEnding = false;
   #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(onEnd: (thread: WorkerThread) => void) {
@@ -78,13 +79,15 @@ class WorkerThread {
   }
 
   async end(): Promise<void> {
+    this.#isEnding = true;
     await this.#worker.terminate();
   }
 
   #settle(answer: WorkAnswer): void {
     const waiting = this.#waitingById.get(answer.id);
     this.#waitingById.delete(answer.id);
-    if (this.#waitingById.size === 0) {
+    // Until a thread has ended it keeps the process alive: whoever waits for that would wait for ever where nothing else is left to do.
+    if (this.#waitingById.size === 0 && !this.#isEnding) {
       this.#worker.unref();
       this.#idleTimer = setTimeout(() => {
         // Taken out at once, so that nobody asks it between.

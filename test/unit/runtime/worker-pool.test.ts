@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Hash } from '../../../src/core/identifiers.ts';
 import { seededRandom } from '../../../src/core/random.ts';
@@ -90,6 +92,24 @@ describe('threads', () => {
 
   it('are at least one', () => {
     expect(defaultWorkers()).toBeGreaterThanOrEqual(1);
+  });
+});
+
+describe('a process that has nothing else to do', () => {
+  it('lives until its threads have ended, also when answers are still under way', async () => {
+    const program = `
+      import { WorkerPool } from ${JSON.stringify(new URL('../../../src/runtime/worker-pool.ts', import.meta.url))};
+      const pool = new WorkerPool(1);
+      const directory = ${JSON.stringify(directory)};
+      await pool.readWhole(directory, []);
+      // Its answer arrives before the thread is told to end, and is looked at behind that.
+      void pool.readWhole(directory, []);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+      await pool.close();
+      console.log('closed');
+    `;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+    expect(stdout).toBe('closed\n');
   });
 });
 
