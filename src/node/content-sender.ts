@@ -9,8 +9,8 @@ import type { ContentRef } from '../datasets/manifest.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type Want } from '../session/messages.ts';
 import type { ArrivingContents } from './arriving-contents.ts';
+import { availableBytes, hasBytes, type ReadyObject, type Sending } from './content-sending.ts';
 import type { BaseAnswer, EncodedGroup, PreparedTransfer } from './content-tasks.ts';
-import type { ObjectAssembly } from './object-assembly.ts';
 
 /**
  * Sends what one peer asked for, over one session: the most urgent want first, and no more than the link takes, so that a more urgent one passes at once.
@@ -86,47 +86,6 @@ const groupsAheadMax = 8;
 const windowBytes = 64 * 1024 * 1024;
 /** Memory for groups that is kept while contents are sent: what is encoded ahead, waits in the session, and is on its way. */
 const roomsBytesMax = 32 * 1024 * 1024;
-
-interface ReadyObject {
-  readonly object: number;
-  offset: number;
-  /** Its bytes; none of one that is still coming in, or not verified. */
-  bytes: Uint8Array;
-  /** They stand in a room of the sender, and nobody else looks at them. */
-  readonly isInRoom?: boolean;
-  coming?: Coming;
-}
-
-/** An object that is passed on while it comes in. */
-interface Coming {
-  assembly: ObjectAssembly;
-  startedOver: number;
-  /** It was stored; that says little where the plan names no chunks. */
-  stored: boolean;
-}
-
-interface Sending {
-  readonly dataset: DatasetId | undefined;
-  readonly want: Want;
-  transfer?: PreparedTransfer;
-  /** Groups still to be sent, in order. */
-  groups: number[];
-  encoding: number;
-  /** Since when nothing could be sent, because the rest has not come yet. */
-  drySince?: MonotonicMs;
-  /** The content became complete here while it was planned as one that is arriving, or is not here, or while a group was encoded whose bytes may have been missing: if so, it is planned once more. */
-  planningAgain: boolean;
-  /** Groups that may be encoded or ready at once. */
-  groupsAhead: number;
-  /** Bytes of content whose groups were begun, and those that the receiver has stored since. */
-  begunBytes: number;
-  storedBytes: number;
-  /** Bytes of content that were handed to the session, those that the receiver had already among them. */
-  movedBytes: number;
-  readonly ready: ReadyObject[];
-  /** Groups about whose base the peer was asked, until it has answered. */
-  readonly searchByGroup: Map<number, BaseAnswer['search']>;
-}
 
 /** The sending half of one session's transfers. */
 export class ContentSender {
@@ -577,17 +536,6 @@ export class ContentSender {
     this.#deferredByRoot.set(key, [...(this.#deferredByRoot.get(key) ?? []), want]);
     this.#deferredCount++;
   }
-}
-
-function hasBytes({ ready }: Sending): boolean {
-  return ready.some((object) => availableBytes(object) > 0);
-}
-
-/** Bytes of an object that may be sent now: all that there are, but not the end of one that is not verified. */
-function availableBytes({ bytes, offset, coming }: ReadyObject): number {
-  if (coming === undefined) return bytes.length - offset;
-  const { lengthBytes, isWhole } = coming.assembly.progress;
-  return Math.max(0, lengthBytes - (isWhole ? 1 : 0) - offset);
 }
 
 /** How many groups of a transfer are encoded ahead. */

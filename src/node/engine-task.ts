@@ -1,7 +1,7 @@
 import type { Hash } from '../core/identifiers.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { EncodingPurpose } from './codec-selector.ts';
-import type { ReceiverTask } from './content-receiver.ts';
+import type { ReceiverTask } from './content-receiving.ts';
 import type { SenderTask } from './content-sender.ts';
 import type { ArrivingPlan, EncodedGroup, OpenedTransfer, PreparedTransfer } from './content-tasks.ts';
 
