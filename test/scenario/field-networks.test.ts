@@ -7,17 +7,18 @@ import { World } from '../../src/simulation/world.ts';
 import { type Camp, chain, expectConvergence, expectFile, folder, hour, minute, onDisk, publish, second, type Trio } from './camp.ts';
 
 const radio: LinkModel = { delayMs: 5, rateBytesPerSecond: 125_000, queueBytes: 64_000 };
-/** Twenty nodes on a grid. */
-const file = new URL('../../../shared/tools/topologies/topology-grid5x4.json', import.meta.url);
-const isMissing = !existsSync(file);
+/** Twenty nodes each. */
+const networks = ['grid5x4', 'cells4'] as const;
+const fileOf = (name: string): URL => new URL(`../../../shared/tools/topologies/topology-${name}.json`, import.meta.url);
+const isMissing = !networks.every((name) => existsSync(fileOf(name)));
 if (isMissing && process.env.CI === 'true') throw new Error('the networks of the design are not there');
 if (isMissing) console.warn('skipped: the networks of the design are not there');
 
 const label = (node: number): string => `n${node}`;
 
-/** Whole nodes on the grid of the design: those of a segment all hear each other. */
-async function network(seed: number): Promise<Camp & { readonly segments: Set<number>[] }> {
-  const { segments: lists } = JSON.parse(readFileSync(file, 'utf8')) as { segments: number[][] };
+/** Whole nodes on a network of the design: those of a segment all hear each other. */
+async function network(name: (typeof networks)[number], seed: number): Promise<Camp & { readonly segments: Set<number>[] }> {
+  const { segments: lists } = JSON.parse(readFileSync(fileOf(name), 'utf8')) as { segments: number[][] };
   const segments = lists.map((list) => new Set(list));
   const world = new World({ seed });
   const size = 1 + Math.max(...lists.flat());
@@ -65,10 +66,10 @@ function meet(camp: Pick<Camp, 'world'>, a: number, b: number): void {
   nodeOf(camp, a).node.addContact(nodeOf(camp, b).node.id, [`udp://${label(b)}:7077`]);
 }
 
-test.skipIf(isMissing)(
-  'on a grid of twenty everybody gets everything, though one dies, a radio falls silent and one moves on the way',
-  async () => {
-    const camp = await network(831);
+test.skipIf(isMissing).each(networks)(
+  'on the twenty of %s everybody gets everything, though one dies, a radio falls silent and one moves on the way',
+  async (name) => {
+    const camp = await network(name, 831);
     const { world, segments } = camp;
     const random = seededRandom(831);
     await world.runFor(20 * second);
@@ -76,9 +77,8 @@ test.skipIf(isMissing)(
     for (const writer of writers) await publish(camp, nodeOf(camp, writer), `from-${writer}.bin`, random.bytes(40_000));
     await world.runFor(second);
     // Two in the middle of it all.
-    const [dead, mover] = [segments[1] as Set<number>, segments.at(-1) as Set<number>].map((each) =>
-      [...each].find((node) => !writers.includes(node)),
-    ) as [number, number];
+    const dead = [...(segments[1] as Set<number>)].find((node) => !writers.includes(node)) as number;
+    const mover = [...(segments.at(-1) as Set<number>)].findLast((node) => !writers.includes(node)) as number;
     nodeOf(camp, dead).kill();
     const cut = world.links.find(({ ends }) => !ends.includes(label(dead)) && !ends.includes(label(mover)));
     cut?.cut();
