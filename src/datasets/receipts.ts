@@ -76,6 +76,14 @@ export interface ReceiptsOfNode {
   readonly newest: HybridInstant;
 }
 
+/** What one node holds of each log of a dataset, in entries. */
+export interface Holdings {
+  /** Of whom it says to hold anything. */
+  readonly authors: readonly NodeId[];
+  readonly known: (author: NodeId) => number;
+  readonly said: (author: NodeId, least?: number) => number;
+}
+
 interface ReceiptRow {
   node: Uint8Array;
   dataset: Uint8Array;
@@ -136,7 +144,7 @@ export class ReceiptBook {
   }
 
   /**
-   * Takes a receipt that some node relayed. `stored` when it is newer than what we had. Fails with `RECEIPT_SIGNATURE` or `RECEIPT_MALFORMED` (peer), and with `RECEIPTS_FULL` (local) for a
+   * Takes a receipt that some node relayed. The receipt when it is newer than what we had, else `known`. Fails with `RECEIPT_SIGNATURE` or `RECEIPT_MALFORMED` (peer), and with `RECEIPTS_FULL` (local) for a
    * node that sent receipts for more datasets than a team may have.
    */
   accept(claim: {
@@ -148,7 +156,7 @@ export class ReceiptBook {
     readonly counter: number;
     readonly subscribed: boolean;
     readonly signature: Uint8Array;
-  }): Outcome<'stored' | 'known'> {
+  }): Outcome<HeldReceipt | 'known'> {
     if (!isCount(claim.wallMs) || !isCount(claim.counter)) return failure('RECEIPT_MALFORMED', 'peer', 'a receipt has no usable instant');
     if (claim.marks.length !== claim.vector.size * entryMarkBytes)
       return failure('RECEIPT_MALFORMED', 'peer', 'a receipt does not say of which branch each log is');
@@ -161,16 +169,16 @@ export class ReceiptBook {
       subscribed: claim.subscribed,
       signature: claim.signature,
     };
-    const last = this.of(receipt.node, receipt.dataset);
-    if (last !== undefined && compareInstants(last.instant, receipt.instant) >= 0) return success('known');
+    const last = this.#rowOf(receipt.node, receipt.dataset);
+    if (last !== undefined && compareInstants(instantOf(last), receipt.instant) >= 0) return success('known');
     if (!this.#crypto.ed25519Verify(identifierToBytes(receipt.node), signedBytes(receipt), receipt.signature)) {
       return failure('RECEIPT_SIGNATURE', 'peer', `a receipt of ${receipt.node} is not signed by it`);
     }
     if (last === undefined && this.#countOf(receipt.node) >= limits.datasetsPerTeamMax) {
       return failure('RECEIPTS_FULL', 'local', `${receipt.node} has receipts for ${limits.datasetsPerTeamMax} datasets already`);
     }
-    this.#store(receipt, this.#agreed(receipt, this.#rowOf(receipt.node, receipt.dataset)));
-    return success('stored');
+    this.#store(receipt, this.#agreed(receipt, last));
+    return success(receipt);
   }
 
   /**
@@ -178,28 +186,35 @@ export class ReceiptBook {
    * delivered.
    */
   knownToHold(node: NodeId, dataset: DatasetId, author: NodeId): number {
-    const row = this.#rowOf(node, dataset);
-    return row === undefined ? 0 : this.#known(receiptFromRow(row), author, () => vectorFrom(row.agreed).lengthOf(author));
+    return this.holdings(node, dataset).known(author);
   }
 
   /** Whether a node says that it holds an entry, unless it is seen to mean another branch. Where our copy of a log is shorter than its receipt it is taken at its word: good for what may wait, and not for giving up a copy. */
   saysToHold(node: NodeId, dataset: DatasetId, { author, sequence }: Dot): boolean {
-    const row = this.#rowOf(node, dataset);
-    if (row === undefined) return false;
-    const receipt = receiptFromRow(row);
-    if (receipt.vector.lengthOf(author) < sequence) return false;
-    return this.#said(receipt, author, () => vectorFrom(row.agreed).lengthOf(author)) >= sequence;
+    return this.holdings(node, dataset).said(author, sequence) >= sequence;
   }
 
   /** The same of all logs: how much a node says to hold of each. */
   saidToHold(node: NodeId, dataset: DatasetId): VersionVector {
+    const { authors, said } = this.holdings(node, dataset);
+    return VersionVector.of(authors.map((author) => [author, said(author)]));
+  }
+
+  /** What a node holds of the logs of a dataset, for who asks for several: `known` as `knownToHold`, `said` as `saidToHold`, where less than `least` may come out as 0. Right as long as no log and no receipt changes. */
+  holdings(node: NodeId, dataset: DatasetId): Holdings {
     const row = this.#rowOf(node, dataset);
-    if (row === undefined) return VersionVector.empty;
+    if (row === undefined) return { authors: [], known: () => 0, said: () => 0 };
     const receipt = receiptFromRow(row);
-    const agreed = vectorFrom(row.agreed);
-    return VersionVector.of(
-      [...receipt.vector.entries()].map(([author]) => [author, this.#said(receipt, author, () => agreed.lengthOf(author))]),
-    );
+    let agreed: VersionVector | undefined;
+    const agreedOf = (author: NodeId): number => {
+      agreed ??= vectorFrom(row.agreed);
+      return agreed.lengthOf(author);
+    };
+    return {
+      authors: [...receipt.vector.entries()].map(([author]) => author),
+      known: (author) => (receipt.vector.lengthOf(author) === 0 ? 0 : this.#known(receipt, author, () => agreedOf(author))),
+      said: (author, least = 1) => (receipt.vector.lengthOf(author) < least ? 0 : this.#said(receipt, author, () => agreedOf(author))),
+    };
   }
 
   /** What is known to be held by the receipt of a node, given how much of a log an earlier one was seen to agree with. */
@@ -229,13 +244,24 @@ export class ReceiptBook {
     };
   }
 
-  /** How much of each log a new receipt, and the one that it replaces, are seen to agree with. */
+  /** How much of each log a new receipt, and the one that it replaces, are seen to agree with. What it says of a log as the last one did, and was seen to agree with, is not looked at again: most logs are as they were. */
   #agreed(receipt: HeldReceipt, last: ReceiptRow | undefined): VersionVector {
     const before = last && { receipt: receiptFromRow(last), agreed: vectorFrom(last.agreed) };
+    const markBefore = before && marksOf(before.receipt);
+    const marks = marksOf(receipt);
     return VersionVector.of(
-      [...receipt.vector.entries()].map(([author]): [NodeId, number] => {
-        const earlier = before === undefined ? 0 : this.#known(before.receipt, author, () => before.agreed.lengthOf(author));
-        return [author, this.#known(receipt, author, () => earlier)];
+      [...receipt.vector.entries()].map(([author, length]): [NodeId, number] => {
+        const earlier = markBefore?.get(author);
+        const isSettled =
+          author !== receipt.node &&
+          before?.receipt.vector.lengthOf(author) === length &&
+          before.agreed.lengthOf(author) === length &&
+          earlier !== undefined &&
+          equalBytes(earlier, marks.get(author) ?? noMark);
+        if (isSettled) return [author, length];
+        const agreedBefore = (): number =>
+          before === undefined ? 0 : this.#known(before.receipt, author, () => before.agreed.lengthOf(author));
+        return [author, this.#known(receipt, author, agreedBefore)];
       }),
     );
   }
@@ -244,6 +270,16 @@ export class ReceiptBook {
   of(node: NodeId, dataset: DatasetId): HeldReceipt | undefined {
     const row = this.#rowOf(node, dataset);
     return row && receiptFromRow(row);
+  }
+
+  /** Whether a node wants a dataset for itself, by its latest receipt; `undefined` without one. */
+  subscribed(node: NodeId, dataset: DatasetId): boolean | undefined {
+    const row = this.#catalog.get<Pick<ReceiptRow, 'subscribed'>>(
+      'SELECT subscribed FROM receipt WHERE node = ? AND dataset = ?',
+      identifierToBytes(node),
+      identifierToBytes(dataset),
+    );
+    return row && row.subscribed === 1;
   }
 
   #rowOf(node: NodeId, dataset: DatasetId): ReceiptRow | undefined {
@@ -294,7 +330,7 @@ export class ReceiptBook {
         hash.update(node);
       }
       hash.update(row.signature);
-      const instant = { wallMs: row.wall_ms, counter: row.counter };
+      const instant = instantOf(row);
       if (compareInstants(instant, newest) > 0) newest = instant;
     }
     close();
@@ -326,7 +362,7 @@ export class ReceiptBook {
       'SELECT wall_ms, counter FROM receipt WHERE node = ? ORDER BY wall_ms DESC, counter DESC LIMIT 1',
       identifierToBytes(node),
     );
-    return row && { wallMs: row.wall_ms, counter: row.counter };
+    return row && instantOf(row);
   }
 
   #countOf(node: NodeId): number {
@@ -358,6 +394,15 @@ function saysAsMuch(last: HeldReceipt | undefined, { node, vector, marks }: Pick
   return equalBytes(concatBytes(...ofOthers(before, last?.marks ?? noMark)), concatBytes(...ofOthers(vector, marks)));
 }
 
+/** The mark of each log that a receipt speaks of. */
+function marksOf({ vector, marks }: HeldReceipt): Map<NodeId, Uint8Array> {
+  return new Map([...vector.entries()].map(([author], at) => [author, marks.subarray(at * entryMarkBytes, (at + 1) * entryMarkBytes)]));
+}
+
+function instantOf({ wall_ms, counter }: Pick<ReceiptRow, 'wall_ms' | 'counter'>): HybridInstant {
+  return { wallMs: wall_ms, counter };
+}
+
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
@@ -377,7 +422,7 @@ function receiptFromRow(row: ReceiptRow): HeldReceipt {
     dataset: identifier<DatasetId>(row.dataset),
     vector: vectorFrom(row.vector),
     marks: row.marks,
-    instant: { wallMs: row.wall_ms, counter: row.counter },
+    instant: instantOf(row),
     subscribed: row.subscribed === 1,
     signature: row.signature,
   };

@@ -19,7 +19,8 @@ import type { OrderItem } from './orders.ts';
  *
  * The last three are ends. A row of the dataset's own replication (`order` absent) covers a whole log and is queued again when the log grows.
  *
- * Rows have the short names of nodes and datasets, 8 bytes each, as messages do; what they stand for is kept once. Nothing of the queue is held in memory.
+ * Rows have the short names of nodes and datasets, 8 bytes each, as messages do; what they stand for is kept once. Nothing of the queue is held in memory but whose logs have rows: a receipt speaks of every author, and of most
+ * of them nothing is queued.
  */
 
 /** States, in the order in which they stand in the catalog. */
@@ -136,6 +137,8 @@ export class DeliveryQueue {
   readonly #catalog: Catalog;
   /** What is stored is never changed, so this is right whatever becomes of a transaction. */
   readonly #nameByShort = new Map<string, string>();
+  /** Authors whose entries have rows, or had, by dataset; filled when a dataset is first asked for. One too many costs a question: so this, too, is right whatever becomes of a transaction. */
+  readonly #authorsByDataset = new Map<DatasetId, Set<NodeId>>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -146,6 +149,7 @@ export class DeliveryQueue {
   add(row: NewDelivery, nowMs: number): void {
     const { dataset, author, first, last, path, destination, order } = row;
     for (const name of [dataset, author, destination, order?.author ?? author]) this.#introduce(name);
+    this.#authorsByDataset.get(dataset)?.add(author);
     this.#catalog.run(
       `INSERT INTO delivery (dataset, author, first, last, path, destination, order_author, order_sequence, class, state, reason, size_bytes, deadline_ms, expires_ms, custody_suffices, since_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
@@ -247,23 +251,24 @@ export class DeliveryQueue {
   }
 
   /**
-   * A node has signed that it holds everything of a dataset up to these lengths of logs. Ends what was for it, and puts what was for others into its custody. `ownLength`: entries of this node's own log, which
-   * is the end of a range without one.
+   * A node has signed that it holds so much of each log of a dataset: `heldLength`, asked only for authors of whom something is queued, and for those who ordered it. Ends what was for it, and puts what was for others into its
+   * custody. `ownLength`: entries of a log that are here, which is the end of a range without one.
    */
   held(
     holder: NodeId,
     dataset: DatasetId,
-    lengths: Iterable<readonly [NodeId, number]>,
+    heldLength: (author: NodeId) => number,
     ownLength: (author: NodeId) => number,
     nowMs: number,
   ): DeliveryChange[] {
-    const lengthByNode = new Map(lengths);
     const isComplete = ({ author, last, order }: QueuedDelivery, until: number): boolean =>
       until >= (last === Infinity ? ownLength(author) : last) &&
       // A receipt from before the order says nothing: its signer may not have wanted it then.
-      (order === undefined || (lengthByNode.get(order.author) ?? 0) >= order.sequence);
+      (order === undefined || heldLength(order.author) >= order.sequence);
     const changes: DeliveryChange[] = [];
-    for (const [author, until] of lengthByNode) {
+    for (const author of this.#authorsOf(dataset)) {
+      const until = heldLength(author);
+      if (until === 0) continue;
       const key = [short(dataset), short(author), until, never];
       const own = this.#rows(
         'SELECT * FROM delivery INDEXED BY delivery_owed WHERE destination = ? AND dataset = ? AND author = ? AND (last <= ? OR last = ?) AND state < 5',
@@ -351,6 +356,23 @@ export class DeliveryQueue {
       changes.set(key, { dataset, destination, ...(order === undefined ? {} : { order }), from: state, to: end, reason, count });
     }
     return [...changes.values()];
+  }
+
+  #authorsOf(dataset: DatasetId): ReadonlySet<NodeId> {
+    let authors = this.#authorsByDataset.get(dataset);
+    if (authors === undefined) {
+      // Steps from one author to the next in the index, past the rows between.
+      const rows = this.#catalog.all<{ author: Uint8Array }>(
+        `WITH RECURSIVE step (author) AS (
+           SELECT min(author) FROM delivery WHERE dataset = ?1
+           UNION ALL SELECT (SELECT min(author) FROM delivery WHERE dataset = ?1 AND author > step.author) FROM step WHERE step.author IS NOT NULL
+         ) SELECT author FROM step WHERE author IS NOT NULL`,
+        short(dataset),
+      );
+      authors = new Set(rows.map(({ author }) => this.#name<NodeId>(author)));
+      this.#authorsByDataset.set(dataset, authors);
+    }
+    return authors;
   }
 
   #rows(sql: string, ...parameters: readonly SqlValue[]): QueuedDelivery[] {

@@ -166,11 +166,9 @@ export class DeliveryTracking {
     for (const { node, dataset } of receipts) {
       if (node !== self) this.#queuedDatasets.delete(dataset);
       // What is said of this node's own log must be so of the entries that it has now: it may have been set back.
-      const lengths = [...book.saidToHold(node, dataset).entries()].map(([author, length]): [NodeId, number] => [
-        author,
-        author === self ? book.knownToHold(node, dataset, self) : length,
-      ]);
-      this.#note(queue.held(node, dataset, lengths, (author) => logs.length(dataset, author), now.wallMs));
+      const holdings = book.holdings(node, dataset);
+      const heldLength = (author: NodeId): number => (author === self ? holdings.known(author) : holdings.said(author));
+      this.#note(queue.held(node, dataset, heldLength, (author) => logs.length(dataset, author), now.wallMs));
     }
   }
 

@@ -123,7 +123,7 @@ export class Interests {
   /** Whether another node wants a dataset for itself, as far as is known here. */
   subscribes(node: NodeId, dataset: DatasetId): boolean {
     if (node === this.#self) return this.subscribed(dataset);
-    return this.#receipts.of(node, dataset)?.subscribed ?? subscribesByDefault(this.#membership.member(node)?.role);
+    return this.#receipts.subscribed(node, dataset) ?? subscribesByDefault(this.#membership.member(node)?.role);
   }
 
   /** Whether a node wants a dataset, or something of it is ordered for it: then it is told of it. */

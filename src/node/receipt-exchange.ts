@@ -91,7 +91,7 @@ export class ReceiptExchange {
       else {
         const accepted = receipts.accept({ node, dataset, vector: decoded.value.vector, ...said });
         if (!accepted.ok) faults.push(accepted.fault);
-        else if (accepted.value === 'stored') fresh.push(receipts.of(node, dataset) as HeldReceipt);
+        else if (accepted.value !== 'known') fresh.push(accepted.value);
       }
     }
     return { fresh, faults, refused };

@@ -120,6 +120,16 @@ describe('a log that is given up for its branch', () => {
     expect(counted(book)).toEqual([2, 2]);
   });
 
+  it('is not believed to be held again by a new receipt that says of it what the last one said', () => {
+    const { book, logs } = holding(left);
+    book.accept(receipt(holder, left.slice(0, 4)));
+    for (const entry of right.slice(0, 3)) logs.accept(dataset, entry);
+    logs.adopt(dataset, author, logs.branches(dataset, author)[0]!, false);
+    book.retract(dataset, author, 2);
+    book.accept(receipt(holder, left.slice(0, 4), 2));
+    expect(counted(book)).toEqual([2, 2]);
+  });
+
   it('is said anew by whoever holds as many entries of the other branch', () => {
     const { book, logs } = holding(left);
     const issue = (wallMs: number) =>

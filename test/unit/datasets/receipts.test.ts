@@ -73,7 +73,7 @@ describe('our own receipts', () => {
     ] as const) {
       const receipt = book.issue(node, pair.secretKey, dataset, upTo(length), true, { wallMs, counter: 0 })!;
       const wire = { ...receipt, wallMs: receipt.instant.wallMs, counter: receipt.instant.counter };
-      expect(others.accept(wire)).toEqual({ ok: true, value: 'stored' });
+      expect(others.accept(wire)).toMatchObject({ ok: true, value: { instant: receipt.instant } });
     }
     expect(others.of(node, dataset)?.vector.lengthOf(author)).toBe(3);
   });
@@ -82,10 +82,10 @@ describe('our own receipts', () => {
 describe('a receipt from a peer', () => {
   it('replaces an older one and is not replaced by it', () => {
     const { book } = newBook();
-    expect(book.accept(claim(5, 200))).toEqual({ ok: true, value: 'stored' });
+    expect(book.accept(claim(5, 200))).toMatchObject({ ok: true, value: { node, dataset, subscribed: true, instant: { wallMs: 200 } } });
     expect(book.accept(claim(4, 100))).toEqual({ ok: true, value: 'known' });
     expect(book.accept(claim(9, 200))).toEqual({ ok: true, value: 'known' });
-    expect(book.accept(claim(3, 200, 1))).toEqual({ ok: true, value: 'stored' });
+    expect(book.accept(claim(3, 200, 1))).toMatchObject({ ok: true, value: { instant: { wallMs: 200, counter: 1 } } });
     expect(book.of(node, dataset)?.vector.lengthOf(author)).toBe(3);
   });
 
@@ -127,7 +127,7 @@ describe('a receipt from a peer', () => {
     })!;
     const wire = { ...other, wallMs: 1, counter: 0 };
     expect(book.accept(wire)).toMatchObject({ ok: false, fault: { code: 'RECEIPTS_FULL', blame: 'local' } });
-    expect(book.accept(claim(2, 200))).toEqual({ ok: true, value: 'stored' });
+    expect(book.accept(claim(2, 200))).toMatchObject({ ok: true, value: { instant: { wallMs: 200 } } });
   });
 });
 

@@ -40,7 +40,15 @@ const states = (destination: NodeId) => queue.next(destination, 99).map(({ path,
 const told = (changes: readonly DeliveryChange[]) =>
   changes.map(({ from, to, count, destination }) => `${count} ${from}-${to} ${destination === ben ? 'ben' : 'others'}`);
 const holds = (holder: NodeId, lengths: readonly (readonly [NodeId, number])[], ownLength = 20) =>
-  told(queue.held(holder, dataset, lengths, () => ownLength, 50));
+  told(
+    queue.held(
+      holder,
+      dataset,
+      (author) => new Map(lengths).get(author) ?? 0,
+      () => ownLength,
+      50,
+    ),
+  );
 
 describe('the queue', () => {
   it('serves by class, then deadline, then size, and outlives the process', () => {
@@ -54,6 +62,22 @@ describe('the queue', () => {
     expect(queue.next(ben, 1)).toEqual([
       { id: 4, ...row({ path: 'urgent', sizeBytes: 999, priority: 'critical' }), state: 'queued', reason: 'ordered', sinceMs: 1 },
     ]);
+  });
+
+  it('asks of a receipt only what concerns it, and all of that after it was opened anew', () => {
+    queue.add(row({ path: 'a' }), 1);
+    queue = new DeliveryQueue(catalog);
+    queue.add(row({ path: 'b', author: cat }), 1);
+    const asked = new Set<NodeId>();
+    const heldLength = (author: NodeId): number => {
+      asked.add(author);
+      return 20;
+    };
+    expect(told(queue.held(ben, dataset, heldLength, () => 20, 50))).toEqual(['1 queued-delivered ben', '1 queued-delivered ben']);
+    queue.add(row({ path: 'c', author: ben, destination: cat }), 1);
+    expect(told(queue.held(cat, dataset, heldLength, () => 20, 60))).toEqual(['1 queued-delivered others']);
+    expect([...asked].sort()).toEqual([ada, ben, cat].sort());
+    expect(queue.held(ben, other, heldLength, () => 20, 70)).toEqual([]);
   });
 
   it('ends what the destination has signed for, with its order, and puts the rest into the custody of who holds it', () => {
