@@ -210,14 +210,18 @@ export class DatagramRateControl implements RateControl {
   }
 
   estimate(): PathEstimate {
-    return {
-      ...(this.#rate === undefined ? {} : { rateBytesPerSecond: this.#rate * 1000 }),
-      ...(this.#minRttMs === undefined ? {} : { minRttMs: this.#minRttMs }),
-      ...(this.#rttMs === undefined ? {} : { smoothedRttMs: this.#rttMs }),
-      ...(this.#rttMs === undefined ? {} : { jitterMs: this.#queueDelay.jitterMs }),
+    // Asked for at every wake-up: no objects that are only spread.
+    const estimate: { -readonly [Each in keyof PathEstimate]: PathEstimate[Each] } = {
       lossRatio: this.#loss.share,
       confidence: Math.min(1, this.#measurements / windowsKept),
     };
+    if (this.#rate !== undefined) estimate.rateBytesPerSecond = this.#rate * 1000;
+    if (this.#minRttMs !== undefined) estimate.minRttMs = this.#minRttMs;
+    if (this.#rttMs !== undefined) {
+      estimate.smoothedRttMs = this.#rttMs;
+      estimate.jitterMs = this.#queueDelay.jitterMs;
+    }
+    return estimate;
   }
 
   /** The share of packets whose loss is made up for. */

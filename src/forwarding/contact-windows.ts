@@ -75,6 +75,8 @@ export class ContactWindows {
   /** Read once; asked of at every failed attempt. */
   readonly #declaredByPeer = new Map<NodeId, readonly Declared[]>();
   readonly #beganByPeer = new Map<NodeId, WallMs>();
+  /** What past contacts teach, until there is another; asked of as often. */
+  readonly #rhythmByPeer = new Map<NodeId, Rhythm | undefined>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -123,6 +125,7 @@ export class ContactWindows {
     if (fromMs === undefined) return;
     this.#beganByPeer.delete(peer);
     if (nowMs <= fromMs) return;
+    this.#rhythmByPeer.delete(peer);
     const key = identifierToBytes(peer);
     this.#catalog.run(
       'INSERT OR REPLACE INTO past_contact (peer, from_ms, to_ms) VALUES (?, ?, ?)',
@@ -161,22 +164,12 @@ export class ContactWindows {
     if (open !== undefined) return { atMs: nowMs, confidence: 1, reason: 'declared' };
     const next = this.#nextDeclared(declared, nowMs);
     if (next !== undefined) return { atMs: next.fromMs, confidence: 1, reason: 'declared' };
-    const past = this.#past(peer);
-    const last = past.at(-1);
-    if (last === undefined || past.length <= learnedMin) return undefined;
-    const pauses = past
-      .slice(1)
-      .map((each, index) => each.fromMs - (past[index] as WindowBounds).toMs)
-      .sort(byNumber);
-    const pauseMs = quantile(pauses, 0.25);
+    const rhythm = this.#rhythm(peer);
+    if (rhythm === undefined) return undefined;
+    const { lastMs, pauseMs, periodMs, confidence } = rhythm;
     // A contact that did not come when it was due is due a whole period later, and believed in less each time.
-    const periodMs = Math.max(1, pauseMs + quantile(past.map((each) => each.toMs - each.fromMs).sort(byNumber), 0.5));
-    const missed = Math.max(0, Math.ceil((nowMs - (last.toMs + pauseMs)) / periodMs));
-    return {
-      atMs: (last.toMs + pauseMs + missed * periodMs) as WallMs,
-      confidence: confidenceOf(pauses) / (1 + missed),
-      reason: 'learned',
-    };
+    const missed = Math.max(0, Math.ceil((nowMs - (lastMs + pauseMs)) / periodMs));
+    return { atMs: (lastMs + pauseMs + missed * periodMs) as WallMs, confidence: confidence / (1 + missed), reason: 'learned' };
   }
 
   /** The present contact with a peer and those to come that are sure enough to plan by, in order and apart; `undefined` when nothing says when the present one will end. */
@@ -239,6 +232,11 @@ export class ContactWindows {
     return found === undefined ? undefined : { fromMs: found, toMs: (found + durationMs) as WallMs };
   }
 
+  #rhythm(peer: NodeId): Rhythm | undefined {
+    if (!this.#rhythmByPeer.has(peer)) this.#rhythmByPeer.set(peer, rhythmOf(this.#past(peer)));
+    return this.#rhythmByPeer.get(peer);
+  }
+
   /** Past contacts, oldest first. */
   #past(peer: NodeId): WindowBounds[] {
     return this.#catalog
@@ -248,6 +246,28 @@ export class ContactWindows {
       )
       .map((row) => ({ fromMs: row.from_ms as WallMs, toMs: row.to_ms as WallMs }));
   }
+}
+
+/** How contacts with a peer have followed each other. */
+interface Rhythm {
+  /** When the last one ended. */
+  readonly lastMs: WallMs;
+  /** Until the next one is expected, and from one to the next. */
+  readonly pauseMs: number;
+  readonly periodMs: number;
+  readonly confidence: number;
+}
+
+function rhythmOf(past: readonly WindowBounds[]): Rhythm | undefined {
+  const last = past.at(-1);
+  if (last === undefined || past.length <= learnedMin) return undefined;
+  const pauses = past
+    .slice(1)
+    .map((each, index) => each.fromMs - (past[index] as WindowBounds).toMs)
+    .sort(byNumber);
+  const pauseMs = quantile(pauses, 0.25);
+  const durations = past.map((each) => each.toMs - each.fromMs).sort(byNumber);
+  return { lastMs: last.toMs, pauseMs, periodMs: Math.max(1, pauseMs + quantile(durations, 0.5)), confidence: confidenceOf(pauses) };
 }
 
 function byNumber(a: number, b: number): number {

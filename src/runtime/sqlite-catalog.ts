@@ -115,10 +115,17 @@ function withSafeIntegers<Row>(row: Record<string, SqlValue>): Row {
   return row as Row;
 }
 
+interface Prepared {
+  readonly statement: StatementSync;
+  used: number;
+}
+
 class SqliteCatalog implements Catalog {
   readonly #path: string;
   readonly #database: DatabaseSync;
-  readonly #statementByText = new Map<string, StatementSync>();
+  readonly #statementByText = new Map<string, Prepared>();
+  /** Counts the uses of statements: the order in which they were used last. */
+  #uses = 0;
   #depth = 0;
   #openIterations = 0;
   /** Set when SQLite itself has rolled the transaction back (a full disk, for one): what follows in it would be committed piecemeal, so nothing may follow. */
@@ -264,24 +271,29 @@ class SqliteCatalog implements Catalog {
   }
 
   #statement(sql: string): StatementSync {
-    let statement = this.#statementByText.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      statement.setReadBigInts(true);
+    const known = this.#statementByText.get(sql);
+    if (known !== undefined) {
+      known.used = ++this.#uses;
+      return known.statement;
     }
+    const statement = this.#database.prepare(sql);
+    statement.setReadBigInts(true);
     this.#keep(sql, statement);
     return statement;
   }
 
   /** Keeps a prepared statement as the one used last. */
   #keep(sql: string, statement: StatementSync): void {
-    this.#statementByText.delete(sql);
-    this.#statementByText.set(sql, statement);
+    this.#statementByText.set(sql, { statement, used: ++this.#uses });
     if (this.#statementByText.size <= statementsMax) return;
-    for (const oldest of this.#statementByText.keys()) {
-      this.#statementByText.delete(oldest);
-      return;
+    let oldest = sql;
+    let oldestUse = Infinity;
+    for (const [text, { used }] of this.#statementByText) {
+      if (used >= oldestUse) continue;
+      oldest = text;
+      oldestUse = used;
     }
+    this.#statementByText.delete(oldest);
   }
 }
 

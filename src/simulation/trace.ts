@@ -3,6 +3,8 @@ import type { Crypto, IncrementalHash } from '../ports/crypto.ts';
 
 /** Lines kept for people. */
 const linesMax = 4000;
+/** Lines that are hashed together. */
+const pendingMax = 256;
 
 /**
  * Everything that happened in a world, as one hash: each line says when, where, what. Two runs with the same hash sent the same packets at the same instants and reported the same events.
@@ -11,6 +13,7 @@ const linesMax = 4000;
 export class Trace {
   readonly #hash: IncrementalHash;
   readonly #lines: string[] = [];
+  #pending: string[] = [];
   #count = 0;
 
   constructor(crypto: Pick<Crypto, 'createSha256'>) {
@@ -20,7 +23,8 @@ export class Trace {
   /** Notes one thing. `atMs` is virtual time in milliseconds. */
   add(atMs: number, where: string, what: string): void {
     const line = `${atMs} ${where} ${what}`;
-    this.#hash.update(utf8(`${line}\n`));
+    this.#pending.push(line);
+    if (this.#pending.length >= pendingMax) this.#hashPending();
     this.#count++;
     this.#lines.push(line);
     if (this.#lines.length > 2 * linesMax) this.#lines.splice(0, linesMax);
@@ -38,6 +42,12 @@ export class Trace {
 
   /** 64 hexadecimal digits. Ends the trace: nothing can be added behind it. */
   digest(): string {
+    this.#hashPending();
     return toHex(this.#hash.digest());
+  }
+
+  #hashPending(): void {
+    this.#hash.update(utf8(this.#pending.map((line) => `${line}\n`).join('')));
+    this.#pending = [];
   }
 }
