@@ -42,6 +42,7 @@ const packages = {
   forwarding: ['valibot'],
   mesh: ['valibot'],
   node: ['valibot'],
+  simulation: ['valibot'],
   agent: ['valibot'],
   runtime: ['h5wasm', 'mqtt', 'serialport'],
 };

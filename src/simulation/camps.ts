@@ -28,7 +28,7 @@ const byName = {
     sites: [{ name: 'office' }, { name: 'ship' }, { name: 'shore' }],
     links: [
       { between: ['ship', 'office'], preset: 'iridium-certus-100' },
-      { between: ['ship', 'shore'], preset: 'lte-rural', hoursOfDay: [18, 22] },
+      { between: ['ship', 'shore'], preset: 'lte-rural', hoursOfDay: [[18, 22]] },
       { between: ['shore', 'office'], preset: 'geo-broadband' },
     ],
     instruments: [{ name: 'thermosalinograph', site: 'ship', rowsPerHour: 60, readEveryMinutes: 120, priority: 'critical' }],
@@ -46,7 +46,7 @@ const byName = {
     ],
     links: [
       { between: ['drill', 'camp'], preset: 'wifi-near' },
-      { between: ['camp', 'home'], preset: 'iridium-dial-up', hoursOfDay: [6, 7] },
+      { between: ['camp', 'home'], preset: 'iridium-dial-up', hoursOfDay: [[6, 7]] },
     ],
     instruments: [{ name: 'weather', site: 'camp', rowsPerHour: 6 }],
     files: [

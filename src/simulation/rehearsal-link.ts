@@ -1,4 +1,5 @@
 import { joulesPerByte, type LinkPreset } from './presets.ts';
+import type { RehearsalLink } from './rehearsal-plan.ts';
 import type { LinkFigures } from './rehearsal-report.ts';
 import type { LinkWindow, SimulatedLink } from './simulated-link.ts';
 
@@ -43,13 +44,17 @@ export function repeated(firstMs: number, lengthMs: number, everyMs: number, who
 /** When a link is there: in its hours of the day, and in the rhythm of its kind, which begins somewhere (`phase`, 0 to 1). `whole` begins at midnight. */
 export function presenceOf(
   { rhythm }: LinkPreset,
-  hoursOfDay: readonly [number, number] | undefined,
+  hoursOfDay: RehearsalLink['hoursOfDay'],
   whole: LinkWindow,
   phase: number,
 ): LinkWindow[] {
-  const [from, until] = hoursOfDay ?? [0, 24];
-  const hours = (until - from) * (dayMs / 24);
-  const switchedOn = merged(repeated(whole.fromMs + from * (dayMs / 24), hours, dayMs, whole));
+  const hourMs = dayMs / 24;
+  // Hours that go on after midnight have begun the day before.
+  const switchedOn = merged(
+    (hoursOfDay ?? [[0, 24]]).flatMap(([from, until]) =>
+      repeated(whole.fromMs + from * hourMs - (until > 24 ? dayMs : 0), (until - from) * hourMs, dayMs, whole),
+    ),
+  );
   if (rhythm === undefined) return switchedOn;
   const { upMs, downMs } = rhythm;
   return common(switchedOn, repeated(whole.fromMs - phase * (upMs + downMs), upMs, upMs + downMs, whole));

@@ -4,7 +4,7 @@ import type { PriorityClass } from '../core/priority.ts';
 import { RehearsalCamp } from './rehearsal-camp.ts';
 import { RehearsalLedger } from './rehearsal-ledger.ts';
 import { repeated } from './rehearsal-link.ts';
-import type { Rehearsal, RehearsalFile, RehearsalInstrument, RehearsalTrip } from './rehearsal-plan.ts';
+import { mistakeIn, type Rehearsal, type RehearsalFile, type RehearsalInstrument, type RehearsalTrip } from './rehearsal-plan.ts';
 import type { LinkFigures, Margin, RehearsalReport, SiteFigures } from './rehearsal-report.ts';
 import { RehearsalTable } from './rehearsal-table.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -19,46 +19,19 @@ import { UsbStick } from './usb-stick.ts';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const place = '/media/stick';
-const namePattern = /^[A-Za-z0-9-]{1,32}$/;
 
 /**
  * Lets a camp live through its days and says how it went. Give it to `rehearsalMarkdown` to read it.
  *
  * Sticks are read and written in no time; a laptop takes as long as its Wi-Fi. Needs about a second of processor time for a day of a few busy sites.
  *
- * @throws GodwitError `REHEARSAL_INVALID` when the plan names a site that it does not have, or a figure makes no sense
+ * @throws GodwitError `REHEARSAL_INVALID` when the plan has a word that is not known, names a site that it does not have, or a figure makes no sense: the message says where
  */
 export async function rehearse(plan: Rehearsal): Promise<RehearsalReport> {
-  check(plan);
+  const mistake = mistakeIn(plan);
+  if (mistake !== undefined) throw new GodwitError('REHEARSAL_INVALID', `The plan of this rehearsal does not fit: ${mistake}.`);
   const run = new RehearsalRun(plan);
   return run.play();
-}
-
-function check(plan: Rehearsal): void {
-  const invalid = (message: string): GodwitError => new GodwitError('REHEARSAL_INVALID', `${plan.name}: ${message}.`);
-  const sites = new Set(plan.sites.map(({ name }) => name));
-  const laptops = (plan.trips ?? []).filter(({ carries }) => carries === 'laptop').map(({ who }) => who);
-  const computers = [...plan.sites.map(({ name }) => name), ...laptops];
-  const odd = [...computers, ...(plan.instruments ?? []).map(({ name }) => name)].find((name) => !namePattern.test(name));
-  if (odd !== undefined) throw invalid(`"${odd}" is no name of letters, digits and hyphens`);
-  if (new Set(computers).size !== computers.length || sites.size < 2) throw invalid('it needs two sites at least, and no two of one name');
-  const named = [
-    ...(plan.links ?? []).flatMap(({ between }) => between),
-    ...(plan.instruments ?? []).map(({ site }) => site),
-    ...(plan.files ?? []).map(({ site }) => site),
-    ...(plan.trips ?? []).flatMap(({ stops }) => stops.map(({ site }) => site)),
-    ...(plan.wantedAt ?? []),
-  ];
-  const unknown =
-    named.find((name) => !sites.has(name)) ?? (plan.contacts ?? []).flatMap(({ a, b }) => [a, b]).find((name) => !computers.includes(name));
-  if (unknown !== undefined) throw invalid(`there is no site ${unknown}`);
-  const positive = [
-    plan.days,
-    ...(plan.instruments ?? []).flatMap(({ rowsPerHour, readEveryMinutes = 60 }) => [rowsPerHour, readEveryMinutes]),
-    ...(plan.files ?? []).flatMap(({ sizeBytes, everyHours = 1 }) => [sizeBytes, everyHours]),
-    ...(plan.trips ?? []).flatMap(({ stops, everyHours = 1 }) => [everyHours, ...stops.map(({ minutes }) => minutes)]),
-  ];
-  if (!positive.every((figure) => figure > 0 && Number.isFinite(figure))) throw invalid('days, rows, sizes and intervals are above zero');
 }
 
 /** One rehearsal while it goes on. */

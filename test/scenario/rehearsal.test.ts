@@ -19,7 +19,7 @@ const deliveryOf = ({ deliveries }: Awaited<ReturnType<typeof rehearse>>, priori
 
 describe('a rehearsal', () => {
   test('gives the same report for the same seed, and another for another', async () => {
-    const links = [{ between: ['hut', 'office'], preset: 'iridium-dial-up', hoursOfDay: [3, 7] }] as const;
+    const links = [{ between: ['hut', 'office'], preset: 'iridium-dial-up', hoursOfDay: [[3, 7]] }] as const;
     const plan: Rehearsal = { ...apart, days: 0.3, links };
     const [first, again, other] = [await rehearse(plan), await rehearse(plan), await rehearse({ ...plan, seed: 2 })];
     expect(again).toEqual(first);
@@ -27,7 +27,7 @@ describe('a rehearsal', () => {
   });
 
   test('counts every byte of a link once, with its cost, and what the modem drew at the end that has it', async () => {
-    const report = await rehearse({ ...apart, links: [{ between: ['hut', 'office'], preset: 'bgan', hoursOfDay: [12, 14] }] });
+    const report = await rehearse({ ...apart, links: [{ between: ['hut', 'office'], preset: 'bgan', hoursOfDay: [[12, 14]] }] });
     const [link] = report.links;
     const bytes = link?.bytes ?? [0, 0];
     expect(deliveryOf(report, 'normal')).toMatchObject({ to: 'office', items: 7, delivered: 4 });
@@ -38,6 +38,26 @@ describe('a rehearsal', () => {
     // Four readings were there at noon; of what came later, the oldest is nine hours old at midnight.
     expect(deliveryOf(report, 'normal')?.medianMs).toBeLessThan(7 * hour);
     expect(deliveryOf(report, 'normal')?.oldestMs).toBeGreaterThan(9 * hour - minute);
+  });
+
+  test('has links that are switched on several times a day, and over midnight', async () => {
+    const report = await rehearse({
+      ...apart,
+      links: [
+        {
+          between: ['hut', 'office'],
+          preset: 'bgan',
+          hoursOfDay: [
+            [6, 7],
+            [18, 19.5],
+          ],
+        },
+        { between: ['office', 'hut'], preset: 'edge', hoursOfDay: [[22, 26]] },
+      ],
+    });
+    expect(report.links.map(({ upShare }) => Math.round(upShare * 24 * 1000) / 1000)).toEqual([2.5, 4]);
+    // Read at 3, 6, 9, 12, 15 and 18 o'clock; at 21 o'clock for the call after 22; the one at midnight is not read in time.
+    expect(deliveryOf(report, 'normal')?.delivered).toBe(7);
   });
 
   test('says what breaks first, the worst at the top, and puts it on a page', async () => {
@@ -94,6 +114,12 @@ describe('a rehearsal', () => {
       { sites: [{ name: 'the hut' }, { name: 'office' }] },
       { days: 0 },
       { contacts: [{ a: 'hut', b: 'van', fromMs: 0, toMs: 1 }] },
+      { links: [{ between: ['hut', 'hut'], preset: 'bgan' }] },
+      { links: [{ between: ['hut', 'office'], preset: 'carrier-pigeon' as 'bgan' }] },
+      { links: [{ between: ['hut', 'office'], preset: 'bgan', hoursOfDay: [[7, 6]] }] },
+      // One stretch for several, as one may write it in JavaScript.
+      { links: [{ between: ['hut', 'office'], preset: 'bgan', hoursOfDay: [6, 7, 18, 19] as never }] },
+      { hoursmax: { normal: 3 } } as Partial<Rehearsal>,
     ];
     for (const plan of plans) await expect(rehearse({ ...apart, ...plan })).rejects.toMatchObject({ code: 'REHEARSAL_INVALID' });
   });

@@ -30,13 +30,13 @@ describe('stretches of time', () => {
 
   test('in which a link is there follow the hours of the day and the rhythm of its kind', () => {
     expect(presenceOf(linkPresets.ethernet, undefined, whole, 0.3)).toEqual([whole]);
-    expect(presenceOf(linkPresets.bgan, [6, 8], whole, 0.3)).toEqual([
+    expect(presenceOf(linkPresets.bgan, [[6, 8]], whole, 0.3)).toEqual([
       { fromMs: 1000 + 6 * hour, untilMs: 1000 + 8 * hour },
       { fromMs: 1000 + 30 * hour, untilMs: 1000 + 32 * hour },
     ]);
     // One per cent of duty, wherever it begins.
     for (const phase of [0, 0.4, 0.9]) expect(length(presenceOf(linkPresets['lora-sf12'], undefined, whole, phase))).toBe(0.01 * 48 * hour);
-    expect(length(presenceOf(linkPresets['hf-good'], [0, 12], whole, 0))).toBe(8 * hour);
+    expect(length(presenceOf(linkPresets['hf-good'], [[0, 12]], whole, 0))).toBe(8 * hour);
   });
 });
 
