@@ -4,7 +4,7 @@ import type { SimulatedNode } from '../src/simulation/simulated-node.ts';
 import type { LinkModel } from '../src/simulation/virtual-link.ts';
 import { World } from '../src/simulation/world.ts';
 
-/** Whole nodes in a row, in virtual time: a file that goes over a circuit because the relays between keep nothing, and a newcomer that joins through relays. Three hops of 1 Mbit/s and 10 ms round trip. */
+/** Whole nodes in a row, in virtual time: a file that relays pass on, one that goes over a circuit because they keep nothing, and a newcomer that joins through relays. Three hops of 1 Mbit/s and 10 ms round trip, each a radio channel of its own. */
 
 const hop: LinkModel = { delayMs: 5, rateBytesPerSecond: 125_000, queueBytes: 64_000 };
 const names = ['valley', 'ridge', 'pass', 'coast'] as const;
@@ -31,11 +31,12 @@ export async function measureCircuits(seed: number): Promise<CircuitFigures> {
   return { ...(await measureCircuit(seed)), ...(await measureJoining(seed)) };
 }
 
+/** The two directions of a hop share one radio channel. */
 async function rowOf(seed: number): Promise<World> {
   const world = new World({ seed });
   for (const [index, name] of names.entries()) {
     await world.add(name);
-    if (index > 0) world.link(names[index - 1] as string, name, hop);
+    if (index > 0) world.link(names[index - 1] as string, name, { ...hop, channel: `hop ${index}` });
   }
   return world;
 }
@@ -54,8 +55,10 @@ async function secondsUntil(world: World, holds: () => boolean, withinMs: number
   return (world.nowMs - from) / second;
 }
 
-async function measureCircuit(seed: number): Promise<Omit<CircuitFigures, 'joiningSeconds' | 'joiningBytes'>> {
-  const world = await rowOf(seed);
+/** A team of all, whose folder is at both ends. */
+async function teamOf(
+  world: World,
+): Promise<{ readonly dataset: DatasetId; readonly valley: SimulatedNode; readonly coast: SimulatedNode }> {
   const [valley, ...others] = world.nodes as [SimulatedNode, ...SimulatedNode[]];
   valley.node.createTeam('Storbreen');
   const dataset: DatasetId = valley.node.createDataset({ name: 'field', kind: 'files' });
@@ -68,13 +71,36 @@ async function measureCircuit(seed: number): Promise<Omit<CircuitFigures, 'joini
   }
   const coast = before;
   await world.until(() => coast.node.datasets().length === 1, minute);
-  for (const { node } of world.nodes.slice(1, -1)) {
-    node.unsubscribe(dataset);
-    node.mesh.setRelaying({ custody: false });
-  }
   for (const each of [valley, coast]) {
     each.directory(folder);
     each.node.attach(dataset, folder);
+  }
+  return { dataset, valley, coast };
+}
+
+/** Share of a hop that a file is, from its publication to its last byte at the other end. */
+async function goodputShare(world: World, { dataset, valley, coast }: Awaited<ReturnType<typeof teamOf>>): Promise<number> {
+  valley.directory(folder).put('scan.las', seededRandom(world.seed).bytes(fileBytes));
+  await world.finish(valley.node.scan(dataset, { settleMs: 0 }));
+  const seconds = await secondsUntil(world, () => coast.events.some(({ type }) => type === 'file-written'), 5 * minute);
+  return fileBytes / seconds / (hop.rateBytesPerSecond ?? 1);
+}
+
+/** Share of a hop that a file is that relays pass on and keep. */
+export async function measureHops(seed: number): Promise<number> {
+  const world = await rowOf(seed);
+  const team = await teamOf(world);
+  await world.runFor(minute);
+  return goodputShare(world, team);
+}
+
+async function measureCircuit(seed: number): Promise<Omit<CircuitFigures, 'joiningSeconds' | 'joiningBytes'>> {
+  const world = await rowOf(seed);
+  const team = await teamOf(world);
+  const { dataset, valley, coast } = team;
+  for (const { node } of world.nodes.slice(1, -1)) {
+    node.unsubscribe(dataset);
+    node.mesh.setRelaying({ custody: false });
   }
   await world.runFor(minute);
   const bytesBefore = sentBytes(world);
@@ -82,10 +108,7 @@ async function measureCircuit(seed: number): Promise<Omit<CircuitFigures, 'joini
   const setUpSeconds = await secondsUntil(world, () => coast.node.connectedPeers().includes(valley.node.id), minute);
   const setUpBytes = sentBytes(world) - bytesBefore;
   await world.runFor(minute);
-  valley.directory(folder).put('scan.las', seededRandom(seed).bytes(fileBytes));
-  await world.finish(valley.node.scan(dataset, { settleMs: 0 }));
-  const seconds = await secondsUntil(world, () => coast.events.some(({ type }) => type === 'file-written'), 5 * minute);
-  return { setUpBytes, setUpSeconds, goodputShare: fileBytes / seconds / (hop.rateBytesPerSecond ?? 1) };
+  return { setUpBytes, setUpSeconds, goodputShare: await goodputShare(world, team) };
 }
 
 async function measureJoining(seed: number): Promise<Pick<CircuitFigures, 'joiningSeconds' | 'joiningBytes'>> {

@@ -3,7 +3,7 @@ import type { Random } from '../core/random.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import { linkBytes, type PathKind } from '../session/ledger.ts';
 import type { VirtualAgenda } from './virtual-agenda.ts';
-import { type LinkModel, VirtualLink } from './virtual-link.ts';
+import { type Airtime, type LinkModel, VirtualLink } from './virtual-link.ts';
 
 /**
  * A link between two hosts: two directions, each with its own model, and the faults that are neither loss nor delay.
@@ -54,18 +54,19 @@ export class SimulatedLink {
   #corrupted = 0;
   #tooLarge = 0;
 
-  /** `models`: the way from the first end to the second, and back. */
+  /** `models`: the way from the first end to the second, and back. `airtimeOf` gives the clock of a channel. */
   constructor(
     ends: readonly [string, string],
     medium: string,
     models: readonly [LinkModel, LinkModel],
     agenda: VirtualAgenda,
     random: Random,
+    airtimeOf: (channel: string) => Airtime,
   ) {
     this.ends = ends;
     this.medium = medium;
     const direction = (model: LinkModel): Direction => ({
-      carrier: new VirtualLink(model, random.fork()),
+      carrier: new VirtualLink(model, random.fork(), model.channel === undefined ? undefined : airtimeOf(model.channel)),
       model,
       isUp: true,
       cuts: 0,

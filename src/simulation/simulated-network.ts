@@ -4,7 +4,7 @@ import { later } from '../core/time.ts';
 import { SimulatedLink } from './simulated-link.ts';
 import { type NetworkHost, SimulatedStream, type StreamEnd } from './simulated-stream.ts';
 import type { VirtualAgenda } from './virtual-agenda.ts';
-import type { LinkModel } from './virtual-link.ts';
+import type { Airtime, LinkModel } from './virtual-link.ts';
 
 /**
  * Hosts and the links between them: what is on the far side of the `LinkDriver` port.
@@ -34,6 +34,7 @@ export class SimulatedNetwork {
   readonly #linkByEnds = new Map<string, SimulatedLink>();
   /** How often a host was given other addresses; absent for never. */
   readonly #addressChangesByName = new Map<string, number>();
+  readonly #airtimeByChannel = new Map<string, Airtime>();
   readonly #streams = new Set<SimulatedStream>();
 
   constructor(agenda: VirtualAgenda, random: Random) {
@@ -59,9 +60,15 @@ export class SimulatedNetwork {
   /** Lays a link between two hosts. `back` is the way from `b` to `a`, the same as `model` if absent; `medium` tells several links between the same two apart. */
   lay(a: string, b: string, model: LinkModel, back: LinkModel = model, medium = ''): SimulatedLink {
     invariant(a !== b && this.link(a, b, medium) === undefined, `there is a link between ${a} and ${b} already; change it instead`);
-    const link = new SimulatedLink([a, b], medium, [model, back], this.#agenda, this.#random);
+    const link = new SimulatedLink([a, b], medium, [model, back], this.#agenda, this.#random, (channel) => this.#airtimeOf(channel));
     this.#linkByEnds.set(endsKey(a, b, medium), link);
     return link;
+  }
+
+  #airtimeOf(channel: string): Airtime {
+    const airtime = this.#airtimeByChannel.get(channel) ?? { freeAt: 0 };
+    this.#airtimeByChannel.set(channel, airtime);
+    return airtime;
   }
 
   /** The link between two hosts, whether it is up or not. */

@@ -5,7 +5,7 @@ import { later, type MonotonicMs } from '../core/time.ts';
  * One direction of a link, as arithmetic: a packet of so many bytes enters now; when does it come out, if it does?
  *
  * In this order: random loss, burst loss, tail drop at a full queue, transmission at the link's rate, outage, delay with jitter, duplication. The queue is a virtual clock: the transmitter is busy until some instant, and what
- * enters before waits until then.
+ * enters before waits until then. Directions on one radio channel share that clock, first come, first served.
  */
 
 /** Two-state burst loss (Gilbert-Elliott). All figures are probabilities a packet. */
@@ -45,13 +45,24 @@ export interface LinkModel {
   readonly corruptRatio?: number;
   /** Datagrams larger than this, headers counted, are lost without a word. Acted on by `SimulatedLink`. */
   readonly mtuBytes?: number;
+  /**
+   * Name of the radio channel. Of all directions of all links of a world on one channel only one transmits at a time, so a link whose two directions are on one is half duplex. What others send before a packet counts as
+   * waiting in its queue. Absent: each direction has a transmitter of its own. Settled when the link is laid.
+   */
+  readonly channel?: string;
+}
+
+/** The time of one transmitter, or of one radio channel. */
+export interface Airtime {
+  /** It is busy until then, in milliseconds. */
+  freeAt: number;
 }
 
 /** One direction of a link. Packets must enter in the order of time. */
 export class VirtualLink {
   readonly #random: Random;
   #model: LinkModel;
-  #freeAt = 0;
+  readonly #airtime: Airtime;
   #lastArrivalAt = 0;
   #bad = false;
   #bytesEntered = 0;
@@ -59,8 +70,10 @@ export class VirtualLink {
   #packetsEntered = 0;
   #packetsDropped = 0;
 
-  constructor(model: LinkModel, random: Random) {
+  /** `airtime`: that of the channel, where it is shared. */
+  constructor(model: LinkModel, random: Random, airtime: Airtime = { freeAt: 0 }) {
     this.#model = model;
+    this.#airtime = airtime;
     this.#random = random;
   }
 
@@ -86,7 +99,7 @@ export class VirtualLink {
 
   /** Milliseconds that a packet entering now would wait before its transmission. */
   queueMs(now: MonotonicMs): number {
-    return Math.max(0, this.#freeAt - now);
+    return Math.max(0, this.#airtime.freeAt - now);
   }
 
   /** A packet of `bytes`, all headers counted, enters: the instants at which it arrives, none when it is lost. */
@@ -95,7 +108,7 @@ export class VirtualLink {
     this.#bytesEntered += bytes;
     this.#packetsEntered++;
     if (this.#isLost()) return [];
-    const startAt = Math.max(now, this.#freeAt);
+    const startAt = Math.max(now, this.#airtime.freeAt);
     const transmissionMs = rateBytesPerSecond === undefined ? 0 : (bytes / rateBytesPerSecond) * 1000;
     const waitingBytes = ((startAt - now) * (rateBytesPerSecond ?? 0)) / 1000;
     if (queueBytes !== undefined && waitingBytes > 0 && waitingBytes + bytes > queueBytes) {
@@ -105,7 +118,7 @@ export class VirtualLink {
     let sentAt = startAt + transmissionMs;
     const outage = this.#model.outages?.find(({ fromMs, untilMs }) => sentAt >= fromMs && sentAt < untilMs);
     if (outage !== undefined && holds === true) sentAt = outage.untilMs + transmissionMs;
-    this.#freeAt = sentAt;
+    this.#airtime.freeAt = sentAt;
     if (outage !== undefined && holds !== true) return [];
     this.#bytesCarried += bytes;
     const arrivals = [this.#arrivalAfter(sentAt)];

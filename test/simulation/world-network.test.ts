@@ -44,6 +44,27 @@ describe('a simulated network', () => {
     expect(a.told).toEqual(['250 datagram udp://b:7077 5']);
   });
 
+  test('lets only one of those on a radio channel transmit at a time, whichever way and whoever it is', async () => {
+    const vhf: LinkModel = { delayMs: 0, rateBytesPerSecond: 29, channel: 'vhf' };
+    const { agenda, network, host, a, b } = twoHosts(vhf);
+    const c = host('c');
+    network.lay('b', 'c', vhf);
+    network.lay('a', 'c', { delayMs: 0, rateBytesPerSecond: 29, channel: 'uhf' });
+    for (const [name, each] of Object.entries({ a, b, c })) await each.links.listen(`udp://${name}:7077`);
+    a.links.transmit('udp://b:7077', Uint8Array.of(1));
+    b.links.transmit('udp://a:7077', Uint8Array.of(2));
+    c.links.transmit('udp://b:7077', Uint8Array.of(3));
+    a.links.transmit('udp://c:7077', Uint8Array.of(4));
+    agenda.runUntil(10_000);
+    const arrivals = [a, b, c].flatMap(({ told }) => told.map((line) => [Number(line.split(' ')[0]), Number(line.at(-1))]));
+    expect(arrivals).toEqual([
+      [2000, 2],
+      [1000, 1],
+      [3000, 3],
+      [1000, 4],
+    ]);
+  });
+
   test('loses datagrams that are under way when the link is cut, and what was meant for an earlier run', async () => {
     const { agenda, link, host, a, b } = twoHosts();
     await b.links.listen('udp://b:7077');
