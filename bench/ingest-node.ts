@@ -1,14 +1,22 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { keepHeapSmall } from '../src/agent/heap-flags.ts';
-import { openNode } from '../src/index.ts';
+import { giveHeapRoom, keepHeapSmall } from '../src/agent/heap-flags.ts';
+import type { FieldNode } from '../src/index.ts';
 import { toa5Text } from '../src/simulation/logger-files.ts';
 
 /**
  * A node of its own that reads one large TOA5 file, as a process whose memory nothing else fills, and with the engine's flags that the agent has: `ingest-node DIRECTORY ROWS WORK`. The file is made first, in pieces
  * (`write`). `read` prints one line of JSON: processor and wall seconds of the reading alone, and the most memory that was resident meanwhile; `idle` prints the memory of a node that does nothing.
  */
+
+/** A node as the agent opens one. */
+async function open(name: string): Promise<FieldNode> {
+  keepHeapSmall();
+  const { openNode } = await import('../src/index.ts');
+  giveHeapRoom();
+  return openNode({ directory: join(directory, name) });
+}
 
 const rowsPerPiece = 20_000;
 const intervalUs = 60_000_000;
@@ -32,14 +40,12 @@ if (work === 'write') {
   mkdirSync(card, { recursive: true });
   await writeFile(join(card, 'met.dat'), rows);
 } else if (work === 'idle') {
-  keepHeapSmall();
-  const node = await openNode({ directory: join(directory, 'idle') });
+  const node = await open('idle');
   node.createTeam('bench');
   await node.close();
   console.log(JSON.stringify({ residentBytes: process.resourceUsage().maxRSS * 1024 }));
 } else {
-  keepHeapSmall();
-  const node = await openNode({ directory: join(directory, 'node') });
+  const node = await open('node');
   node.createTeam('bench');
   const dataset = node.createDataset({ name: 'met', kind: 'series' });
   const rules = [

@@ -2,18 +2,15 @@ import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { rateControlFactory } from './bandwidth/rate-control.ts';
 import { FieldNode, type FieldNodeOptions } from './node/field-node.ts';
+import type { Platform } from './node/platform.ts';
 import { openBundleDirectory } from './runtime/bundle-directory.ts';
 import { openDiskFileTree } from './runtime/disk-file-tree.ts';
 import { makeDirectory } from './runtime/durable-directory.ts';
-import { writeGeopackage } from './runtime/geopackage-file.ts';
-import { listenForPushes } from './runtime/http-push-server.ts';
-import { instrumentTimer, openTransport } from './runtime/instrument-links.ts';
+import { instrumentTimer } from './runtime/instrument-timer.ts';
 import type { NamedLines } from './runtime/line-links.ts';
 import { linuxPower } from './runtime/linux-power.ts';
 import { linuxRoutes } from './runtime/linux-routes.ts';
-import { mqttFeed } from './runtime/mqtt-feed.ts';
 import { openMulticast } from './runtime/multicast-sockets.ts';
-import { writeNetcdf } from './runtime/netcdf-file.ts';
 import { nodeCrypto } from './runtime/node-crypto.ts';
 import { openPackStore } from './runtime/pack-store.ts';
 import { openSocketLinks } from './runtime/socket-links.ts';
@@ -44,6 +41,17 @@ export interface OpenNodeOptions extends FieldNodeOptions {
 /** What copies of large files may take by default, and of the room that is free when the node is opened. */
 const baseCopiesBytesDefault = 4 * 1024 ** 3;
 const baseCopiesFreeShare = 0.1;
+
+/** What few nodes do, and many megabytes of a process that does not. */
+const loadedWhenUsed: Pick<Platform, 'openTransport' | 'openMessageFeed' | 'listenForPushes' | 'exporters'> = {
+  openTransport: async (address) => (await import('./runtime/instrument-links.ts')).openTransport(address),
+  openMessageFeed: async (...subscription) => (await import('./runtime/mqtt-feed.ts')).mqttFeed()(...subscription),
+  listenForPushes: async (...server) => (await import('./runtime/http-push-server.ts')).listenForPushes(...server),
+  exporters: {
+    netcdf: async (...file) => (await import('./runtime/netcdf-file.ts')).writeNetcdf(...file),
+    geopackage: async (...file) => (await import('./runtime/geopackage-file.ts')).writeGeopackage(...file),
+  },
+};
 
 function freeBytes(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
@@ -94,12 +102,9 @@ export async function openNode(options: OpenNodeOptions): Promise<FieldNode> {
           }),
       openTree: (root: string) => openDiskFileTree(root, work),
       openMedium: openBundleDirectory,
-      openTransport,
       instrumentTimer,
       timeZones: systemTimeZones(),
-      openMessageFeed: mqttFeed(),
-      listenForPushes,
-      exporters: { netcdf: writeNetcdf, geopackage: writeGeopackage },
+      ...loadedWhenUsed,
     };
     const baseCopiesBytesMax =
       nodeOptions.baseCopiesBytesMax ?? Math.min(baseCopiesBytesDefault, freeBytes(directory) * baseCopiesFreeShare);

@@ -1,9 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { GodwitError } from '../core/errors.ts';
-import { openNode } from '../open-node.ts';
-import { runAgent } from './agent.ts';
-import { keepHeapSmall } from './heap-flags.ts';
+import { giveHeapRoom, keepHeapSmall } from './heap-flags.ts';
 
 const usage = 'usage: godwit DIRECTORY [--name NAME] [--metered INTERFACE]... [--stdin-bound]';
 
@@ -21,9 +19,11 @@ async function main(): Promise<number> {
     process.stderr.write(`${usage}\n`);
     return 2;
   }
-  keepHeapSmall();
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+  keepHeapSmall();
+  const [{ openNode }, { runAgent }] = await Promise.all([import('../open-node.ts'), import('./agent.ts')]);
+  giveHeapRoom();
   const { name, metered: meteredInterfaces } = values;
   const node = await openNode({ directory, meteredInterfaces, ...(name === undefined ? {} : { name }) });
   await runAgent(node, process.stdin, process.stdout, { stdinBound: values['stdin-bound'], signal: ending.signal });

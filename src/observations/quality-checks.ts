@@ -80,8 +80,10 @@ export class QualityChecks {
   /** The digits of those that are plain numbers: a value with others need not be compared as text. */
   readonly #missingIntegers: ReadonlySet<number>;
   readonly #gapUs: number;
-  /** The values of one column. */
+  /** Rooms that are used again by the next rows: the values of one column, how far each row is behind the one above it in seconds, and the flags of all. */
   #values = new Float64Array(0);
+  #seconds = new Float64Array(0);
+  #flags = new Uint8Array(0);
 
   constructor(fields: readonly FieldDefinition[], { rules = [], missing = [], gapUs = Number.POSITIVE_INFINITY }: QualityProfile) {
     this.#isNumber = fields.map(({ kind }) => kind === 'number');
@@ -103,8 +105,13 @@ export class QualityChecks {
    */
   check(rows: readonly CheckedRow[], numbers: RowNumbers): Uint8Array[] {
     const width = this.#isNumber.length;
-    const all = new Uint8Array(rows.length * width);
-    if (this.#values.length < rows.length) this.#values = new Float64Array(rows.length);
+    if (this.#values.length < rows.length) {
+      this.#values = new Float64Array(rows.length);
+      this.#seconds = new Float64Array(rows.length);
+      this.#flags = new Uint8Array(rows.length * width);
+    }
+    // Every flag is set anew below.
+    const all = this.#flags;
     const secondsBefore = this.#secondsBefore(rows);
     for (let field = 0; field < width; field++) {
       this.#read(rows, field, numbers.column(field, 0, rows.length), all);
@@ -146,7 +153,7 @@ export class QualityChecks {
 
   /** How far each row is behind the one above it, in seconds; NaN where they are no neighbours. */
   #secondsBefore(rows: readonly CheckedRow[]): Float64Array {
-    const seconds = new Float64Array(rows.length).fill(Number.NaN);
+    const seconds = this.#seconds.subarray(0, rows.length).fill(Number.NaN);
     for (let row = 1; row < rows.length; row++) {
       const distanceUs = (rows[row] as CheckedRow).timeUs - (rows[row - 1] as CheckedRow).timeUs;
       if (distanceUs > 0 && distanceUs < this.#gapUs) seconds[row] = distanceUs / 1e6;

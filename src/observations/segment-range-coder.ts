@@ -1,3 +1,5 @@
+import { giveBack } from '../core/bytes.ts';
+
 /**
  * The entropy coder of observation segments: adaptive binary range coding.
  *
@@ -47,7 +49,7 @@ function learnt(state: number, bit: number): number {
 
 /** Writes bits. Call `finish` once, at the end. */
 export class RangeEncoder {
-  #bytes = new Uint8Array(256);
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
   /** `low` without its carry, and `range`: 32 bits each, in numbers with a sign, as those are the ones that a processor and its compiler are quick with. */
   #low = 0;
@@ -56,6 +58,11 @@ export class RangeEncoder {
   /** The last byte produced and the run of 0xff behind it wait here, because a carry may still change them. `-1`: none yet. */
   #held = -1;
   #heldOnes = 0;
+
+  /** @param bytes that are expected; there may be more or fewer */
+  constructor(bytes = 0) {
+    this.#bytes = new Uint8Array(Math.max(256, bytes));
+  }
 
   /** Codes `bit` (0 or 1) by the model with this number, which learns from it. */
   encodeBit(models: BitModels, index: number, bit: number): void {
@@ -78,7 +85,7 @@ export class RangeEncoder {
     if (this.#range >>> 24 === 0) this.#normalise();
   }
 
-  /** The coded bytes. Trailing zero bytes are left out; the decoder reads zeros behind the end. */
+  /** The coded bytes; nothing can be coded behind them. Trailing zero bytes are left out; the decoder reads zeros behind the end. */
   finish(): Uint8Array {
     // Any number in [low, low + range) will do: the one with the most zero bits at its end saves bytes.
     for (let bits = 24; bits >= 0; bits -= 8) {
@@ -93,7 +100,9 @@ export class RangeEncoder {
     for (let i = 0; i < 5; i++) this.#shift();
     let end = this.#length;
     while (end > 0 && this.#bytes[end - 1] === 0) end--;
-    return this.#bytes.slice(0, end);
+    const coded = this.#bytes.slice(0, end);
+    giveBack(this.#bytes);
+    return coded;
   }
 
   /** Adds 32 bits to `low`. */
@@ -131,6 +140,7 @@ export class RangeEncoder {
     if (this.#length === this.#bytes.length) {
       const larger = new Uint8Array(this.#length * 2);
       larger.set(this.#bytes);
+      giveBack(this.#bytes);
       this.#bytes = larger;
     }
     this.#bytes[this.#length++] = byte;

@@ -1,5 +1,5 @@
 import { invariant } from '../core/assert.ts';
-import { utf8 } from '../core/bytes.ts';
+import { giveBack, utf8 } from '../core/bytes.ts';
 import { limits } from '../core/limits.ts';
 import { RowNumbers } from './row-numbers.ts';
 import { type SegmentBatch, type SegmentRow, segmentLimits } from './segment-batch.ts';
@@ -55,12 +55,17 @@ function numbersOf(rows: readonly SegmentRow[], fieldCount: number): NumbersIn {
 export class SegmentWriter {
   readonly #rows: readonly SegmentRow[];
   readonly #fieldCount: number;
-  readonly #encoder = new RangeEncoder();
+  readonly #encoder: RangeEncoder;
   readonly #shared = new SharedModels();
   readonly #texts: string[] = [];
   readonly #numbersIn: NumbersIn;
   /** The number columns so far, for reference. */
   readonly #numberColumns: Float64Array[] = [];
+  /** Room for the times, the record numbers and every field's column, one behind the other. */
+  readonly #room: Float64Array<ArrayBuffer>;
+  #columnsTaken = 0;
+  /** Which rows have a value in the column that is written: its room serves every column. */
+  readonly #present: Uint8Array;
 
   /** @param numbersIn gives the cells of a field taken apart, where that was done already */
   constructor({ rows, fieldCount }: SegmentBatch, numbersIn?: NumbersIn) {
@@ -73,9 +78,12 @@ export class SegmentWriter {
     this.#rows = rows;
     this.#fieldCount = fieldCount;
     this.#numbersIn = numbersIn ?? numbersOf(rows, fieldCount);
+    this.#encoder = new RangeEncoder(rows.length * fieldCount);
+    this.#room = new Float64Array(rows.length * (fieldCount + 2));
+    this.#present = new Uint8Array(rows.length);
   }
 
-  /** The coded stream, and the strings in it one behind the other. */
+  /** The coded stream, and the strings in it one behind the other. Once only. */
   encode(): { readonly coded: Uint8Array; readonly texts: string } {
     const rows = this.#rows;
     const { header } = this.#shared;
@@ -86,11 +94,17 @@ export class SegmentWriter {
     if (hasNumbers) this.#writeRecordNumbers();
     for (let field = 0; field < this.#fieldCount; field++) this.#writeField(field);
     if (hasFlags) this.#writeFlags();
+    giveBack(new Uint8Array(this.#room.buffer));
     return { coded: this.#encoder.finish(), texts: this.#texts.join('') };
   }
 
+  #column(): Float64Array {
+    const from = this.#columnsTaken++ * this.#rows.length;
+    return this.#room.subarray(from, from + this.#rows.length);
+  }
+
   #writeTimes(): void {
-    const values = new Float64Array(this.#rows.length);
+    const values = this.#column();
     for (let row = 0; row < values.length; row++) values[row] = (this.#rows[row] as SegmentRow).timeUs;
     invariant(values.every(Number.isSafeInteger), 'times are safe integers');
     let unit = timeUnitsUs.length - 1;
@@ -102,8 +116,8 @@ export class SegmentWriter {
   }
 
   #writeRecordNumbers(): void {
-    const values = new Float64Array(this.#rows.length);
-    const present = new Uint8Array(this.#rows.length);
+    const values = this.#column();
+    const present = this.#present.fill(0);
     let held = 0;
     for (let row = 0; row < values.length; row++) {
       const { recordNumber } = this.#rows[row] as SegmentRow;
@@ -123,8 +137,8 @@ export class SegmentWriter {
     const cell = (row: number) => (rows[row] as SegmentRow).cells[field] as string | null;
     const numbers = this.#numbersIn(field);
     const style = chooseStyle(numbers);
-    const values = new Float64Array(rows.length);
-    const present = new Uint8Array(rows.length);
+    const values = this.#column();
+    const present = this.#present.fill(0);
     let count = 0;
     if (style !== undefined) {
       for (let row = 0; row < rows.length; row++) {

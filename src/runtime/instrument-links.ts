@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { GodwitError } from '../core/errors.ts';
 import { openHttpTransport } from './http-transport.ts';
 import { isSerialAddress, openSerialPort } from './serial-port.ts';
@@ -19,16 +18,3 @@ export async function openTransport(address: string): Promise<TcpTransport> {
   const host = (parts[1] as string).replace(/^\[|\]$/g, '');
   return connectTcpTransport({ host, port });
 }
-
-/** Waiting, for drivers. */
-export const instrumentTimer = {
-  monotonicMs: (): number => performance.now(),
-  wallMs: (): number => Date.now(),
-  async wait(durationMs: number, signal?: AbortSignal): Promise<void> {
-    try {
-      await delay(durationMs, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) });
-    } catch (error) {
-      if (signal?.aborted !== true) throw error;
-    }
-  },
-};

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { GodwitError } from '../core/errors.ts';
@@ -5,7 +6,7 @@ import { identifierBytes } from '../core/identifiers.ts';
 import type { PackRecord } from '../ports/chunk-store.ts';
 import type { Sighting } from '../ports/file-tree.ts';
 import type { CutSegment, SegmentCutter } from '../ports/segment-cutter.ts';
-import type { Lane, WholeFiles } from './disk-survey.ts';
+import { type Lane, listDisk, type WholeFiles } from './disk-survey.ts';
 import type { DiskWork, EncodedRecords, JoinedRecords } from './disk-work.ts';
 import { mergeListings } from './merged-listing.ts';
 import type { WorkAnswer, WorkRequest, WorkRequests } from './work-handler.ts';
@@ -22,6 +23,8 @@ const idleMsMax = 5000;
 const pagesAhead = 3;
 /** Threads that list one tree: it is the system's calls that take the time, and they hinder each other beyond a few. */
 const listingLanesMax = 2;
+/** Names in a directory without others below it that are looked at without a thread: a drop folder, a card. */
+const namesListedHere = 64;
 
 /** As many as there are processors besides the one that the node's own thread has; two on two processors, as that thread has little to do while they work. */
 export function defaultWorkers(): number {
@@ -127,11 +130,16 @@ export class WorkerPool implements DiskWork, SegmentCutter {
     this.#threadsMax = threads;
   }
 
-  /** On two threads where there are two processors, as the node's own has little to do meanwhile. */
-  list(root: string): AsyncGenerator<string, void, void> {
+  /** On two threads where there are two processors, as the node's own has little to do meanwhile; a few files in one directory by this one, as a thread takes ten megabytes and longer to start than they take. */
+  async *list(root: string): AsyncGenerator<string, void, void> {
+    const names = await readdir(root, { withFileTypes: true });
+    if (names.length <= namesListedHere && !names.some((name) => name.isDirectory())) {
+      for (const runs of listDisk(root)) yield runs.join('\0');
+      return;
+    }
     const lanes = Math.min(listingLanesMax, Math.max(this.#threadsMax, availableParallelism()));
     const parts = Array.from({ length: lanes }, (_, index) => this.#listLane(root, { index, of: lanes }));
-    return mergeListings(parts);
+    yield* mergeListings(parts);
   }
 
   async *#listLane(root: string, lane: Lane): AsyncGenerator<string, void, void> {

@@ -1,4 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { giveBack } from '../core/bytes.ts';
 import type { CompressOptions, Compressor, DecompressOptions } from '../ports/compressor.ts';
 
 /**
@@ -71,6 +72,8 @@ function contentSizeBytes(frame: Uint8Array): number | undefined {
 
 function compress(bytes: Uint8Array, options: CompressOptions): Uint8Array {
   const dictionary = rawContent(options.dictionary);
+  // Room for the worst case, so that the library writes the frame in one piece instead of through its own buffers.
+  const roomBytes = bytes.length + (bytes.length >> 8) + 128;
   const frame = zstdCompressSync(bytes, {
     ...dictionary,
     params: {
@@ -79,10 +82,14 @@ function compress(bytes: Uint8Array, options: CompressOptions): Uint8Array {
       [constants.ZSTD_c_contentSizeFlag]: 1,
       [constants.ZSTD_c_checksumFlag]: 0,
     },
-    // Room for the worst case, so that the library writes the frame in one piece instead of through its own buffers.
-    chunkSize: bytes.length + (bytes.length >> 8) + 128,
+    chunkSize: roomBytes,
   });
-  return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
+  const { buffer } = frame;
+  if (buffer.byteLength !== roomBytes) return new Uint8Array(buffer, frame.byteOffset, frame.byteLength);
+  // The room is several times as long as most frames, and nobody else's: a short one lies in a buffer that Node shares among many.
+  const compressed = new Uint8Array(frame);
+  giveBack(new Uint8Array(buffer));
+  return compressed;
 }
 
 function decompress(frame: Uint8Array, options: DecompressOptions): Uint8Array | undefined {

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { PositionFix } from '../../src/core/position-fix.ts';
 import { gpsdDriver, gpsdPositions } from '../../src/instruments/gpsd/driver.ts';
 import { nmeaDriver } from '../../src/instruments/nmea/driver.ts';
-import { instrumentTimer, openTransport } from '../../src/runtime/instrument-links.ts';
+import { openTransport } from '../../src/runtime/instrument-links.ts';
+import { instrumentTimer } from '../../src/runtime/instrument-timer.ts';
 import { cable, connected, freePort, isWithout, PeerProcesses } from './peer-programs.ts';
 
 /**

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { campbellHttpDriver } from '../../src/instruments/campbell-http/driver.ts';
-import { instrumentTimer, openTransport } from '../../src/runtime/instrument-links.ts';
+import { openTransport } from '../../src/runtime/instrument-links.ts';
+import { instrumentTimer } from '../../src/runtime/instrument-timer.ts';
 import { HttpLogger, type HttpLoggerOptions } from '../../src/simulation/http-logger.ts';
 
 /** The driver over real sockets. The certificate is made with `openssl req -x509`. */

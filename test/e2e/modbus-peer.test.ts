@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ModbusConfiguration, modbusDriver } from '../../src/instruments/modbus/driver.ts';
 import type { RegisterDefinition } from '../../src/instruments/modbus/register-map.ts';
-import { instrumentTimer } from '../../src/runtime/instrument-links.ts';
+import { instrumentTimer } from '../../src/runtime/instrument-timer.ts';
 import { cable, connected, debianPython, freePort, isWithout, PeerProcesses } from './peer-programs.ts';
 
 /**

@@ -5,7 +5,8 @@ import { afterEach, expect, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
 import type { Moment, MonotonicMs, WallMs } from '../../src/core/time.ts';
 import { sdi12Driver } from '../../src/instruments/sdi12/driver.ts';
-import { instrumentTimer, openTransport } from '../../src/runtime/instrument-links.ts';
+import { openTransport } from '../../src/runtime/instrument-links.ts';
+import { instrumentTimer } from '../../src/runtime/instrument-timer.ts';
 import { Sdi12Line } from '../../src/simulation/sdi12-sensor.ts';
 import { cable, isWithout, PeerProcesses } from './peer-programs.ts';
 

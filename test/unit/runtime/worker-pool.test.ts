@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Hash } from '../../../src/core/identifiers.ts';
 import { seededRandom } from '../../../src/core/random.ts';
@@ -30,7 +31,8 @@ const record = (bytes: Uint8Array) => ({ hash: nodeCrypto.sha256(bytes) as Hash,
 
 describe('threads', () => {
   it('list, read and encode what this thread would, byte for byte', async () => {
-    for (let file = 0; file < 40; file++) await writeFile(join(directory, `${file}`), 'x'.repeat(file));
+    await mkdir(join(directory, 'below'));
+    for (let file = 0; file < 40; file++) await writeFile(join(directory, 'below', `${file}`), 'x'.repeat(file));
     const files = await sighted(pool);
     expect(files).toHaveLength(40);
     expect(files).toEqual(await sighted(workInline));
@@ -83,11 +85,26 @@ describe('threads', () => {
   });
 
   it('that end leave their work undone, and others take over', async () => {
-    const listing = pool.list(directory);
-    const first = listing.next();
+    const records = [record(new Uint8Array(5000))];
+    const first = pool.encode(records);
+    const refused = expect(first).rejects.toMatchObject({ code: 'STORAGE_FAILED', retryable: true });
     await pool.close();
-    await expect(first).rejects.toMatchObject({ code: 'STORAGE_FAILED', retryable: true });
-    expect(await Array.fromAsync(pool.list(directory))).toEqual([]);
+    await refused;
+    expect(await pool.encode(records)).toEqual(await workInline.encode(records));
+  });
+
+  it.each([
+    ['are not started for a few files in one directory', 64, []],
+    ['are started for many files', 65, ['godwit']],
+  ])('%s', async (_, files, started) => {
+    for (let file = 0; file < files; file++) await writeFile(join(directory, `${file}`), 'x'.repeat(file));
+    const names: (string | undefined)[] = [];
+    const onWorker = (worker: Worker) => names.push(worker.threadName ?? undefined);
+    process.on('worker', onWorker);
+    const listed = await sighted(pool);
+    process.off('worker', onWorker);
+    expect(listed).toEqual(await sighted(workInline));
+    expect([...new Set(names)]).toEqual(started);
   });
 
   it('are at least one', () => {
