@@ -2,10 +2,12 @@ import { amerifluxFormat } from './ameriflux/ameriflux-format.ts';
 import { csijsonFormat } from './csijson/csijson-format.ts';
 import { csixmlFormat } from './csixml/csixml-format.ts';
 import { genericCsvFormat } from './generic-csv/generic-csv-format.ts';
+import { gpxFormat } from './gpx/gpx-format.ts';
 import { hoboBinaryFormat } from './hobo-binary/hobo-binary-format.ts';
 import { hoboconnectFormat } from './hoboconnect/hoboconnect-format.ts';
 import { hoboconnectXlsxFormat } from './hoboconnect-xlsx/hoboconnect-xlsx-format.ts';
 import { hobowareCsvFormat } from './hoboware-csv/hoboware-csv-format.ts';
+import { keptWholeFormats } from './kept-whole/kept-whole-formats.ts';
 import { minidotFormat } from './minidot/minidot-format.ts';
 import { mixedArrayFormat } from './mixed-array/mixed-array-format.ts';
 import type { RecordFormat } from './record-stream.ts';
@@ -34,4 +36,6 @@ export const recordFormats: readonly RecordFormat[] = [
   minidotFormat,
   amerifluxFormat,
   genericCsvFormat,
+  gpxFormat,
+  ...keptWholeFormats,
 ];

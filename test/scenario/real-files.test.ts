@@ -7,25 +7,14 @@ import { chain, type Pair } from './camp.ts';
 
 /**
  * Every real instrument file through a whole node: what it comes to is written in `real-files.snapshot`, by file: format, counts, reasons of what was set aside, and for each table how many rows, which columns with which
- * units, the first and the last stamp in UTC, and how many values have which flag. Files that do not say their zone are read as UTC; `NAN` and -9999 are declared to be no values, and numbers beyond a million fail.
+ * units, the first and the last stamp in UTC, and how many values have which flag. A sample that is not in it fails, and what is no file of records
+ * says so there: `FORMAT_UNKNOWN`, or kept as it is. Files that do not say their zone are read as UTC; `NAN` and -9999 are declared to be no values, and numbers beyond a million fail.
  */
 
-const folders = [
-  'ameriflux',
-  'csijson',
-  'csixml',
-  'hobo-binary',
-  'hoboconnect',
-  'hoboware-csv',
-  'mixed-array',
-  'pme-minidot',
-  'seabird-cnv',
-  'stevens',
-  'toa5',
-  'toaci1',
-  'tob1',
-  'tob3',
-];
+/** Samples that are no files of records, with where they are read all the same. */
+const readElsewhere: Readonly<Record<string, string>> = {
+  nmea: 'streams of sentences, which the driver reads (unit/instruments/nmea/nmea-logs.test.ts)',
+};
 const samples = new URL('../../../shared/samples/', import.meta.url);
 const skip = !existsSync(samples) && process.env.CI !== 'true';
 if (skip) console.warn('Real files are not read: the folder of samples is not beside the repository.');
@@ -34,6 +23,17 @@ const profile = {
   utcOffsetMinutes: 0,
   quality: { missing: ['NAN', '-9999'], rules: [{ fields: ['*'], sensorRange: [-1e6, 1e6] as const }] },
 };
+
+/** Every sample that the manifest names and every file that is there, in order. */
+function samplePaths(): string[] {
+  const [, ...lines] = readFileSync(new URL('MANIFEST.tsv', samples), 'utf8').trim().split('\n');
+  const named = lines.map((line) => line.slice(0, line.indexOf('\t')));
+  const there = readdirSync(samples, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap((folder) => readdirSync(new URL(`${folder.name}/`, samples)).map((name) => `${folder.name}/${name}`));
+  expect(there.toSorted()).toEqual(named.toSorted());
+  return named.sort();
+}
 
 interface FileOutcome {
   readonly report: Readonly<Record<string, unknown>>;
@@ -65,10 +65,9 @@ test.skipIf(skip)('every real file comes to what is written of it, and the count
   await camp.world.finish(station.start());
   const { node } = station;
   const outcomes: Record<string, FileOutcome> = {};
-  for (const folder of folders) {
-    for (const name of readdirSync(new URL(`${folder}/`, samples)).sort()) {
-      if (name.endsWith('.zip') || name.endsWith('.hex')) continue;
-      const path = `${folder}/${name}`;
+  for (const path of samplePaths()) {
+    const [folder = '', name = ''] = path.split('/');
+    if (!(folder in readElsewhere)) {
       const dataset = node.createDataset({ name: path.replace('/', ' '), kind: 'series' });
       node.unsubscribe(dataset);
       station.directory(path).put(name, new Uint8Array(readFileSync(new URL(`${folder}/${encodeURIComponent(name)}`, samples))));
