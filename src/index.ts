@@ -67,6 +67,7 @@ export type { LinkReport, Waiting } from './node/link-report.ts';
 export type { ConflictPolicy, ConflictRule, DatasetDefinition, DatasetKind, Member, Role } from './node/membership.ts';
 export type { MeshRoute, MeshTopology } from './node/mesh-routing.ts';
 export type { MeshService } from './node/mesh-service.ts';
+export type { PlacedRow, PlacedRowsOptions } from './node/placed-rows.ts';
 export type { ExportFormat } from './node/platform.ts';
 export type { Quote, QuoteOptions } from './node/quote-service.ts';
 export type { RateCap } from './node/rate-caps.ts';

@@ -4,6 +4,7 @@ import type { PositionFix } from '../core/position-fix.ts';
 import { isPosition, type Position } from '../datasets/entry-body.ts';
 import { cellNumber } from '../formats/series-table.ts';
 import type { ObservationStore } from '../observations/observation-store.ts';
+import type { StoredRow } from '../observations/row-store.ts';
 import type { StoredFix } from '../observations/station-place.ts';
 import { isFix, type TableRevision } from '../observations/table-revision.ts';
 
@@ -41,7 +42,7 @@ export function betterPosition(known: Position | undefined, heard: Position): Po
 /** Fixes of one receiver that are looked at, at most. */
 const fixesMax = 4096;
 /** Microseconds around a time that a moving station's fixes are looked for in. */
-const reachUs = 600 * 1_000_000;
+export const fixReachUs = 600 * 1_000_000;
 /** Columns that say so, the preferred one first. */
 const columns = {
   latitude: ['Latitude'],
@@ -50,8 +51,8 @@ const columns = {
   accuracyM: ['HorizontalError'],
 } as const;
 
-/** Fixes that a table holds, in order of time: the last ones, or all those near a time (microseconds since 1970 UTC). */
-export function fixesIn(observations: ObservationStore, dataset: DatasetId, { id, fields }: TableRevision, nearUs?: number): StoredFix[] {
+/** Says of a row of a table what fix it holds; `undefined` for a table that holds none. */
+export function fixReader({ fields, attributes }: TableRevision): ((row: StoredRow) => StoredFix | undefined) | undefined {
   const at = (names: readonly string[]): number[] =>
     names.map((wanted) => fields.findIndex(({ name }) => name === wanted)).filter((index) => index !== -1);
   const places = {
@@ -60,13 +61,9 @@ export function fixesIn(observations: ObservationStore, dataset: DatasetId, { id
     altitudeM: at(columns.altitudeM),
     accuracyM: at(columns.accuracyM),
   };
-  if (places.latitude.length === 0 || places.longitude.length === 0) return [];
-  const rows =
-    nearUs === undefined
-      ? observations.rowsBefore(dataset, id, Number.MAX_SAFE_INTEGER, fixesMax)
-      : observations.rows(dataset, id, nearUs - reachUs, nearUs + reachUs + 1);
-  const fixes: StoredFix[] = [];
-  for (const { timeUs, cells } of rows) {
+  if (places.latitude.length === 0 || places.longitude.length === 0) return undefined;
+  const { datum } = attributes;
+  return ({ timeUs, cells }) => {
     const value = (indices: readonly number[]): number | undefined =>
       indices.map((index) => cellNumber(cells[index] ?? null)).find((number) => number !== undefined && Number.isFinite(number));
     const [latitude, longitude, altitudeM, accuracyM] = [
@@ -75,15 +72,31 @@ export function fixesIn(observations: ObservationStore, dataset: DatasetId, { id
       value(places.altitudeM),
       value(places.accuracyM),
     ];
-    if (latitude === undefined || longitude === undefined) continue;
-    fixes.push({
+    if (latitude === undefined || longitude === undefined) return undefined;
+    return {
       latitude,
       longitude,
       ...(altitudeM === undefined ? {} : { altitudeM }),
       method: 'gnss',
+      ...(datum === undefined ? {} : { datum }),
       ...(accuracyM === undefined ? {} : { accuracyM }),
       instantUs: timeUs,
-    });
+    };
+  };
+}
+
+/** Fixes that a table holds, in order of time: the last ones, or all those near a time (microseconds since 1970 UTC). */
+export function fixesIn(observations: ObservationStore, dataset: DatasetId, revision: TableRevision, nearUs?: number): StoredFix[] {
+  const fixOf = fixReader(revision);
+  if (fixOf === undefined) return [];
+  const rows =
+    nearUs === undefined
+      ? observations.rowsBefore(dataset, revision.id, Number.MAX_SAFE_INTEGER, fixesMax)
+      : observations.rows(dataset, revision.id, nearUs - fixReachUs, nearUs + fixReachUs + 1);
+  const fixes: StoredFix[] = [];
+  for (const row of rows) {
+    const fix = fixOf(row);
+    if (fix !== undefined) fixes.push(fix);
   }
   return fixes;
 }

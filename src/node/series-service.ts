@@ -28,6 +28,7 @@ import { Ingest, type ReadClock } from './ingest.ts';
 import { Intake } from './intake.ts';
 import type { NodeDriver } from './node-driver.ts';
 import { matchesGlob } from './path-glob.ts';
+import { type PlacedRow, type PlacedRowsOptions, placedRows } from './placed-rows.ts';
 import type { ExportFormat, Platform } from './platform.ts';
 import { Reprocessing, type ReprocessOptions } from './reprocessing.ts';
 import type { IngestParts, IngestReport } from './row-writer.ts';
@@ -325,6 +326,11 @@ export class SeriesService {
     }
     fixes.sort((a, b) => a.instantUs - b.instantUs);
     return placeAt({ ...(declared === undefined ? {} : { declared }), fixes, isMoving }, timeUs);
+  }
+
+  /** Rows of a table by time, each with where its station was: see `placed-rows.ts`. */
+  placedRows(dataset: DatasetId, table: TableSummary['revision'], options: PlacedRowsOptions = {}): IterableIterator<PlacedRow> {
+    return placedRows(this.#parts.observations, dataset, table, options);
   }
 
   /** Does a duty to collect; says in which time the instrument's memory is overwritten, where that is known. @throws GodwitError `DRIVER_UNKNOWN`, and as `collect` */
