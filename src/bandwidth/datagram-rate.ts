@@ -2,6 +2,7 @@ import { later, type MonotonicMs } from '../core/time.ts';
 import type { Acknowledgement, NewPath, PacketFate, PathEstimate, RateControl } from '../ports/rate-control.ts';
 import { type ArrivalWindow, ArrivalWindows } from './arrival-windows.ts';
 import { DeliveryWatch } from './delivery-watch.ts';
+import { FurtherTrain } from './further-train.ts';
 import { LossWatch } from './loss-watch.ts';
 import { QueueDelay } from './queue-delay.ts';
 
@@ -35,14 +36,19 @@ const trainBytesMin = 1280;
 const trainBytesMax = 16_000;
 const trainPackets = 5;
 const trainPacketBytesMin = 284;
+/** So many lost packets of a first train are no chance. */
+const trainPacketsLostMax = 2;
 /** A train whose arrivals span less than this gives a hint only: this share of it is used, and no more than this is believed, bytes a millisecond. */
 const trainSpanMsMin = 5;
-/** One whose arrivals span less than this may have been pulled apart by jitter, or by an end that was busy: the link may do much more, and that is looked for at once. */
+/** One whose arrivals span less than this may have been pulled apart by jitter, or by an end that was busy: the link may do much more, and that is looked for at once, by a longer one (`further-train.ts`). */
 const trainSpanMsSure = 50;
 /** A train that left over more than this share of its arrivals' span was interrupted. */
 const trainSpreadMax = 0.5;
 const hintShare = 0.85;
 const hintRateMax = 1500;
+/** Trains after the first at most, and how many times the rate may grow by one of them. */
+const furtherTrainsMax = 6;
+const trainTimesMax = 16;
 /** Share of a remembered rate to begin with. */
 const rememberedShare = 0.8;
 
@@ -122,6 +128,9 @@ export class DatagramRateControl implements RateControl {
   #gain = 1;
   #gainStep = gainStepMin;
   readonly #trainBytes: number;
+  #furtherTrain: FurtherTrain | undefined;
+  #furtherTrains = 0;
+  #trainPacketsLost = 0;
   #measurements = 0;
   /** The least round trip since the path was last found to have changed, and that of the latest measurement. */
   #minRttMs: number | undefined;
@@ -160,6 +169,7 @@ export class DatagramRateControl implements RateControl {
 
   onSent(bytes: number, now: MonotonicMs): void {
     if (this.#rate === undefined) return;
+    this.#furtherTrain?.sent(bytes);
     const from = Math.max(this.#nextSendAt, now - burstMs);
     this.#nextSendAt = later(from as MonotonicMs, bytes / (this.#rate * this.#gain));
   }
@@ -186,12 +196,21 @@ export class DatagramRateControl implements RateControl {
       if (window !== undefined) this.#takeTrain(window, acknowledgement.bytesInFlight, now);
       return;
     }
+    const train = this.#furtherTrain?.take(acknowledgement);
+    if (train !== undefined) this.#takeFurtherTrain(train, now);
     const spanMs = Math.max(windowMsMin, rtt * windowShareOfRtt, jittersPerWindow * this.#jitterMs);
     const window = this.#windows.take(acknowledgement, spanMs, windowPackets * this.packetBytes(packetBytesUsual));
     if (window !== undefined) this.#takeWindow(window, now);
   }
 
   onLost(packets: readonly PacketFate[], now: MonotonicMs): void {
+    if (this.#furtherTrain?.overflows(packets) === true) {
+      this.#furtherTrain = undefined;
+      this.#furtherTrains = furtherTrainsMax;
+      // What a train loses in a short buffer tells nothing of packets that leave one by one.
+      this.#loss.startAnew(now);
+    }
+    if (this.#rate === undefined) this.#trainPacketsLost += packets.length;
     this.#loss.take(packets, true);
     this.#watchDelivery(packets, true, now);
   }
@@ -199,6 +218,7 @@ export class DatagramRateControl implements RateControl {
   sendAt(bytes: number, bytesInFlight: number): MonotonicMs | undefined {
     if (this.#rate === undefined)
       return bytesInFlight + bytes <= this.#trainBytes + trainPacketBytesMin ? (-Infinity as MonotonicMs) : undefined;
+    if (this.#furtherTrain?.isLeaving === true) return -Infinity as MonotonicMs;
     if (bytesInFlight + bytes > this.#bytesInFlightMax) return undefined;
     return this.#nextSendAt;
   }
@@ -257,10 +277,12 @@ export class DatagramRateControl implements RateControl {
   /** The train has arrived. */
   #takeTrain(window: ArrivalWindow, bytesInFlight: number, now: MonotonicMs): void {
     const measured = window.bytes / Math.max(0.01, window.arrivalSpanMs);
-    if (window.sendSpanMs > window.arrivalSpanMs * trainSpreadMax) {
-      // Part of the train was lost and sent again later: the pause in between was the sender's, and the link can do more.
+    if (wasInterrupted(window)) {
+      // Part of the train was lost and sent again later, or this end was busy: the pause in between was the sender's, and the link can do more.
       this.#rate = measured;
       this.#gainStep = gainStepMax;
+      // A buffer that was too short for this train is too short for a longer one.
+      if (this.#trainPacketsLost < trainPacketsLostMax) this.#sendFurtherTrain(window.bytes, now);
       return;
     }
     if (window.arrivalSpanMs >= trainSpanMsMin) {
@@ -269,11 +291,40 @@ export class DatagramRateControl implements RateControl {
       this.#measurements = 1;
       // On a slow link much of the train still waits. What follows need not queue behind it.
       this.#nextSendAt = later(now, Math.max(0, bytesInFlight / measured - (this.#minRttMs ?? 0)));
-      if (window.arrivalSpanMs < trainSpanMsSure) this.#climb(gainStepMax / 2, now);
+      if (window.arrivalSpanMs >= trainSpanMsSure) return;
+      this.#climb(gainStepMax / 2, now);
+      this.#sendFurtherTrain(window.bytes, now);
       return;
     }
     this.#climb(gainStepMax / 2, now);
     this.#rate = Math.min(hintRateMax, measured) * hintShare;
+    this.#sendFurtherTrain(window.bytes, now);
+  }
+
+  /** The next packets leave back to back, if that can tell more than what left before. */
+  #sendFurtherTrain(lastBytes: number, now: MonotonicMs): void {
+    this.#furtherTrain = undefined;
+    if (this.#furtherTrains >= furtherTrainsMax) return;
+    this.#furtherTrains++;
+    this.#furtherTrain = FurtherTrain.after(lastBytes, this.#rate as number, now);
+  }
+
+  /** A longer train has arrived: what it shows counts where it is more, or took long enough to be relied on. */
+  #takeFurtherTrain(window: ArrivalWindow, now: MonotonicMs): void {
+    const train = this.#furtherTrain as FurtherTrain;
+    const rate = this.#rate as number;
+    this.#furtherTrain = undefined;
+    this.#loss.startAnew(now);
+    const span = Math.max(0.01, window.arrivalSpanMs);
+    const seen = span < trainSpanMsMin ? Math.min(hintRateMax, window.bytes / span) * hintShare : window.bytes / span;
+    const isSure = span >= trainSpanMsSure && !wasInterrupted(window);
+    if (seen > rate) {
+      this.#rate = Math.min(seen, rate * trainTimesMax);
+      this.#measured = [this.#rate];
+      this.#far = 0;
+      this.#nextSendAt = later(now, 0);
+    }
+    if (!isSure) this.#sendFurtherTrain(wasInterrupted(window) ? window.bytes : train.bytes, now);
   }
 
   /** Sends more than the rate by this share, from now on and until a queue shows. */
@@ -451,4 +502,9 @@ export class DatagramRateControl implements RateControl {
     // Less than what arrives, not than the rate with the loss made up for: else a base that is wrong would go on proving itself.
     this.#gain = restrainedGain * (1 - this.#madeUp);
   }
+}
+
+/** True when a train did not leave at once. */
+function wasInterrupted(train: ArrivalWindow): boolean {
+  return train.sendSpanMs > train.arrivalSpanMs * trainSpreadMax;
 }

@@ -7,7 +7,7 @@ import { RangeSet } from './range-set.ts';
  *
  * Acknowledgements travel on a way back that may be slow and is never free, so one speaks for many packets: it waits for a sixth of the round trip (never more than a quarter of a second) and
  * rides along with whatever is sent meanwhile. After a single packet behind which the sender has nothing more (it says so) there is no hurry: an answer is probably on its way, once a disk has written what came, and takes
- * the acknowledgement along. The first packets of a path are answered sooner, two by two: their spacing is the first thing the sender learns about the link.
+ * the acknowledgement along. The first packets of a path are answered sooner, two by two, and then every fourth: their spacing is the first thing the sender learns about the link.
  */
 
 /** Ranges of packet numbers that are remembered; older ones have been reported often enough. */
@@ -16,6 +16,8 @@ const rangesMax = 64;
 const packetsWaitingMax = 64;
 /** Packets at the beginning of a path that are answered two by two, the first alone. */
 const quickPackets = 9;
+/** Then so many are answered four by four. */
+const measuredPackets = 65;
 const delayShareOfRtt = 1 / 6;
 const delayMsMin = 1;
 const delayMsMax = 250;
@@ -54,7 +56,8 @@ export class ReceivedPackets {
       this.#deadline = later(now, Math.max(patientMs, delay));
       return;
     }
-    const quick = this.#arrivedOnPath <= quickPackets && this.#arrivedOnPath % 2 === 1;
+    const every = this.#arrivedOnPath <= quickPackets ? 2 : 4;
+    const quick = this.#arrivedOnPath <= measuredPackets && this.#arrivedOnPath % every === 1;
     if (quick || this.#waiting >= Math.min(packetsMax, packetsWaitingMax)) this.#deadline = now;
     else if (this.#deadline === undefined || this.#deadline > now + delay) this.#deadline = later(now, delay);
   }
