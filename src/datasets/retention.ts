@@ -9,8 +9,8 @@ import type { Dot } from './log-entry.ts';
  * Which contents must stay, and which may go.
  *
  * A content may go when a revision has named it and nothing needs it any more. It is needed while it is a head anywhere; while a revision that has it is pinned; while two heads of a path in
- * conflict both grew from it, because merging them starts there; while it is part of a tagged version; while another component needs it, as the raw bytes of an instrument for one; while a transfer that was begun builds on it; and while it is among the newest that are complete at a path whose head has not
- * arrived, because the head will be asked for as a difference to them. Content that no revision names stays too, as it may be just about to be named: it is the raw bytes of an
+ * conflict both grew from it, because merging them starts there; while it is part of a tagged version; while another component needs it, as the raw bytes of an instrument for one; while a transfer that was begun builds on it; and while it is among the newest that are complete at a path whose head is to
+ * come here, because the head will be asked for as a difference to them. Content that no revision names stays too, as it may be just about to be named: it is the raw bytes of an
  * instrument, or a file that is just being published. (The collector drops it when the process that put it has ended.)
  *
  * Everything else is superseded. It is worth its room as the base of other nodes' differences and for people who want an old version back, so the collector keeps the newest of it within a quota.
@@ -205,8 +205,11 @@ export class RetentionView {
   }
 
   #pathNeeds(dataset: DatasetId, path: string): PathNeeds {
-    const inConflict = this.#index.inConflict(dataset, path);
-    const awaitsHead = this.#index.heads(dataset, path).some((head) => head.kind === 'file' && !this.#holds(head.content.root));
+    const isWanted = (head: FileRevision): boolean => this.#others.keepsHead(dataset, head, path);
+    const heads = this.#index.heads(dataset, path);
+    // Where none of its heads is to stay, nobody here merges them.
+    const inConflict = this.#index.inConflict(dataset, path) && heads.some(isWanted);
+    const awaitsHead = heads.some((head) => head.kind === 'file' && !this.#holds(head.content.root) && isWanted(head));
     if (!inConflict && !awaitsHead) return nothingNeeded;
     const history = this.#index.history(dataset, path);
     return {

@@ -17,6 +17,7 @@ import {
   unnoticedForks,
   wrongHeads,
 } from './checkers.ts';
+import { keptCopies, unfinishedDeliveries } from './freed-copies.ts';
 import { LoggerVisits } from './logger-visits.ts';
 import { Marks, type Situation } from './marks.ts';
 import { type Conduct, honest, misbehaving } from './misbehaviour.ts';
@@ -29,7 +30,7 @@ import { World } from './world.ts';
  * One run of the fault campaign: a team is founded, the plan's faults happen while people work, everything heals, and within bounded virtual time all must hold the same.
  *
  * What is demanded: at every step that no head was dropped and no receipt promises what is not held; in the end that nothing acknowledged is lost, that what is on disk is what the dataset says, that every
- * logger row is there once, that nothing was delivered twice, that forked logs are one again, or, where their author is gone, were noticed, and that a network with nothing to do is silent.
+ * logger row is there once, that nothing was delivered twice, that forked logs are one again, or, where their author is gone, were noticed, that a network with nothing to do is silent, and that receipts have freed every copy.
  */
 
 /** What came of a run. */
@@ -322,6 +323,7 @@ class CampaignRun {
     }
     if (problems.length === 0 && forks.size === 0 && scene.gone.size === 0 && !scene.hasDamage)
       problems.push(...(await this.#chatter(nodes)));
+    if (problems.length === 0 && forks.size === 0) problems.push(...(await this.#unfreed(scene, nodes)));
     return problems;
   }
 
@@ -343,6 +345,19 @@ class CampaignRun {
     ];
     if (scene.gone.size === 0 && scene.restored.size === 0) found.push(...scene.series.wrongRows(node), ...scene.logger.wrongRecords(node));
     return found.filter((problem) => !isAllowed(problem));
+  }
+
+  /** What receipts should have freed: nobody waits any more for what everybody has, and nobody carries it. */
+  async #unfreed(scene: CampaignScene, nodes: readonly SimulatedNode[]): Promise<string[]> {
+    const carriers = this.#left(scene).filter((node) => node.isRunning && this.#carriers.has(node.node.id));
+    for (const carrier of carriers) {
+      // What it had begun to fetch and nobody waits for is dropped when it is switched on again, and what that builds on with it.
+      await this.#world.finish(carrier.stop());
+      await this.#world.finish(carrier.start());
+      const { freedBytes } = await this.#world.finish(carrier.node.collectGarbage({ quotaBytes: 0 }));
+      this.#marks.sometimes('a carrier let go of what it had carried', freedBytes > 0);
+    }
+    return [...unfinishedDeliveries(nodes), ...keptCopies([...nodes, ...carriers], this.#carriers)];
   }
 
   /** Packets of a network in which everything is settled. */

@@ -16,6 +16,7 @@ export const situations = [
   'a bundle was carried on a stick',
   'a session stood on a circuit',
   'a carrier brought entries on',
+  'a carrier let go of what it had carried',
   'a computer joined amid faults',
   'a transfer was resumed or had a base',
   'a session fell and came back',

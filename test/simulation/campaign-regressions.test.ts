@@ -21,6 +21,19 @@ function twoComputers(...deeds: readonly Deed[]): CampaignPlan {
   };
 }
 
+/** The two, and a truck that carries between them. */
+function withTruck(...deeds: readonly (Deed & { readonly thenMs: number })[]): CampaignPlan {
+  const two = twoComputers();
+  return {
+    ...two,
+    nodes: [...two.nodes, { name: 'truck', parent: 'base', scheme: 'udp', syncMs: 5, manner: 'polite', isLate: false, isCarrier: true }],
+    links: [...two.links, { a: 'base', b: 'truck', medium: '' }, { a: 'ridge', b: 'truck', medium: '' }],
+    fileCount: 1,
+    bytesMax: 30_000,
+    steps: deeds.map((deed, index) => ({ ...deed, number: index + 1 })),
+  };
+}
+
 const found: readonly { readonly title: string; readonly plan: CampaignPlan }[] = [
   {
     title: 'a file that arrived while the disk was full is written when there is room (seed 102)',
@@ -92,6 +105,23 @@ const found: readonly { readonly title: string; readonly plan: CampaignPlan }[] 
       fileCount: 1,
       bytesMax: 30_000,
     },
+  },
+  {
+    title: 'a carrier lets go of what was replaced without it, when everybody has both (seed 9,100,007)',
+    plan: withTruck(
+      { do: 'edit', node: 'base', seed: 1, thenMs: 30_000 },
+      { do: 'kill', node: 'truck', thenMs: 0 },
+      { do: 'edit', node: 'base', seed: 2, thenMs: 30_000 },
+    ),
+  },
+  {
+    title:
+      'a carrier that is switched on again lets go of what it had begun to fetch, and of its base, when everybody has it (seed 9,100,040)',
+    plan: withTruck(
+      { do: 'edit', node: 'base', seed: 1, thenMs: 30_000 },
+      { do: 'edit', node: 'base', seed: 4, thenMs: 300 },
+      { do: 'kill', node: 'truck', thenMs: 30_000 },
+    ),
   },
 ];
 

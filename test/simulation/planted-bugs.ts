@@ -120,6 +120,22 @@ const cutting: CampaignPlan = {
   ).map((step) => (step.do === 'edit' ? { ...step, thenMs: 200 } : step)),
 };
 
+/** A truck carries between two computers that do not hear each other, and then they do. */
+const carrying: CampaignPlan = {
+  ...twoComputers,
+  nodes: [
+    ...twoComputers.nodes,
+    { name: 'truck', parent: 'base', scheme: 'udp', syncMs: 5, manner: 'polite', isLate: false, isCarrier: true },
+  ],
+  links: [...twoComputers.links, { a: 'base', b: 'truck', medium: '' }, { a: 'ridge', b: 'truck', medium: '' }],
+  steps: steps(
+    { do: 'cut', link: 'base-ridge', oneWay: false },
+    { do: 'cut', link: 'ridge-truck', oneWay: false },
+    { do: 'edit', node: 'base', seed: 1 },
+    { do: 'heal', link: 'ridge-truck' },
+  ).map((step) => ({ ...step, thenMs: 60_000 })),
+};
+
 /** All of them. */
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -219,6 +235,23 @@ export const plantedBugs: readonly PlantedBug[] = [
     title: 'loses a row of observations',
     tamper: forgetting(/^INSERT OR IGNORE INTO observation/, 40),
     shows: /lacks record|not the same/,
+  },
+  {
+    title: 'does not end what was signed for',
+    tamper: forgetting(/^UPDATE delivery SET state/, 1),
+    shows: /has the log of .* for .*, which signed for it/,
+    plan: carrying,
+  },
+  {
+    title: 'goes on carrying what everybody has',
+    tamper: forgetting(/^DELETE FROM carried_entry/, 1),
+    shows: /truck keeps an entry .* which everybody has signed for/,
+  },
+  {
+    title: 'never frees a copy',
+    tamper: forgetting(/^DELETE FROM content WHERE/, 1),
+    shows: /truck keeps [^ ]+ as .* which everybody has signed for/,
+    plan: carrying,
   },
   {
     title: 'forgets what it wants',

@@ -106,6 +106,26 @@ describe('a content stays', () => {
     subject.missing.clear();
     expect(subject.verdicts(7, 1)).toEqual([7000, 1000]);
   });
+
+  it("for what is to come, and not where the heads of a path are nobody's business here any more", () => {
+    const subject = new Subject();
+    subject.grow(3);
+    subject.revise(dot(b, 1), [dot(a, 2)], 20);
+    subject.missing.add(20);
+    let waited = true;
+    const others = { reason: () => undefined, isTagged: () => false, keepsHead: () => waited };
+    const retention = new Retention(
+      subject.catalog,
+      subject.index,
+      (each) => !subject.missing.has(each[0] as number),
+      subject.transfers,
+      others,
+    );
+    const verdicts = () => [1, 2].map((each) => retention.view().verdict(root(each)));
+    expect(verdicts()).toEqual(['base', 'conflict'].map((reason) => ({ stays: true, reason })));
+    waited = false;
+    expect(verdicts()).toMatchObject([{ stays: false }, { stays: false }]);
+  });
 });
 
 describe('a conflict', () => {
