@@ -231,11 +231,13 @@ export class FileRun {
         this.#writer.quarantine({ source, offset, lengthBytes, scope: 'record', ...timeSkipped, bytes: new Uint8Array(0) });
       return true;
     }
-    const { otherUs } = time;
-    if (item.type === 'record' && otherUs !== undefined && this.#writer.isOtherPass(revision, item, corrected(otherUs, revision)))
-      return true;
+    const timeUs = corrected(time.timeUs, revision);
+    if (item.type === 'record' && time.otherUs !== undefined) {
+      const passes = { kind: time.kind, timeUs, otherUs: corrected(time.otherUs, revision) };
+      if (this.#writer.isOtherPass(revision, item, passes, this.#gatherings.get(revision)?.rows ?? [])) return true;
+    }
     const doubt = item.type === 'record' ? doubtOf(time, revision.fields.length) : undefined;
-    this.#gather(item, corrected(time.timeUs, revision), doubt);
+    this.#gather(item, timeUs, doubt);
     return true;
   }
 

@@ -255,10 +255,11 @@ function stamped(
       skipped.push(record);
       continue;
     }
-    if (found.otherUs !== undefined && writer.isOtherPass(revision, record, found.otherUs)) continue;
+    const { kind, timeUs, otherUs } = found;
+    if (otherUs !== undefined && writer.isOtherPass(revision, record, { kind, timeUs, otherUs }, rows)) continue;
     const doubt = doubtOf(found, cells.length);
     rows.push({
-      timeUs: found.timeUs,
+      timeUs,
       ...(recordNumber === undefined ? {} : { recordNumber }),
       cells,
       ...(doubt && { flags: doubt.flags }),

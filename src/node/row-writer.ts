@@ -13,6 +13,7 @@ import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import type { TimeZones } from '../ports/time-zones.ts';
 import type { SiteProfile } from './site-profile.ts';
+import { isDoubt } from './site-time.ts';
 
 /**
  * The last step of ingestion: rows are compared with what is stored, checked, flagged, written into this node's log and counted. Part of the caller's transaction.
@@ -151,14 +152,34 @@ export class RowWriter {
   }
 
   /**
-   * Counts a numbered record as duplicate that is stored at the other instant at which its clock showed the same; false where it is not. A record whose pass through an hour that comes twice cannot be known may be taken for
+   * Counts a record as duplicate that is stored at the other instant at which its clock showed the same; false where it is not. A record whose pass through an hour that comes twice cannot be known may be taken for
    * one of the other pass when it is read again with others before it, and stays where it is.
+   *
+   * One without a number is the same as one of the other pass only where the first pass is known to hold another content: equal readings in both passes are two observations. Where that is not known it is stored,
+   * marked as doubtful.
+   *
+   * @param time of the record, with the other instant
+   * @param gathered rows of the same reading that are not stored yet
    */
-  isOtherPass(revision: TableRevision, { recordNumber, cells }: Pick<SegmentRow, 'recordNumber' | 'cells'>, otherUs: number): boolean {
-    if (recordNumber === undefined) return false;
-    const isStored = this.#parts.observations.unstored(this.#dataset, revision.id, [{ timeUs: otherUs, recordNumber, cells }]).length === 0;
-    if (isStored) this.#count({ read: 1, stored: 0, duplicate: 1, quarantined: 0 }, 0);
-    return isStored;
+  isOtherPass(
+    revision: TableRevision,
+    { recordNumber, cells }: Pick<SegmentRow, 'recordNumber' | 'cells'>,
+    { kind, timeUs, otherUs }: { readonly kind: 'certain' | 'doubtful'; readonly timeUs: number; readonly otherUs: number },
+    gathered: readonly SegmentRow[],
+  ): boolean {
+    const { observations } = this.#parts;
+    const row = recordNumber === undefined ? { timeUs: otherUs, cells } : { timeUs: otherUs, recordNumber, cells };
+    if (observations.unstored(this.#dataset, revision.id, [row]).length > 0) return false;
+    if (recordNumber === undefined) {
+      const firstUs = Math.min(timeUs, otherUs);
+      const isOther = (held: SegmentRow): boolean => held.timeUs === firstUs && held.cells.some((cell, field) => cell !== cells[field]);
+      const stored = observations.rows(this.#dataset, revision.id, firstUs, firstUs + 1);
+      if (![...stored, ...gathered].some(isOther)) return false;
+      if (kind === 'certain' && !observations.events(this.#dataset, revision.id).some((event) => isDoubt(event, otherUs, timeUs)))
+        return false;
+    }
+    this.#count({ read: 1, stored: 0, duplicate: 1, quarantined: 0 }, 0);
+    return true;
   }
 
   /** Stores the rows that are not there yet, with the definition of their table in front where it is needed, and counts all of them. */

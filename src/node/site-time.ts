@@ -78,6 +78,15 @@ export function doubtOf(time: Exclude<ZonedTime, { kind: 'skipped' }>, fields: n
   if (time.kind === 'certain') return undefined;
   return {
     flags: new Uint8Array(fields).fill(qualityFlag.suspect),
-    event: { timeUs: time.timeUs, name: doubtfulTimeEventName, detail: `or_us=${time.otherUs}` },
+    event: { timeUs: time.timeUs, name: doubtfulTimeEventName, detail: detailOf(time.otherUs) },
   };
+}
+
+/** Whether an event says that a row at `timeUs` may be of `otherUs`. */
+export function isDoubt(event: Doubt['event'], timeUs: number, otherUs: number): boolean {
+  return event.timeUs === timeUs && event.name === doubtfulTimeEventName && event.detail === detailOf(otherUs);
+}
+
+function detailOf(otherUs: number): string {
+  return `or_us=${otherUs}`;
 }

@@ -6,6 +6,7 @@ import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import type { Crypto } from '../ports/crypto.ts';
+import { withContested } from './contested-rows.ts';
 import { type RowExtent, RowStore, rowTables, type StoredRow } from './row-store.ts';
 import type { SegmentRow } from './segment-batch.ts';
 import { encodeSegment } from './segment-codec.ts';
@@ -16,7 +17,7 @@ import { compareDefinitions, comparePositions, decodeTableRevision, encodeTableR
  * Observations: the rows of every table revision of a `series` dataset, each once.
  *
  * A row's identity is (table revision, time, record number, cells). Reading a logger twice, or hearing of its rows from two people, adds nothing. Two rows of one time and record number with
- * other cells are both kept: nobody here can know which reader was right.
+ * other cells are both kept, and flagged where they are read: nobody here can know which reader was right.
  *
  * Log payloads: a table is `encodeTableRevision`; a segment is `[table (32), segment bytes, source, [[time µs, name, detail], …]]`, source = `[name, raw root (32) or null, offset, length]`;
  * a gap is `[table (32), from record, to record, reason]`: records from, up to but not including, to are missing for good.
@@ -209,10 +210,16 @@ export class ObservationStore {
       });
   }
 
-  /** Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included). Read in pages, so the caller may take its time; rows that arrive meanwhile may or may not be met. */
+  /**
+   * Rows of one table revision by time, in `fromUs` (included) to `toUs` (not included); those that contradict one another are flagged (`contested-rows.ts`). Read in pages, so the caller may take its time; rows that arrive
+   * meanwhile may or may not be met.
+   */
   *rows(dataset: DatasetId, table: Hash, fromUs = Number.MIN_SAFE_INTEGER, toUs = Number.MAX_SAFE_INTEGER): IterableIterator<StoredRow> {
     const key = this.#key(dataset, table);
-    if (key !== undefined) yield* this.#rows.rows(key, fromUs, toUs);
+    if (key === undefined) return;
+    const known = this.#catalog.get<{ payload: Uint8Array }>('SELECT payload FROM table_revision WHERE id = ?', key);
+    const hasInterval = known !== undefined && this.#revision(known.payload)?.intervalUs !== undefined;
+    yield* withContested(this.#rows.rows(key, fromUs, toUs), hasInterval);
   }
 
   /** Logger events of one table revision, by time. */

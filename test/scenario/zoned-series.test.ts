@@ -87,6 +87,60 @@ test('a row whose pass is known only when it is read again stays where it is, an
   expect(await read(file(autumn))).toEqual([6, 0, 6]);
 });
 
+test.each([
+  ['the last records first', ['late', 'whole'], [3, 3], ['0 06:30', '1 07:00', '3 07:00 3', '2 07:30', '4 07:30 3', '5 09:00']],
+  ['the whole file first', ['whole', 'late'], [6, 0], passes],
+] as const)(
+  'rows without numbers are known again in the other pass by what they say and what the first pass says, whoever brings %s',
+  async (_, order, stored, expected) => {
+    const camp = await chain(176, ['station', 'base']);
+    const [station] = camp.nodes as Pair;
+    const dataset = station.node.createDataset({ name: 'met', kind: 'series' });
+    const csv = (from: number) =>
+      utf8(
+        `time,Stage [m]\n${autumn
+          .map((stamp, at) => `${stamp},${at}\n`)
+          .slice(from)
+          .join('')}`,
+      );
+    const reports: unknown[] = [];
+    for (const name of order) {
+      station.directory('card').put(`${name}.csv`, csv(name === 'late' ? 3 : 0));
+      const steady = { ...profile, stationId: 'S', intervalUs: 1_800_000_000 };
+      const [report] = await camp.world.finish(station.node.ingest(dataset, 'card', { profile: steady, paths: [`${name}.csv`] }));
+      reports.push(report?.stored);
+    }
+    expect(reports).toEqual(stored);
+    const table = station.node.tables(dataset)[0]?.revision.id as NonNullable<ReturnType<typeof station.node.tables>[0]>['revision']['id'];
+    const kept = [...station.node.rows(dataset, table)].map(
+      ({ timeUs, cells }) => `${cells[0]} ${new Date(timeUs / 1000).toISOString().slice(11, 16)}`,
+    );
+    expect(kept).toEqual(expected.map((row) => row.slice(0, 7)));
+  },
+);
+
+test('equal readings in both passes of a clock without record numbers are two rows, whatever was read before', async () => {
+  const camp = await chain(177, ['station', 'base']);
+  const [station] = camp.nodes as Pair;
+  const dataset = station.node.createDataset({ name: 'met', kind: 'series' });
+  const csv = (from: number) =>
+    utf8(
+      `time,Rain [mm]\n${autumn
+        .map((stamp) => `${stamp},0\n`)
+        .slice(from)
+        .join('')}`,
+    );
+  const read = async (path: string, text: Uint8Array) => {
+    station.directory('card').put(path, text);
+    const [report] = await camp.world.finish(
+      station.node.ingest(dataset, 'card', { profile: { ...profile, stationId: 'S' }, paths: [path] }),
+    );
+    return report?.stored;
+  };
+  expect([await read('late.csv', csv(3)), await read('whole.csv', csv(0)), await read('again.csv', csv(3))]).toEqual([3, 3, 0]);
+  expect(station.node.tables(dataset)[0]?.rows).toBe(6);
+});
+
 test('what a clock of the zone cannot have shown goes to quarantine, and its neighbours go on', async () => {
   const camp = await chain(173, ['station', 'base']);
   const [station] = camp.nodes as Pair;
