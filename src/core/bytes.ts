@@ -13,6 +13,37 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/**
+ * Puts arrays one behind the other into `room`, which has exactly their length. Some or all of them may stand in the same memory already, before or behind where they belong: none is written over before it
+ * has moved.
+ */
+export function gatherBytes(room: Uint8Array, parts: readonly Uint8Array[]): void {
+  const moves: { readonly part: Uint8Array; readonly from: number; readonly to: number }[] = [];
+  const others: { readonly part: Uint8Array; readonly to: number }[] = [];
+  let to = 0;
+  // Where the last one of those that are in this memory ends: in their order there, they keep out of each other's way.
+  let end = -Infinity;
+  let isOrdered = true;
+  for (const part of parts) {
+    const from = part.byteOffset - room.byteOffset;
+    if (part.buffer !== room.buffer) others.push({ part, to });
+    else {
+      isOrdered &&= from >= end;
+      end = from + part.length;
+      if (from !== to) moves.push({ part, from, to });
+    }
+    to += part.length;
+  }
+  if (!isOrdered) {
+    room.set(concatBytes(...parts));
+    return;
+  }
+  // Forwards into what earlier ones have left, backwards into what later ones have, and last what comes from elsewhere.
+  for (const { part, from, to } of moves) if (to < from) room.set(part, to);
+  for (const { part, from, to } of moves.toReversed()) if (to > from) room.set(part, to);
+  for (const { part, to } of others) room.set(part, to);
+}
+
 /** Arrays from this length on are worth giving back at once; shorter ones may share their memory with others. */
 const givenBackBytesMin = 16 * 1024;
 

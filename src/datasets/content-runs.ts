@@ -1,4 +1,5 @@
 import { ByteRooms } from '../core/byte-rooms.ts';
+import { gatherBytes } from '../core/bytes.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { type ChunkRef, totalBytes } from './manifest.ts';
 import { readAhead } from './read-ahead.ts';
@@ -56,14 +57,13 @@ async function* runsOf(refs: AsyncIterable<ChunkRef>): AsyncGenerator<readonly C
   if (run.length > 0) yield run;
 }
 
-/** Chunks that lie in `room` in their order are moved together there. */
+/** Chunks that lie in `room` are moved together there. */
 function joinedIn(room: Uint8Array, chunks: readonly Uint8Array[]): readonly Uint8Array[] {
   if (chunks.some(({ buffer }) => buffer !== room.buffer)) return chunks;
-  let end = 0;
-  for (const chunk of chunks) {
-    const start = chunk.byteOffset - room.byteOffset;
-    if (start !== end) room.copyWithin(end, start, start + chunk.length);
-    end += chunk.length;
-  }
-  return [room.subarray(0, end)];
+  const joined = room.subarray(
+    0,
+    chunks.reduce((sum, { length }) => sum + length, 0),
+  );
+  gatherBytes(joined, chunks);
+  return [joined];
 }

@@ -12,7 +12,7 @@
  * edits in step.
  */
 
-import { concatBytes } from '../core/bytes.ts';
+import { concatBytes, gatherBytes } from '../core/bytes.ts';
 import { failure, type Outcome, success } from '../core/outcome.ts';
 import type { Compressor } from '../ports/compressor.ts';
 import { decodePatch, encodePatch, modelledBytesMax } from './patch.ts';
@@ -71,7 +71,7 @@ const convincingRatio = 8;
 
 /**
  * The bytes that stand for the chunks `target`, for a receiver that has the chunks `base` (both in the order of the plan's group). Without a base they decode everywhere, so a sender that has lost
- * its bytes passes none. `room`, a byte longer than the target, is where the result stands if the bytes go as they are; the chunks may stand there already, in order, behind its first byte.
+ * its bytes passes none. `room`, a byte longer than the target, is where the result stands if the bytes go as they are; chunks may stand there already.
  *
  * Deterministic for one effort and one version of zstd, so that a transfer resumes at any byte with the same peer, and with another one where both agree.
  */
@@ -107,12 +107,7 @@ export function encodeGroup(
 function asTheyAre(target: readonly Uint8Array[], room?: Uint8Array): Uint8Array {
   const lengthBytes = target.reduce((sum, chunk) => sum + chunk.length, 1);
   const raw = room?.length === lengthBytes ? room : new Uint8Array(lengthBytes);
-  let end = lengthBytes;
-  // From the last one on: chunks that stand too far in front must not be written over before they have moved.
-  for (const chunk of target.toReversed()) {
-    end -= chunk.length;
-    if (chunk.buffer !== raw.buffer || chunk.byteOffset !== raw.byteOffset + end) raw.set(chunk, end);
-  }
+  gatherBytes(raw.subarray(1), target);
   raw[0] = encodingRaw;
   return raw;
 }
