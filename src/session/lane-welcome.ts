@@ -1,12 +1,13 @@
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import { later, type MonotonicMs } from '../core/time.ts';
 import { type WelcomeFrame, welcomeBytesMax } from './frames.ts';
+import { type Incoming, IncomingQuota } from './incoming-quota.ts';
 
 /**
  * What the two ends of a lane want to come by it.
  *
  * What arrives cannot be refused: it has been paid for. So each end says what is welcome, and an honest peer keeps to it: classes, while the session has another lane for the others; and bytes within a time, which holds whatever else there is. The last
- * word counts. It is said again until it was acknowledged.
+ * word counts, also when the peer is heard from another address. It is said again until it was acknowledged. About a way to which this end goes on purpose the peer has not said anything yet, or what it said there before.
  */
 
 /** What is welcome on a lane. */
@@ -17,6 +18,9 @@ export interface Welcome {
   readonly quota?: { readonly bytes: number; readonly seconds: number };
 }
 
+/** Ways of which is remembered how much was wanted there. */
+const waysRemembered = 8;
+
 /** The welcome of one lane, in both directions. */
 export class LaneWelcome {
   /** What is to come, and the packet that said so. `undefined`: it need not be said. */
@@ -24,6 +28,11 @@ export class LaneWelcome {
   #least: PriorityClass | undefined = 'bulk';
   #bytesLeft = Infinity;
   #until = -Infinity as MonotonicMs;
+  readonly #leftByWay = new Map<string, { readonly bytes: number; readonly until: MonotonicMs }>();
+  #incoming = new IncomingQuota();
+  /** What the peer takes for the least urgent class that is wanted here; absent before anything was said. */
+  #said: { readonly least: PriorityClass | undefined } | undefined;
+  #mustSay = false;
 
   /** The least urgent class that the peer wants here while there is another lane. */
   get least(): PriorityClass | undefined {
@@ -40,6 +49,21 @@ export class LaneWelcome {
     return bytes <= this.#bytesLeft || this.#until < at ? at : this.#until;
   }
 
+  /** This end leaves a way, and goes to another on purpose or to none. */
+  move(from: string | undefined, to: string | undefined): void {
+    if (from === to) return;
+    if (from !== undefined) {
+      this.#leftByWay.delete(from);
+      this.#leftByWay.set(from, { bytes: this.#bytesLeft, until: this.#until });
+      const [oldest] = this.#leftByWay.keys();
+      if (oldest !== undefined && this.#leftByWay.size > waysRemembered) this.#leftByWay.delete(oldest);
+    }
+    const known = to === undefined ? undefined : this.#leftByWay.get(to);
+    this.#bytesLeft = known?.bytes ?? Infinity;
+    this.#until = known?.until ?? (-Infinity as MonotonicMs);
+    this.#least = 'bulk';
+  }
+
   /** The peer says what is welcome. */
   take({ least, bytes, seconds }: WelcomeFrame, now: MonotonicMs): void {
     this.#least = priorityClasses[least];
@@ -52,6 +76,30 @@ export class LaneWelcome {
     this.#bytesLeft = Math.max(0, this.#bytesLeft - bytes);
   }
 
+  /** So many bytes came from the peer. */
+  received(bytes: number, now: MonotonicMs): void {
+    this.#incoming.received(bytes, now);
+  }
+
+  /** The way is another: what was told before holds until the peer hears otherwise, so it hears what is so now. */
+  startPath(): void {
+    this.#incoming = new IncomingQuota();
+    this.#mustSay = this.#said !== undefined;
+  }
+
+  /** Tells the peer what may still come and which classes, where that is not what it was told last. The last word counts for both, so both are in it. */
+  review(
+    wanted: { readonly least: PriorityClass | undefined; readonly incoming: Incoming | undefined; readonly roundTripMs: number },
+    now: MonotonicMs,
+  ): void {
+    const { least, incoming, roundTripMs } = wanted;
+    const isOther = this.#mustSay || least !== (this.#said === undefined ? 'bulk' : this.#said.least);
+    this.#mustSay = false;
+    if (isOther) this.#incoming.sayAnew();
+    const quota = this.#incoming.review(incoming, roundTripMs, now);
+    if (quota !== undefined || isOther) this.say({ ...quota, least });
+  }
+
   /** The peer shall hear what is welcome here. */
   say({ least, quota }: Welcome): void {
     const frame: WelcomeFrame = {
@@ -61,6 +109,7 @@ export class LaneWelcome {
       seconds: quota === undefined ? 0 : Math.ceil(quota.seconds),
     };
     this.#own = { frame, inPacket: undefined };
+    this.#said = { least };
   }
 
   /** What is still to be said. */

@@ -3,9 +3,8 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import type { NewPath, PathEstimate } from '../ports/rate-control.ts';
 import { type AckFrame, type WelcomeFrame, welcomeFrameBytesMax, writeAck, writeClose, writePing, writeWelcome } from './frames.ts';
-import { IncomingQuota } from './incoming-quota.ts';
 import type { LaneShared } from './lane-shared.ts';
-import { LaneWelcome, type Welcome } from './lane-welcome.ts';
+import { LaneWelcome } from './lane-welcome.ts';
 import { type PathKind, packetBytesWithin, packetLinkBytes } from './ledger.ts';
 import { LeftPath } from './left-path.ts';
 import type { PacketProtection } from './packet-protection.ts';
@@ -58,8 +57,7 @@ export class SessionLane {
   readonly silence: Silence;
   /** The least urgent class that this end sends here while there is another lane; `undefined`: none. */
   #least: PriorityClass | undefined = 'bulk';
-  #welcome = new LaneWelcome();
-  #incoming = new IncomingQuota();
+  readonly #welcome = new LaneWelcome();
   #now: MonotonicMs;
   #path: SessionPath | undefined;
   readonly #left = new LeftPath();
@@ -150,8 +148,7 @@ export class SessionLane {
   /** Uses the lane for these classes while there is another, and asks the peer to do so too. */
   use(least: PriorityClass | undefined, now: MonotonicMs): void {
     this.#least = least;
-    this.#incoming.sayAnew();
-    if (this.#path !== undefined) this.#reviewIncoming(this.#path, now, { least });
+    if (this.#path !== undefined) this.#reviewWelcome(this.#path, now);
   }
 
   /** The peer says what it wants here. */
@@ -167,6 +164,7 @@ export class SessionLane {
   /** Goes on over another path, or begins there. What was under way is sent again. */
   migrate(path: Path, about: NewPath, now: MonotonicMs): void {
     this.#left.leave(this.#path?.name === path ? undefined : this.#path?.name, now);
+    this.#welcome.move(this.#path?.name, path);
     this.startPath(path, true, about, now);
     this.#pingWanted = true;
   }
@@ -175,26 +173,26 @@ export class SessionLane {
   refreshAccount(now: MonotonicMs): void {
     if (this.#path === undefined) return;
     this.#path.flow = this.#shared.flowOf(this.#path.name);
-    this.#reviewIncoming(this.#path, now);
+    this.#reviewWelcome(this.#path, now);
   }
 
   /** So many bytes came by the present path. */
   received(onLink: number, now: MonotonicMs): void {
     if (this.#path === undefined) return;
     this.#path.received(onLink);
-    this.#incoming.received(onLink, now);
-    this.#reviewIncoming(this.#path, now);
+    this.#welcome.received(onLink, now);
+    this.#reviewWelcome(this.#path, now);
   }
 
-  /** Tells the peer what may still come, where that is limited; or else, if given, this. The last word counts for both, so both are in it. */
-  #reviewIncoming(path: SessionPath, now: MonotonicMs, otherwise?: Welcome): void {
-    const welcome = this.#incoming.review(path.flow.incoming?.(), path.roundTrip.smoothedMs ?? 0, now) ?? otherwise;
-    if (welcome !== undefined) this.#welcome.say({ ...welcome, least: this.#least });
+  #reviewWelcome(path: SessionPath, now: MonotonicMs): void {
+    this.#welcome.review({ least: this.#least, incoming: path.flow.incoming?.(), roundTripMs: path.roundTrip.smoothedMs ?? 0 }, now);
   }
 
   /** The path is gone: what was under way is sent again elsewhere. */
   leavePath(now: MonotonicMs): void {
     this.#requeue(this.#sent.giveUpAll());
+    this.#welcome.move(this.#path?.name, undefined);
+    this.#least = 'bulk';
     this.#path = undefined;
     this.#probeWanted = false;
     this.#pingWanted = false;
@@ -212,10 +210,7 @@ export class SessionLane {
   /** A path begins: nothing is known of it but what is said here. */
   startPath(name: Path, proven: boolean, about: NewPath, now: MonotonicMs): void {
     this.#requeue(this.#sent.giveUpAll());
-    if (this.#path?.name !== name) {
-      this.#welcome = new LaneWelcome();
-      this.#incoming = new IncomingQuota();
-    }
+    const isAnother = this.#path?.name !== name;
     this.#path = new SessionPath(
       {
         name,
@@ -227,6 +222,7 @@ export class SessionLane {
       },
       now,
     );
+    if (isAnother) this.#welcome.startPath();
     this.#received.startPath();
     this.silence.restart(now);
     this.#doubtful = false;

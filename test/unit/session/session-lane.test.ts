@@ -3,7 +3,7 @@ import { rateControlFactory } from '../../../src/bandwidth/rate-control.ts';
 import { concatBytes } from '../../../src/core/bytes.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
-import { decodeFrames, type WelcomeFrame, writePing } from '../../../src/session/frames.ts';
+import { decodeFrames, type Frame, type WelcomeFrame, writePing, writeWelcome } from '../../../src/session/frames.ts';
 import type { Incoming } from '../../../src/session/incoming-quota.ts';
 import { unmetered } from '../../../src/session/ledger.ts';
 import { PacketProtection, protectLanes } from '../../../src/session/packet-protection.ts';
@@ -32,33 +32,37 @@ function counted() {
   );
   const peer = new PacketProtection({ sendKey: keyTwo, receiveKey: keyOne }, nodeCrypto);
   let number = 0;
+  /** All frames that leave now. */
+  const sent = (nowMs: number): Frame[] => {
+    const frames: Frame[] = [];
+    for (let sent = session.nextPacket(at(nowMs)); sent !== undefined; sent = session.nextPacket(at(nowMs))) {
+      const packet = decodePacket(sent.bytes);
+      if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
+      const decoded = decodeFrames(peer.open(packet.value.shortNumber, packet.value.header, packet.value.sealed)!);
+      if (decoded.ok) frames.push(...decoded.value);
+    }
+    return frames;
+  };
   return {
     session,
     /** From now on so much may come, until then. */
     limit(bytes: number, untilMs: number) {
       incoming = { bytes, until: at(untilMs) };
     },
-    /** A ping of the peer. */
-    hear(nowMs: number) {
+    /** A ping of the peer, and what it says besides, from where it is. */
+    hear(nowMs: number, from = 'here', said?: WelcomeFrame) {
       const header = new Uint8Array(6);
       writeTransportHeader(header, { connectionId: 1, packetNumber: number, numberBytes: 2 });
       const writer = new WireWriter(new Uint8Array(16));
       writePing(writer);
+      if (said !== undefined) writeWelcome(writer, said);
       const packet = decodePacket(concatBytes(header, peer.seal(number++, header, writer.written)));
       if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
-      expect(session.receive(packet.value, 'here', 'datagram', 40, at(nowMs))).toBe(true);
+      expect(session.receive(packet.value, from, 'datagram', 400, at(nowMs))).toBe(true);
     },
-    /** What the peer is told. */
-    told(nowMs: number): WelcomeFrame[] {
-      const told: WelcomeFrame[] = [];
-      for (let sent = session.nextPacket(at(nowMs)); sent !== undefined; sent = session.nextPacket(at(nowMs))) {
-        const packet = decodePacket(sent.bytes);
-        if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
-        const frames = decodeFrames(peer.open(packet.value.shortNumber, packet.value.header, packet.value.sealed)!);
-        if (frames.ok) told.push(...frames.value.filter((frame) => frame.type === 'welcome'));
-      }
-      return told;
-    },
+    sent,
+    /** What the peer is told of what is welcome. */
+    told: (nowMs: number) => sent(nowMs).filter((frame) => frame.type === 'welcome'),
   };
 }
 
@@ -87,5 +91,44 @@ describe('what a lane tells its peer to be welcome', () => {
     limit(8000, 301 * minuteMs);
     session.refreshAccount(at(300 * minuteMs));
     expect(told(300 * minuteMs)).toMatchObject([{ bytes: 4000, seconds: 60 }]);
+  });
+});
+
+describe('what the peer of a lane has told to be welcome', () => {
+  const nothing: WelcomeFrame = { type: 'welcome', least: 3, bytes: 0, seconds: 600 };
+  const dataIn = (frames: readonly Frame[]) => frames.filter(({ type }) => type === 'data').length;
+
+  it('holds when the peer is heard from another address', () => {
+    const lane = counted();
+    lane.hear(0, 'here', nothing);
+    lane.hear(1000, 'there');
+    expect(lane.session.path).toBe('there');
+    lane.session.sendData('bulk', { transfer: 1, offset: 0, bytes: new Uint8Array(900), last: true }, at(1000));
+    expect(dataIn(lane.sent(2000))).toBe(0);
+    expect(dataIn(lane.sent(601_000))).toBeGreaterThan(0);
+  });
+
+  it('does not hold on another way to which this end goes, and holds again on the one that it left', () => {
+    const lane = counted();
+    lane.hear(0, 'here', nothing);
+    lane.session.migrate('other', 'datagram', undefined, at(1000));
+    lane.session.sendData('bulk', { transfer: 1, offset: 0, bytes: new Uint8Array(900), last: false }, at(1000));
+    expect(dataIn(lane.sent(2000))).toBeGreaterThan(0);
+    lane.session.migrate('here', 'datagram', undefined, at(3000));
+    expect(dataIn(lane.sent(4000))).toBe(0);
+    expect(dataIn(lane.sent(601_000))).toBeGreaterThan(0);
+  });
+
+  it('is told anew by an end that follows its peer elsewhere, also that nothing is limited there', () => {
+    const { session, limit, hear, told } = counted();
+    limit(8000, minuteMs);
+    hear(0);
+    expect(told(0)).toMatchObject([{ least: 3, bytes: 4000, seconds: 60 }]);
+    hear(1000, 'there');
+    expect(told(1000)).toMatchObject([{ bytes: 4000, seconds: 59 }]);
+    limit(1e9, minuteMs);
+    hear(2000, 'elsewhere');
+    expect(told(2000)).toMatchObject([{ least: 3, seconds: 0 }]);
+    expect(session.path).toBe('elsewhere');
   });
 });
