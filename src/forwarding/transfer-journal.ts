@@ -118,6 +118,17 @@ export class TransferJournal {
     return [...beginningByObject].map(([object, { pieces }]) => ({ object, bytes: concatBytes(...pieces) }));
   }
 
+  /** How much of the beginning of one object is here, in bytes. */
+  partBytes(root: Hash, object: number): number {
+    return (
+      this.#catalog.get<{ n: number | null }>(
+        'SELECT sum(length(bytes)) AS n FROM transfer_part WHERE root = ? AND object = ?',
+        root,
+        object,
+      )?.n ?? 0
+    );
+  }
+
   /** Drops the beginning of one object. */
   dropParts(root: Hash, object: number): void {
     this.#catalog.run('DELETE FROM transfer_part WHERE root = ? AND object = ?', root, object);

@@ -23,18 +23,14 @@ export function arrivingFrom(contents: ContentStore, receivers: () => readonly C
     has: (hash) => contents.has(hash),
     objects: (root, planId) => {
       const key = toHex(root);
-      return receivers()
-        .values()
-        .map((receiver) => receiver.objects(key, planId))
-        .find((objects) => objects !== undefined);
+      const objects = receivers().flatMap((receiver) => receiver.objects(key, planId) ?? []);
+      // They may come from two peers at once.
+      return objects.length < 2 ? objects[0] : new Map(objects.flatMap((each) => [...each]));
     },
     heardAt: (root) => {
       const key = toHex(root);
-      const heard = receivers()
-        .values()
-        .map((receiver) => receiver.heardAt(key))
-        .find((each) => each !== undefined);
-      return heard && (heard.at ?? (-Infinity as MonotonicMs));
+      const heard = receivers().flatMap((receiver) => receiver.heardAt(key) ?? []);
+      return heard.length === 0 ? undefined : (Math.max(...heard.map(({ at }) => at ?? -Infinity)) as MonotonicMs);
     },
   };
 }

@@ -8,7 +8,20 @@ import type { TransferJournal } from '../forwarding/transfer-journal.ts';
 import type { WantedContent } from '../forwarding/want-list.ts';
 import type { Crypto } from '../ports/crypto.ts';
 import { objectsPerWantMax, type WantResume } from '../session/messages.ts';
-import { type ReceiverOutput, type ReceiverTask, type Receiving, staleAt } from './content-receiving.ts';
+import {
+  type Arrival,
+  arrivalOf,
+  type Beside,
+  type ContentEnd,
+  isSamePlan,
+  partialsOf,
+  type ReceiverOutput,
+  type ReceiverTask,
+  type Receiving,
+  receivingOf,
+  remainingMsOf,
+  staleAt,
+} from './content-receiving.ts';
 import type { OpenedTransfer } from './content-tasks.ts';
 import { ObjectAssembly } from './object-assembly.ts';
 
@@ -42,6 +55,7 @@ const earlyMax = 64;
 export class ContentReceiver {
   readonly #journal: TransferJournal;
   readonly #crypto: Pick<Crypto, 'sha256'>;
+  readonly #storing: (transfer: OpenedTransfer) => readonly number[];
   readonly #receivingByNumber = new Map<number, Receiving>();
   readonly #numberByRoot = new Map<string, number>();
   /** Bases (hexadecimal roots) whose bytes turned out to be gone here: not offered again in this session. */
@@ -61,7 +75,13 @@ export class ContentReceiver {
   /** Incomplete objects with bytes that are in memory only, and since when; oldest first. On a fast link objects are complete before anything of them is due, and nothing is written twice. */
   readonly #unsavedSince = new Map<ObjectAssembly, MonotonicMs>();
 
-  constructor(journal: TransferJournal, crypto: Pick<Crypto, 'sha256'>) {
+  /** `storing`: groups that are being stored by this plan, whoever sent them. They are not asked for. */
+  constructor(
+    journal: TransferJournal,
+    crypto: Pick<Crypto, 'sha256'>,
+    storing: (transfer: OpenedTransfer) => readonly number[] = () => [],
+  ) {
+    this.#storing = storing;
     this.#journal = journal;
     this.#crypto = crypto;
   }
@@ -114,6 +134,59 @@ export class ContentReceiver {
     this.#start(wanted, bases, new Set());
   }
 
+  /** Begins to receive a content that comes from another peer too, from the other end, by the plan that is journalled. `isComing` says which objects come from there. */
+  startBeside(wanted: WantedContent, end: ContentEnd, isComing: (object: number) => boolean): void {
+    const journalled = this.#journal.plan(wanted.root);
+    if (journalled === undefined) return;
+    const number = this.#nextNumber;
+    this.#nextNumber += 2;
+    const receiving = this.#add(number, wanted, journalled.bases, new Set(), { end, isComing });
+    receiving.resuming = true;
+    this.#open(number, receiving, journalled.planObject);
+  }
+
+  /** From which end the peer was asked for a content (hexadecimal root). */
+  endOf(root: string): ContentEnd | undefined {
+    return this.#receivingByNumber.get(this.#numberByRoot.get(root) ?? -1)?.end;
+  }
+
+  /** How a content comes in that is expected from this peer, once its plan is understood. */
+  arrival(root: string): Arrival | undefined {
+    const receiving = this.#receivingByNumber.get(this.#numberByRoot.get(root) ?? -1);
+    if (receiving?.transfer === undefined || receiving.lacked || receiving.finishing) return undefined;
+    return arrivalOf(receiving, receiving.transfer);
+  }
+
+  /** The object of which these data would be the first here; `undefined` when it is coming already, or nothing is known of it. */
+  beginsObject(transferNumber: number): { readonly root: Hash; readonly object: number } | undefined {
+    const receiving = this.#receivingByNumber.get(Math.floor(transferNumber / objectsPerWantMax));
+    const object = transferNumber % objectsPerWantMax;
+    if (object === 0 || receiving?.transfer === undefined || receiving.assemblyByObject.has(object)) return undefined;
+    return { root: receiving.wanted.root, object };
+  }
+
+  /** How long an object will take to come from here, about: nothing when it is here, and for ever when that is not known yet. */
+  remainingMs(root: string, object: number, now: MonotonicMs): number {
+    const receiving = this.#receivingByNumber.get(this.#numberByRoot.get(root) ?? -1);
+    return receiving === undefined ? Infinity : remainingMsOf(receiving, object, now);
+  }
+
+  /**
+   * A group of a content is stored that came from another peer, or before this one was asked anew. With the last one nothing more is wanted, and somebody has to finish it: true when that is done here, unless `isFinishing`.
+   */
+  handleStoredBeside(transfer: OpenedTransfer, group: number, isFinishing: boolean): boolean {
+    const number = this.#numberByRoot.get(toHex(transfer.content.root)) ?? -1;
+    const receiving = this.#receivingByNumber.get(number);
+    if (receiving?.transfer === undefined || !isSamePlan(receiving.transfer, transfer)) return false;
+    receiving.groupsDone.add(group);
+    const assembly = receiving.assemblyByObject.get(group + 1);
+    if (assembly !== undefined) this.#drop(receiving, group + 1, assembly);
+    if (receiving.groupsDone.size < receiving.transfer.groups.length) return false;
+    if (isFinishing) this.withdraw(transfer.content.root);
+    else this.#finishIfComplete(number, receiving);
+    return true;
+  }
+
   /**
    * The peer sends a content without having been asked. False when that cannot be followed: part of it came before it was announced, or it is received already. The caller withdraws it then.
    */
@@ -140,25 +213,9 @@ export class ContentReceiver {
     }
   }
 
-  #add(number: number, wanted: WantedContent, bases: readonly Hash[], withoutBase: ReadonlySet<number>): Receiving {
+  #add(number: number, wanted: WantedContent, bases: readonly Hash[], withoutBase: ReadonlySet<number>, beside?: Beside): Receiving {
     this.#numberByRoot.set(toHex(wanted.root), number);
-    const receiving: Receiving = {
-      wanted,
-      bases,
-      assemblyByObject: new Map(),
-      waiting: new Map(),
-      opening: false,
-      resuming: false,
-      finishing: false,
-      lacked: false,
-      wasLacked: false,
-      flowing: false,
-      groupsDone: new Set(),
-      queryByGroup: new Map(),
-      withoutBase,
-      storedBytes: 0,
-      reportedBytes: 0,
-    };
+    const receiving = receivingOf(wanted, bases, withoutBase, beside);
     this.#receivingByNumber.set(number, receiving);
     return receiving;
   }
@@ -180,6 +237,10 @@ export class ContentReceiver {
     receiving.lacked = false;
     receiving.heardAt = now;
     if (object > 0) receiving.flowing = true;
+    const { pace } = receiving;
+    if (pace.marks.length === 0 || !receiving.assemblyByObject.has(object))
+      pace.marks = [...pace.marks.slice(-1), { at: now, bytes: pace.bytes }];
+    pace.bytes += bytes.length;
     const assembly = this.#assembly(receiving, object);
     const before = assembly.heldBytes;
     if (assembly.add(offset, bytes, last)) this.#journal.dropParts(receiving.wanted.root, object);
@@ -196,10 +257,14 @@ export class ContentReceiver {
       if (now - since >= journalMsMin && unsaved >= journalBytes.least && unsaved <= journalBytes.most) this.journal();
       return;
     }
-    receiving.assemblyByObject.delete(object);
+    this.#drop(receiving, object, assembly);
+    this.#objectComplete(number, receiving, object, whole);
+  }
+
+  #drop({ assemblyByObject }: Receiving, object: number, assembly: ObjectAssembly): void {
+    assemblyByObject.delete(object);
     this.#unsavedSince.delete(assembly);
     this.#heldBytes -= assembly.heldBytes;
-    this.#objectComplete(number, receiving, object, whole);
   }
 
   /** The peer has lost what the base of a group held, and asks about it. */
@@ -230,7 +295,7 @@ export class ContentReceiver {
    */
   handleLack(number: number): void {
     const receiving = this.#receiving(number);
-    if (receiving === undefined) return;
+    if (receiving === undefined || this.#endBeside(receiving)) return;
     if (receiving.flowing) {
       this.journal();
       this.withdraw(receiving.wanted.root);
@@ -238,6 +303,15 @@ export class ContentReceiver {
     receiving.lacked = true;
     receiving.wasLacked = true;
     delete receiving.heardAt;
+  }
+
+  /** Ends the part of this peer in a content that comes from another one too. False for any other content. */
+  #endBeside({ beside, wanted }: Receiving): boolean {
+    if (beside === undefined) return false;
+    this.journal();
+    this.withdraw(wanted.root);
+    this.#outputs.push({ type: 'apart', root: wanted.root });
+    return true;
   }
 
   /** Takes it that a peer still lacks what it lacked before, when nothing more of it has come for a while. True when others may be asked for something because of that. */
@@ -272,6 +346,7 @@ export class ContentReceiver {
     receiving.opening = false;
     const { root } = receiving.wanted;
     if (!outcome.ok) {
+      if (this.#endBeside(receiving)) return;
       // What was journalled can no longer be used: begin afresh.
       if (receiving.resuming) this.#journal.forget(root);
       if (this.#askWithoutLostBase(number, receiving, outcome.fault)) return;
@@ -289,14 +364,16 @@ export class ContentReceiver {
       receiving.resuming = false;
       for (const group of this.#journal.groups(root)) receiving.groupsDone.add(group);
       for (const part of this.#journal.parts(root))
-        receiving.assemblyByObject.set(part.object, new ObjectAssembly(part.bytes, this.#rooms));
+        if (receiving.beside?.isComing(part.object) !== true)
+          receiving.assemblyByObject.set(part.object, new ObjectAssembly(part.bytes, this.#rooms));
       this.#ask(number, receiving, this.#resume(receiving, transfer));
     } else {
       this.#journal.begin(root, transfer.planObject, receiving.bases);
+      this.#outputs.push({ type: 'planned', root });
       if (this.#skipHeld(number, receiving, transfer)) return;
     }
     if (transfer.groups.reduce((sum, { targetBytes }) => sum + targetBytes, 0) >= passedOnBytesMin)
-      this.#outputs.push({ type: 'begun', root });
+      this.#outputs.push({ type: 'begun', root, groups: transfer.groups.length });
     for (const [object, bytes] of receiving.waiting) this.#objectComplete(number, receiving, object, bytes);
     receiving.waiting.clear();
     for (const [group, query] of receiving.queryByGroup) this.handleBaseQuery(number, group, query);
@@ -304,14 +381,15 @@ export class ContentReceiver {
     this.#finishIfComplete(number, receiving);
   }
 
-  /** Result of a `store` task. */
-  stored(number: number, group: number, outcome: Outcome<readonly Hash[]>): void {
+  /** Result of a `store` task. False when the content has been given up meanwhile. */
+  stored(number: number, group: number, outcome: Outcome<readonly Hash[]>): boolean {
     const receiving = this.#receivingByNumber.get(number);
-    if (receiving?.transfer === undefined) return;
+    receiving?.storing.delete(group);
+    if (receiving?.transfer === undefined) return false;
     if (!outcome.ok) {
       if (outcome.fault.code === 'GROUP_MISMATCH') this.#askWithoutBase(number, receiving, group);
       else if (!this.#askWithoutLostBase(number, receiving, outcome.fault)) this.#fail(number, outcome.fault);
-      return;
+      return true;
     }
     this.#journal.addGroup(receiving.wanted.root, group, outcome.value);
     receiving.groupsDone.add(group);
@@ -321,6 +399,7 @@ export class ContentReceiver {
       this.#outputs.push({ type: 'progress', number, storedBytes: receiving.storedBytes });
     }
     this.#finishIfComplete(number, receiving);
+    return true;
   }
 
   /** Nobody looks at these bytes of a `store` task any more. */
@@ -387,7 +466,8 @@ export class ContentReceiver {
   #ask(number: number, receiving: Receiving, resume: WantResume | undefined): void {
     const { root, sizeBytes, depth, priority } = receiving.wanted;
     const want = { number, root, sizeBytes, depth, priority, bases: receiving.bases };
-    this.#outputs.push({ type: 'want', want: resume === undefined ? want : { ...want, resume } });
+    const fromEnd = receiving.end === 'back' ? ({ fromEnd: true } as const) : {};
+    this.#outputs.push({ type: 'want', want: resume === undefined ? want : { ...want, resume, ...fromEnd } });
   }
 
   #answer(number: number, receiving: Receiving, group: number, answer: Uint8Array): void {
@@ -443,17 +523,14 @@ export class ContentReceiver {
 
   #resume(receiving: Receiving, transfer: OpenedTransfer): WantResume {
     const held: { first: number; count: number }[] = [];
-    for (const group of [...receiving.groupsDone].sort((a, b) => a - b)) {
+    for (const group of [...new Set([...receiving.groupsDone, ...this.#storing(transfer)])].sort((a, b) => a - b)) {
       const run = held.at(-1);
       if (run !== undefined && run.first + run.count === group) run.count++;
       else held.push({ first: group, count: 1 });
     }
     const resume = { planId: transfer.planId, held: held.slice(0, limits.heldRunsMax) };
-    const [object, assembly] = [...receiving.assemblyByObject].find(([each]) => each > 0 && !receiving.groupsDone.has(each - 1)) ?? [];
-    if (object === undefined || assembly === undefined) return resume;
-    const beginning = assembly.beginning();
-    const prefixHash = this.#crypto.sha256(beginning).slice(0, 8);
-    return { ...resume, partial: { group: object - 1, offset: beginning.length, prefixHash } };
+    const partials = partialsOf(receiving, this.#crypto);
+    return partials.length === 0 ? resume : { ...resume, partials };
   }
 
   #assembly(receiving: Receiving, object: number): ObjectAssembly {
@@ -462,6 +539,8 @@ export class ContentReceiver {
       const group = receiving.transfer?.groups[object - 1];
       // As it is, with the byte in front that says so.
       assembly = new ObjectAssembly(undefined, this.#rooms, group && group.targetBytes + 1);
+      // Of somebody else, whose bytes may be others.
+      if (group !== undefined) this.#journal.dropParts(receiving.wanted.root, object);
       receiving.assemblyByObject.set(object, assembly);
     }
     return assembly;
@@ -469,6 +548,7 @@ export class ContentReceiver {
 
   #objectComplete(number: number, receiving: Receiving, object: number, bytes: Uint8Array): void {
     if (object === 0) {
+      if (this.#endBeside(receiving)) return;
       // A plan object although we resumed: the sender plans differently, so what is journalled does not fit.
       receiving.groupsDone.clear();
       delete receiving.transfer;
@@ -487,6 +567,7 @@ export class ContentReceiver {
       this.#fail(number, failure('TRANSFER_OBJECT_UNKNOWN', 'peer', 'data of a group arrived that the plan does not have').fault);
       return;
     }
+    receiving.storing.add(object - 1);
     this.#tasks.push({ type: 'store', number, transfer, group: object - 1, encoded: bytes });
   }
 

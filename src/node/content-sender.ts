@@ -238,9 +238,13 @@ export class ContentSender {
       this.#encodeAhead(sending);
       return;
     }
+    const known = want.resume !== undefined && toHex(want.resume.planId) === toHex(transfer.planId) ? want.resume : undefined;
+    if (known === undefined && want.fromEnd === true) {
+      this.#lack(sending);
+      return;
+    }
     sending.groupsAhead = groupsAhead(transfer);
     this.#copiedBytes += transfer.copiedBytes;
-    const known = want.resume !== undefined && toHex(want.resume.planId) === toHex(transfer.planId) ? want.resume : undefined;
     if (known === undefined) sending.ready.push({ object: 0, bytes: transfer.planObject, offset: 0 });
     const held = new Set(
       known?.held.flatMap(({ first, count }) => Array.from({ length: Math.min(count, transfer.groups.length) }, (_, i) => first + i)),
@@ -248,6 +252,7 @@ export class ContentSender {
     for (const group of held) sending.movedBytes += transfer.groups[group]?.targetBytes ?? 0;
     this.#resumedBytes += sending.movedBytes;
     sending.groups = [...transfer.groups.keys()].filter((group) => !held.has(group));
+    if (want.fromEnd === true) sending.groups.reverse();
     this.#encodeAhead(sending);
   }
 
@@ -271,14 +276,14 @@ export class ContentSender {
     }
     const { bytes } = encoded;
     sending.ready.push({ object: group + 1, bytes, offset: this.#resumedOffset(sending, group, bytes), isInRoom });
-    sending.ready.sort((a, b) => a.object - b.object);
+    sending.ready.sort((a, b) => (sending.want.fromEnd === true ? b.object - a.object : a.object - b.object));
     this.#encodeAhead(sending);
   }
 
   /** Where to go on in a group whose beginning the peer may have. */
   #resumedOffset({ want }: Sending, group: number, bytes: Uint8Array): number {
-    const partial = want.resume?.partial;
-    if (partial?.group !== group || partial.offset >= bytes.length) return 0;
+    const partial = want.resume?.partials?.find((each) => each.group === group);
+    if (partial === undefined || partial.offset >= bytes.length) return 0;
     const prefix = this.#crypto.sha256(bytes.subarray(0, partial.offset)).subarray(0, 8);
     if (toHex(prefix) !== toHex(partial.prefixHash)) return 0;
     this.#resumedBytes += partial.offset;
@@ -438,13 +443,17 @@ export class ContentSender {
     return [...this.#sendingByNumber.values()].filter(({ want }) => toHex(want.root) === key);
   }
 
-  /** Place of the first group whose chunks have all come, or -1. */
+  /** Place of a group whose chunks have all come, or -1: the first there is, else the last, where they come from both ends. */
   #nextHere(groups: readonly number[], { fresh, groups: planned, arriving }: PreparedTransfer): number {
     if (arriving?.hashed !== true) return -1;
-    return groups.slice(0, awaitedLookedAt).findIndex((group) => {
+    const isHere = (group: number): boolean => {
       const { firstFresh = 0, freshCount = 0 } = planned[group] ?? {};
       return fresh.slice(firstFresh, firstFresh + freshCount).every(({ hash }) => this.#arriving?.has(hash));
-    });
+    };
+    const first = groups.slice(0, awaitedLookedAt).findIndex(isHere);
+    if (first >= 0 || groups.length <= awaitedLookedAt) return first;
+    const last = groups.slice(-awaitedLookedAt).findLastIndex(isHere);
+    return last < 0 ? -1 : Math.max(0, groups.length - awaitedLookedAt) + last;
   }
 
   /** Begins to pass on the group that is coming in now, and sees that those begun are still what is coming in. */
@@ -473,8 +482,7 @@ export class ContentSender {
     for (const group of sending.groups.slice(0, awaitedLookedAt)) {
       if (sending.encoding + ready.length >= sending.groupsAhead || sending.begunBytes - sending.storedBytes >= windowBytes) return;
       const assembly = objects?.get(group + 1);
-      const partial = want.resume?.partial;
-      const knownBytes = partial?.group === group ? partial.offset : 0;
+      const knownBytes = want.resume?.partials?.find((each) => each.group === group)?.offset ?? 0;
       if (assembly === undefined || assembly.progress.lengthBytes <= knownBytes) continue;
       sending.groups.splice(sending.groups.indexOf(group), 1);
       sending.begunBytes += transfer.groups[group]?.targetBytes ?? 0;

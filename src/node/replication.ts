@@ -1,86 +1,35 @@
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { type DatasetId, type Hash, type NodeId, shortName } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
-import type { Fault } from '../core/outcome.ts';
+import type { Fault, Outcome } from '../core/outcome.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
-import type { ContentStore } from '../datasets/content-store.ts';
-import type { FileIndex } from '../datasets/file-index.ts';
-import type { LogStore } from '../datasets/log.ts';
-import type { HeldReceipt, ReceiptBook } from '../datasets/receipts.ts';
-import type { TransferJournal } from '../forwarding/transfer-journal.ts';
-import type { WantedContent, WantList } from '../forwarding/want-list.ts';
-import type { Crypto } from '../ports/crypto.ts';
-import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
+import type { HeldReceipt } from '../datasets/receipts.ts';
+import type { WantedContent } from '../forwarding/want-list.ts';
+import type { SessionId } from '../session/endpoint.ts';
 import { encodeMessage, type Message } from '../session/messages.ts';
+import type { Path } from '../session/session-path.ts';
 import { arrivingFrom } from './arriving-contents.ts';
-import type { CarryingKeeping } from './carrying-keeping.ts';
+import { isCircuitPath } from './circuit-path.ts';
 import { giveWay } from './content-places.ts';
 import { basesOfPush, worthPushing } from './content-pushes.ts';
 import { ContentReceiver, passedOnBytesMin } from './content-receiver.ts';
-import type { ReceiverTask } from './content-receiving.ts';
+import { isSamePlan, type ReceiverTask } from './content-receiving.ts';
 import { ContentSender, type SenderTask } from './content-sender.ts';
+import { contentBeside, groupStoredBeside, groupsBesideMin, meetAtObject } from './content-sources.ts';
 import type { OpenedTransfer } from './content-tasks.ts';
-import type { DeliveryTracking } from './delivery-tracking.ts';
 import { type AcceptedEntries, Encounter, isComparison, type OutgoingMessage } from './encounter.ts';
 import type { EngineTask, TaskResult } from './engine-task.ts';
 import { FetchPauses } from './fetch-pauses.ts';
-import type { Identity } from './identity.ts';
-import type { Interests } from './interests.ts';
-import type { LinkSupervision } from './link-supervision.ts';
-import type { LogKeeping } from './log-keeping.ts';
-import type { Membership } from './membership.ts';
-import type { NodeEvent } from './node-event.ts';
 import type { PeerTraffic } from './peer-traffic.ts';
+import type { ReplicationParts, Talk } from './talk.ts';
 
 /**
  * The conversations with all members that a session stands with: log entries and receipts both ways, contents asked for and sent.
  *
- * A talk lasts as long as its session. Everything said is derived from the catalog, so a talk that breaks off loses nothing. A content is asked of one peer at a time; what a silent peer began is
+ * A talk lasts as long as its session. Everything said is derived from the catalog, so a talk that breaks off loses nothing. A content is asked of one peer at a time, or of two, one from each end; what a silent peer began is
  * taken over by another, from where its journal ends. What is arriving from one peer is passed on to others that wait for it; of several that begin to send what they lacked before, one goes on.
  */
-
-/** What the conversations read, write and speak through. */
-export interface ReplicationParts {
-  readonly identity: Pick<Identity, 'node'>;
-  readonly endpoint: SessionEndpoint;
-  readonly crypto: Crypto;
-  readonly logs: LogStore;
-  readonly index: FileIndex;
-  readonly contents: ContentStore;
-  readonly membership: Membership;
-  readonly receipts: ReceiptBook;
-  readonly wants: WantList;
-  readonly interests: Interests;
-  readonly journal: TransferJournal;
-  readonly deliveries: DeliveryTracking;
-  readonly keeping: LogKeeping;
-  readonly carrying: Pick<CarryingKeeping, 'asked' | 'receipts' | 'comingRoots' | 'shareOf'>;
-  readonly links: LinkSupervision;
-  /** Begins a task; answered by `handleTaskDone`. */
-  readonly start: (task: EngineTask) => void;
-  readonly report: (event: NodeEvent) => void;
-}
-
-interface Talk {
-  readonly session: SessionId;
-  readonly peer: NodeId;
-  readonly encounter: Encounter;
-  readonly sender: ContentSender;
-  readonly receiver: ContentReceiver;
-  /** Contents that this peer sent wrongly; not asked of it again in this session. */
-  readonly spoiled: Set<string>;
-  /** Contents sent to this peer without being asked for. */
-  pushes: number;
-  /** The want list or the places in it may have changed since the peer was last asked. */
-  askAgain: boolean;
-  /** The peer is not heard at the moment. */
-  silent: boolean;
-  /** A cap holds back data or entries until then. */
-  cappedUntil: MonotonicMs | undefined;
-  /** The peer waits for more of a content that is arriving here, until then. */
-  dryUntil: MonotonicMs | undefined;
-}
 
 /** Contents that are asked of a peer at a time while more are wanted; a margin under the peer's own limit. */
 const wantsAtOnce = limits.wantsPerSessionMax / 2;
@@ -132,8 +81,9 @@ export class Replication {
         },
         arrivingFrom(this.#parts.contents, () => this.#heardBut(session)),
       ),
-      receiver: new ContentReceiver(journal, crypto),
+      receiver: new ContentReceiver(journal, crypto, (transfer) => this.#storing(transfer)),
       spoiled: new Set(),
+      apart: new Set(),
       pushes: 0,
       askAgain: true,
       silent: false,
@@ -306,6 +256,7 @@ export class Replication {
     const talk = this.#talkBySession.get(session);
     const begun = talk?.receiver.begins(data.transfer);
     if (talk !== undefined && begun !== undefined && !this.#mayBegin(talk, begun)) talk.receiver.withdraw(begun);
+    else if (talk !== undefined) meetAtObject(talk, this.#others(talk), data.transfer, this.#parts.journal, now.monotonicMs);
     talk?.receiver.handleData(data.transfer, data.offset, data.bytes, data.last, now.monotonicMs);
   }
 
@@ -313,7 +264,8 @@ export class Replication {
   #mayBegin(talk: Talk, root: Hash): boolean {
     const key = toHex(root);
     const isExpected = ({ silent, receiver }: Talk): boolean => !silent && receiver.askedFor(key) === 'coming';
-    const others = this.#others(talk).filter(({ receiver }) => receiver.askedFor(key) !== 'no');
+    const end = talk.receiver.endOf(key);
+    const others = this.#others(talk).filter(({ receiver }) => receiver.endOf(key) === end);
     if (talk.receiver.askedFor(key) === 'lacked' && others.some(isExpected)) return false;
     for (const { receiver } of others) {
       receiver.journal();
@@ -333,6 +285,8 @@ export class Replication {
     for (const { node, dataset } of fresh) this.#parts.report({ type: 'receipt', node, dataset });
     this.#parts.deliveries.receipts(fresh, now);
     this.#parts.carrying.receipts(fresh);
+    // Who holds by now what comes from somebody else may send it too.
+    if (this.#others(talk).some(({ receiver }) => receiver.active > 0)) talk.askAgain = true;
     this.#parts.keeping.unwant(new Set(fresh.map(({ dataset }) => dataset)));
     this.sendReceipts(fresh, talk.session);
   }
@@ -459,6 +413,25 @@ export class Replication {
       for (const receiver of silent) receiver.withdraw(wanted.root);
       talk.receiver.start(wanted, bases.slice(0, 4));
     }
+    if (own.length + carry.length === 0 && talk.receiver.active === 0 && !links.accounts.isLimited) this.#askBeside(talk, path);
+  }
+
+  /** Asks a neighbour that has nothing else to send for what comes from another one, from the other end. Over a circuit it would come through the same neighbour, or take what another way has to carry. */
+  #askBeside(talk: Talk, path: Path | undefined): void {
+    const { receipts, links } = this.#parts;
+    if (path === undefined || isCircuitPath(path)) return;
+    const others = this.#others(talk);
+    const beside = contentBeside(
+      talk,
+      others,
+      (wanted) =>
+        !talk.spoiled.has(toHex(wanted.root)) &&
+        links.mayAsk(talk.peer, path, wanted.priority) &&
+        (wanted.author === talk.peer || receipts.saysToHold(talk.peer, wanted.dataset, wanted)),
+    );
+    if (beside === undefined) return;
+    for (const { silent, receiver } of others) if (silent) receiver.withdraw(beside.wanted.root);
+    talk.receiver.startBeside(beside.wanted, beside.end, beside.isComing);
   }
 
   /** True while a content that this one replaced is still to be had: it is finished first, and the rest is a difference to it. */
@@ -484,6 +457,14 @@ export class Replication {
           break;
         case 'begun':
           for (const { sender } of this.#others(talk)) sender.handleContentAdvanced(output.root);
+          if (output.groups >= groupsBesideMin) this.askEverybody();
+          break;
+        case 'planned':
+          for (const { receiver } of this.#others(talk)) receiver.withdraw(output.root);
+          break;
+        case 'apart':
+          talk.apart.add(toHex(output.root));
+          this.askEverybody();
           break;
         case 'base-blocks': {
           const { priority, ...message } = output;
@@ -566,24 +547,38 @@ export class Replication {
     } else this.#parts.start({ token, type: task.type, task } as EngineTask);
   }
 
-  /** A task has ended. One whose session is gone is forgotten. */
+  /** A task has ended. One whose session is gone is forgotten, unless it stored something. */
   handleTaskDone(token: number, result: TaskResult): void {
     const started = this.#taskByToken.get(token);
     this.#taskByToken.delete(token);
-    const talk = started && this.#talkBySession.get(started.session);
-    if (started === undefined || talk === undefined) return;
+    if (started === undefined) return;
     const { task } = started;
+    const talk = this.#talkBySession.get(started.session);
+    if (task.type === 'store' && result.type === 'store') this.#stored(talk, task, result.outcome);
+    if (talk === undefined) return;
     if (task.type === 'prepare' && result.type === 'prepare') talk.sender.prepared(task.want, result.transfer);
     else if (task.type === 'encode' && result.type === 'encode') talk.sender.encoded(task.number, task.group, result.encoded, task.room);
     else if (task.type === 'open' && result.type === 'open') talk.receiver.opened(task.number, result.outcome);
-    else if (task.type === 'store' && result.type === 'store') {
-      if (result.outcome.ok) {
-        this.#pauses.diskWorks();
-        const kept = Array.from(this.#talkBySession.values(), ({ sender }) => sender.handleGroupStored(task));
-        if (!kept.includes(true)) talk.receiver.giveBack(task.encoded);
-      }
-      talk.receiver.stored(task.number, task.group, result.outcome);
-    } else if (task.type === 'answer' && result.type === 'answer') talk.receiver.answered(task.number, task.group, result.outcome);
+    else if (task.type === 'answer' && result.type === 'answer') talk.receiver.answered(task.number, task.group, result.outcome);
     else if (task.type === 'finish' && result.type === 'finish') talk.receiver.finished(task.number, result.outcome);
+  }
+
+  #stored(talk: Talk | undefined, task: Extract<ReceiverTask, { type: 'store' }>, outcome: Outcome<readonly Hash[]>): void {
+    if (outcome.ok) {
+      this.#pauses.diskWorks();
+      const kept = Array.from(this.#talkBySession.values(), ({ sender }) => sender.handleGroupStored(task));
+      if (!kept.includes(true)) talk?.receiver.giveBack(task.encoded);
+    }
+    const isTaken = talk?.receiver.stored(task.number, task.group, outcome) === true;
+    const receivers = [...this.#talkBySession.values()].flatMap((each) => (each === talk && isTaken ? [] : [each.receiver]));
+    groupStoredBeside(task, outcome, isTaken, receivers, this.#parts.journal);
+    if (!isTaken) this.askEverybody();
+  }
+
+  /** Groups that are being stored by a plan. */
+  #storing(transfer: OpenedTransfer): number[] {
+    return [...this.#taskByToken.values()].flatMap(({ task }) =>
+      task.type === 'store' && isSamePlan(task.transfer, transfer) ? [task.group] : [],
+    );
   }
 }

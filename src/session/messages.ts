@@ -21,8 +21,9 @@ import { type PriorityClass, priorityClasses } from '../core/priority.ts';
  *      2 vectors    [2, [[dataset (8), version vector or null], …]]                   sent after differing digests; null: no longer taken
  *      3 entries    [3, dataset (8), author (8), first number, [body, signature (64), …], push?]
  *                        push: the content that the one change of the one entry brings follows without being asked for, as if it had been asked for under this number
- *      4 wants      [4, [[number, root (32), size, depth, class, [base root (32), …], resume?], …]]
- *                        resume = [plan id (16), [first group held, count, …], partial?]; partial = [group, offset, prefix hash (8)]
+ *      4 wants      [4, [[number, root (32), size, depth, class, [base root (32), …], resume?, true?], …]]
+ *                        resume = [plan id (16), [first group held, count, …], [[group, offset, prefix hash (8)], …]?]
+ *                        true: the last group first, because the first ones come from somebody else; only by this plan
  *      5 lacks      [5, [number, …]]                                                  asked for, not here yet: kept in mind and answered later
  *      6 withdraws  [6, [number, …]]                                                  no longer wanted
  *      7 receipts   [7, [[node (8), dataset (8) || wall ms (6, big-endian), held vector, counter, signature (64) || marks (3 for each author of the vector), false?], …]]     false: not subscribed
@@ -59,14 +60,24 @@ export const headHashBytes = 4;
 /** Objects of one want: the plan and its groups. */
 export const objectsPerWantMax = 2 ** 20;
 
+/** The beginning of a group. */
+export interface PartialGroup {
+  readonly group: number;
+  readonly offset: number;
+  readonly prefixHash: Uint8Array;
+}
+
+/** Groups of which one want says how far they are here. */
+export const partialGroupsMax = 4;
+
 /** What a receiver already has of a wanted content. */
 export interface WantResume {
   /** First 16 bytes of the SHA-256 of the plan it works by. */
   readonly planId: Uint8Array;
   /** Runs of groups that are complete: first group and count. */
   readonly held: readonly { readonly first: number; readonly count: number }[];
-  /** The group that is partly here. The hash is of the bytes before `offset`, its first 8 bytes. */
-  readonly partial?: { readonly group: number; readonly offset: number; readonly prefixHash: Uint8Array };
+  /** Groups that are partly here, `partialGroupsMax` at most. The hash is of the bytes before `offset`, its first 8 bytes. */
+  readonly partials?: readonly PartialGroup[];
 }
 
 /** A request for one content. */
@@ -80,6 +91,8 @@ export interface Want {
   /** Roots of contents the asking side holds and that probably share bytes, best first. */
   readonly bases: readonly Hash[];
   readonly resume?: WantResume;
+  /** The last group first, and nothing by another plan than that of `resume`: the first ones come from somebody else. */
+  readonly fromEnd?: true;
 }
 
 /** A signed statement of what a node holds completely: the receipt that lets others forget copies. */
@@ -169,7 +182,7 @@ const heldShape = v.pipe(
   v.maxLength(limits.heldRunsMax * 2),
   v.check((runs) => runs.length % 2 === 0),
 );
-const resumeShape = v.union([v.strictTuple([digest, heldShape]), v.strictTuple([digest, heldShape, partialShape])]);
+const resumeShape = v.union([v.strictTuple([digest, heldShape]), v.strictTuple([digest, heldShape, list(partialShape, partialGroupsMax)])]);
 const wantFields = [
   uint,
   id,
@@ -178,7 +191,11 @@ const wantFields = [
   v.pipe(uint, v.maxValue(priorityClasses.length - 1)),
   list(id, 4),
 ] as const;
-const wantShape = v.union([v.strictTuple([...wantFields]), v.strictTuple([...wantFields, resumeShape])]);
+const wantShape = v.union([
+  v.strictTuple([...wantFields]),
+  v.strictTuple([...wantFields, resumeShape]),
+  v.strictTuple([...wantFields, resumeShape, v.literal(true)]),
+]);
 const numbersShape = list(uint, limits.deferredWantsPerSessionMax);
 
 const frontierShape = v.strictTuple([v.literal(1), digest, bytes(4)]);
@@ -314,10 +331,11 @@ function receiptFrom(fields: v.InferOutput<typeof receiptShape>): Receipt {
 function wantToCbor(want: Want): CborValue {
   const fields: CborValue[] = [want.number, want.root, want.sizeBytes, want.depth, priorityClasses.indexOf(want.priority), [...want.bases]];
   if (want.resume !== undefined) {
-    const { planId, held, partial } = want.resume;
+    const { planId, held, partials } = want.resume;
     const resume: CborValue[] = [planId, held.flatMap((run) => [run.first, run.count])];
-    if (partial !== undefined) resume.push([partial.group, partial.offset, partial.prefixHash]);
+    if (partials !== undefined) resume.push(partials.map(({ group, offset, prefixHash }) => [group, offset, prefixHash]));
     fields.push(resume);
+    if (want.fromEnd === true) fields.push(true);
   }
   return fields;
 }
@@ -408,14 +426,14 @@ function wantFrom(fields: v.InferOutput<typeof wantShape>): Want {
     priority: priorityClasses[priority] as PriorityClass,
     bases: bases as Hash[],
     ...(resume === undefined ? {} : { resume: resumeFrom(resume) }),
+    ...(fields[7] === true ? { fromEnd: true } : {}),
   };
 }
 
-function resumeFrom([planId, runs, partial]: v.InferOutput<typeof resumeShape>): WantResume {
+function resumeFrom([planId, runs, partials]: v.InferOutput<typeof resumeShape>): WantResume {
   const held = pairs(runs).map(([first, count]) => ({ first, count }));
-  if (partial === undefined) return { planId, held };
-  const [group, offset, prefixHash] = partial;
-  return { planId, held, partial: { group, offset, prefixHash } };
+  if (partials === undefined) return { planId, held };
+  return { planId, held, partials: partials.map(([group, offset, prefixHash]) => ({ group, offset, prefixHash })) };
 }
 
 function named(bytes: Uint8Array): ShortName {

@@ -15,7 +15,7 @@ const resume = fc.record(
   {
     planId: bytes(16),
     held: fc.array(fc.record({ first: count, count }), { maxLength: 5 }),
-    partial: fc.record({ group: count, offset: count, prefixHash: bytes(8) }),
+    partials: fc.array(fc.record({ group: count, offset: count, prefixHash: bytes(8) }), { maxLength: 4 }),
   },
   { requiredKeys: ['planId', 'held'] },
 );

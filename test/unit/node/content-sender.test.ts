@@ -93,7 +93,7 @@ describe('a sender of contents', () => {
   it('leaves out what the peer holds by the same plan, and goes on in a group whose beginning is the same', () => {
     const sender = new ContentSender(nodeCrypto);
     const prefixHash = nodeCrypto.sha256(new Uint8Array(30).fill(2)).slice(0, 8);
-    const resume = { planId: new Uint8Array(16).fill(2), held: [{ first: 0, count: 2 }], partial: { group: 2, offset: 30, prefixHash } };
+    const resume = { planId: new Uint8Array(16).fill(2), held: [{ first: 0, count: 2 }], partials: [{ group: 2, offset: 30, prefixHash }] };
     begin(sender, wantOf(1, 'bulk', { resume }), [1000, 1000, 10]);
     expect(drain(sender, 1000)).toEqual(['1.3 30+70 last']);
     expect(sender.savedBytes).toEqual({ resume: 2030, delta: 5 });
@@ -101,8 +101,8 @@ describe('a sender of contents', () => {
 
   it('starts over when the beginning is another, when it is longer than the group, and when the plan is another', () => {
     const planId = new Uint8Array(16).fill(2);
-    const wrong = { planId, held: [], partial: { group: 0, offset: 30, prefixHash: new Uint8Array(8) } };
-    const long = { planId, held: [], partial: { group: 0, offset: 100, prefixHash: new Uint8Array(8) } };
+    const wrong = { planId, held: [], partials: [{ group: 0, offset: 30, prefixHash: new Uint8Array(8) }] };
+    const long = { planId, held: [], partials: [{ group: 0, offset: 100, prefixHash: new Uint8Array(8) }] };
     const other = { planId: new Uint8Array(16).fill(3), held: [{ first: 0, count: 1 }] };
     for (const [resume, first] of [
       [wrong, []],
@@ -113,6 +113,17 @@ describe('a sender of contents', () => {
       begin(sender, wantOf(1, 'bulk', { resume }), [10]);
       expect(drain(sender, 1000)).toEqual([...first, '1.1 0+100 last']);
     }
+  });
+
+  it('sends the last group first to whom the others come from somebody else, and nothing by another plan', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const resume = { planId: new Uint8Array(16).fill(2), held: [{ first: 0, count: 1 }] };
+    begin(sender, wantOf(1, 'bulk', { resume, fromEnd: true }), [1000, 1000, 1000]);
+    expect(drain(sender, 1000)).toEqual(['1.3 0+100 last', '1.2 0+100 last']);
+    const other = { ...resume, planId: new Uint8Array(16).fill(3) };
+    begin(sender, wantOf(2, 'bulk', { resume: other, fromEnd: true }), [1000, 1000, 1000]);
+    expect(sender.takeLacks()).toEqual([2]);
+    expect(drain(sender, 1000)).toEqual([]);
   });
 
   it('takes held groups that do not exist for what they are, however many are claimed', () => {
@@ -363,7 +374,7 @@ describe('a sender of contents that are still arriving', () => {
 
   it('goes on in a group of which the peer has the beginning, once it has come that far', () => {
     const prefixHash = nodeCrypto.sha256(Uint8Array.from({ length: 30 }, (_, index) => index)).slice(0, 8);
-    const resume = { planId: new Uint8Array(16).fill(2), held: [], partial: { group: 0, offset: 30, prefixHash } };
+    const resume = { planId: new Uint8Array(16).fill(2), held: [], partials: [{ group: 0, offset: 30, prefixHash }] };
     const { sender, come } = arriving({ resume });
     come(1, 0, 30);
     expect(drain(sender)).toEqual([]);

@@ -38,8 +38,9 @@ const examples: Message[] = [
   },
   {
     type: 'wants',
-    wants: [{ ...want, resume: { planId: bytes(16, 1), held: [], partial: { group: 4, offset: 77, prefixHash: bytes(8, 5) } } }],
+    wants: [{ ...want, resume: { planId: bytes(16, 1), held: [], partials: [{ group: 4, offset: 77, prefixHash: bytes(8, 5) }] } }],
   },
+  { type: 'wants', wants: [{ ...want, resume: { planId: bytes(16, 1), held: [] }, fromEnd: true }] },
   { type: 'lacks', numbers: [1, 2, 3] },
   { type: 'withdraws', numbers: [0] },
   { type: 'summary', fingerprints: bytes(8, 5) },
