@@ -310,9 +310,10 @@ function owedEntries({ self, logs, membership, receipts, interests }: MeshRoutin
   for (const { id } of membership.datasets()) {
     const lengths = logs.lengths(id);
     if (lengths.size === 0) continue;
+    const receiptByNode = new Map(receipts.all(id).map((receipt) => [receipt.node, receipt]));
     for (const { node } of others) {
-      if (!interests.subscribes(node, id)) continue;
-      const vector = receipts.of(node, id)?.vector;
+      const { subscribed, vector } = receiptByNode.get(node) ?? { subscribed: interests.subscribes(node, id), vector: undefined };
+      if (!subscribed) continue;
       let lacking = 0;
       for (const [author, length] of lengths) if (author !== node) lacking += Math.max(0, length - (vector?.lengthOf(author) ?? 0));
       if (lacking > 0) owed.set(node, (owed.get(node) ?? 0) + lacking);
