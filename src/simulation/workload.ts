@@ -1,6 +1,7 @@
 import { concatBytes, toHex, utf8 } from '../core/bytes.ts';
 import type { DatasetId, NodeId } from '../core/identifiers.ts';
 import type { Random } from '../core/random.ts';
+import type { RevisionInfo } from '../node/field-node.ts';
 import { nodeCrypto } from '../runtime/node-crypto.ts';
 import type { MemoryFileTree } from './memory-file-tree.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -90,15 +91,14 @@ export class FileWork {
     if (!isAnswering()) return forever;
     for (const path of published) {
       const own = run.history(this.#dataset, path).filter((revision) => revision.author === id);
-      const newest = own.reduce((a, b) => (a.sequence > b.sequence ? a : b));
       const { readErrorRatio } = node.disk;
       // What was written is known, whatever the disk can read at the moment.
       node.disk.readErrorRatio = 0;
-      const sha256 = newest.kind === 'file' ? await sha256Of(node, this.#dataset, newest) : undefined;
+      const { revision, sha256 } = await newestReadable(node, this.#dataset, own);
       node.disk.readErrorRatio = readErrorRatio;
       if (!isAnswering()) return forever;
-      const root = newest.kind === 'file' ? toHex(newest.content.root) : undefined;
-      this.#acknowledged.push({ name: node.name, path, author: id, sequence: newest.sequence, sha256, root });
+      const root = revision.kind === 'file' ? toHex(revision.content.root) : undefined;
+      this.#acknowledged.push({ name: node.name, path, author: id, sequence: revision.sequence, sha256, root });
     }
   }
 
@@ -163,6 +163,24 @@ async function bytesOf(tree: MemoryFileTree, path: string): Promise<Uint8Array> 
   if (stat?.kind !== 'file') return new Uint8Array(0);
   const reader = await tree.open(path);
   return reader.read(0, stat.sizeBytes);
+}
+
+/**
+ * The newest of a node's own revisions of a path that it can read: a newer one may have ended a conflict in favour of what another node wrote and has not arrived. With the hash of its bytes; without one for a
+ * removal. If there is none, what was published cannot be read by its author, and no bytes are right.
+ */
+async function newestReadable(
+  node: SimulatedNode,
+  dataset: DatasetId,
+  own: readonly RevisionInfo[],
+): Promise<{ readonly revision: RevisionInfo; readonly sha256: string | undefined }> {
+  const newestFirst = own.toSorted((a, b) => b.sequence - a.sequence);
+  for (const revision of newestFirst) {
+    if (revision.kind !== 'file') return { revision, sha256: undefined };
+    const sha256 = await sha256Of(node, dataset, revision);
+    if (/^[0-9a-f]{64}$/.test(sha256)) return { revision, sha256 };
+  }
+  return { revision: newestFirst[0] as RevisionInfo, sha256: 'of what could not be read when it was published' };
 }
 
 /** Of the bytes that the node gives for a revision, or for what stands; what cannot be read is named by its error. */
