@@ -57,6 +57,9 @@ const gearRandom = seededRandom(gearSeed);
 /** The gear table: a random 32-bit word for every byte. */
 export const gear = Int32Array.from({ length: 256 }, () => gearRandom.uint32());
 
+/** Whether the first byte of a word in memory is its lowest one, as nearly everywhere. */
+const isLittleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+
 /**
  * Cuts a stream of bytes into chunks. The chunks do not depend on how the stream was handed over.
  *
@@ -147,20 +150,32 @@ export class ChunkSplitter {
 
   /** Hashes `bytes[from .. to - 1]`; the offset behind the first byte that leaves the top bits zero, or 0 when none does. */
   #scan(bytes: Uint8Array, from: number, to: number, shift: number): number {
+    const wordsAt = from + (-(bytes.byteOffset + from) & 3);
+    if (!isLittleEndian || to - wordsAt < 4) return this.#scanBytes(bytes, from, to, shift);
+    const cut = this.#scanBytes(bytes, from, wordsAt, shift);
+    if (cut !== 0) return cut;
+    // A word a turn: to read single bytes, each held against the array's length, costs half as much again.
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset + wordsAt, (to - wordsAt) >>> 2);
     let hash = this.#hash;
-    let offset = from;
-    // Four bytes a turn: the loop's own bookkeeping costs as much as the hash.
-    for (const fourEnd = to - 3; offset < fourEnd; offset += 4) {
-      hash = ((hash << 1) + (gear[bytes[offset] as number] as number)) | 0;
-      if (hash >>> shift === 0) return offset + 1;
-      hash = ((hash << 1) + (gear[bytes[offset + 1] as number] as number)) | 0;
-      if (hash >>> shift === 0) return offset + 2;
-      hash = ((hash << 1) + (gear[bytes[offset + 2] as number] as number)) | 0;
-      if (hash >>> shift === 0) return offset + 3;
-      hash = ((hash << 1) + (gear[bytes[offset + 3] as number] as number)) | 0;
-      if (hash >>> shift === 0) return offset + 4;
+    for (let at = 0; at < words.length; at++) {
+      const word = words[at] as number;
+      hash = ((hash << 1) + (gear[word & 0xff] as number)) | 0;
+      if (hash >>> shift === 0) return wordsAt + 4 * at + 1;
+      hash = ((hash << 1) + (gear[(word >>> 8) & 0xff] as number)) | 0;
+      if (hash >>> shift === 0) return wordsAt + 4 * at + 2;
+      hash = ((hash << 1) + (gear[(word >>> 16) & 0xff] as number)) | 0;
+      if (hash >>> shift === 0) return wordsAt + 4 * at + 3;
+      hash = ((hash << 1) + (gear[word >>> 24] as number)) | 0;
+      if (hash >>> shift === 0) return wordsAt + 4 * at + 4;
     }
-    for (; offset < to; offset++) {
+    this.#hash = hash;
+    return this.#scanBytes(bytes, wordsAt + 4 * words.length, to, shift);
+  }
+
+  /** The same, byte by byte: what stands before and behind whole words. */
+  #scanBytes(bytes: Uint8Array, from: number, to: number, shift: number): number {
+    let hash = this.#hash;
+    for (let offset = from; offset < to; offset++) {
       hash = ((hash << 1) + (gear[bytes[offset] as number] as number)) | 0;
       if (hash >>> shift === 0) return offset + 1;
     }

@@ -48,6 +48,20 @@ describe('chunk splitter', () => {
     ]);
   });
 
+  it('cuts at the same places wherever the bytes stand in memory, and however few come at a time', () => {
+    const bytes = seededRandom(7).bytes(mebibyte);
+    const lengths = split(bytes, parameters).map((chunk) => chunk.length);
+    for (const shift of [1, 2, 3]) {
+      const moved = new Uint8Array(bytes.length + shift).subarray(shift);
+      moved.set(bytes);
+      expect(split(moved, parameters).map((chunk) => chunk.length)).toEqual(lengths);
+    }
+    const splitter = new ChunkSplitter(parameters);
+    const chunks: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; at += 7) chunks.push(...splitter.push(bytes.subarray(at, at + 7)));
+    expect([...chunks, ...splitter.end()].map((chunk) => chunk.length)).toEqual(lengths);
+  });
+
   it('gives nothing for empty content', () => {
     expect(split(new Uint8Array(0), parameters)).toEqual([]);
   });
