@@ -74,6 +74,7 @@ test.skipIf(skip)('every real file comes to what is written of it, and the count
       const [report] = await camp.world.finish(node.ingest(dataset, path, { profile, complete: true }));
       const { read, stored, duplicate, quarantined, format, events, defects, pendingBytes } = report as NonNullable<typeof report>;
       expect([path, stored + duplicate + quarantined, pendingBytes]).toEqual([path, read, 0]);
+      if (name.startsWith('bad')) expect([path, Object.keys(defects).length]).not.toEqual([path, 0]);
       const counts = { ...(format === undefined ? {} : { format }), read, stored, duplicate, quarantined, events, defects };
       outcomes[path] = { report: counts, tables: node.tables(dataset).map((summary) => tableOutcome(node, dataset, summary)) };
     }
