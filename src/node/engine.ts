@@ -91,7 +91,7 @@ export class Engine {
       membership,
       endpoint: this.#endpoint,
       dial: (address) => this.#outputs.push({ type: 'dial', address }),
-      mayTry: () => !this.links.accounts.isLimited,
+      links: this.links,
       attemptFailed: (peer, address, at) => this.discovery.candidates.failed(peer, address, at),
     });
     this.discovery = new DiscoveryKeeping({ ...parts, self: identity.node, random: random.fork(), peers: this.#peers }, now.monotonicMs);

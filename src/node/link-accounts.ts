@@ -2,7 +2,7 @@ import { hourMs, hourOf, periodHoursMax } from '../bandwidth/budget-period.ts';
 import type { LinkClass } from '../bandwidth/link-class.ts';
 import { toHex } from '../core/bytes.ts';
 import { identifierToBytes, type NodeId } from '../core/identifiers.ts';
-import type { PriorityClass } from '../core/priority.ts';
+import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import { later, type Moment, type MonotonicMs, type WallMs } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 import type { Incoming } from '../session/incoming-quota.ts';
@@ -38,6 +38,8 @@ export interface LinkUsage {
 /** Why something that could be sent is not. */
 export interface BlockingBudget {
   readonly budget: LinkBudget;
+  /** True when the class is not to go there at all. */
+  readonly isReserved?: true;
   /** When it may go; absent when the budget never gives the class so much. */
   readonly untilMs?: WallMs;
 }
@@ -242,6 +244,17 @@ export class LinkAccounts implements LinkMeter {
     return this.#flow(linkOfPath(path), peer).blocking(priority, bytes);
   }
 
+  /** True when every byte on the way `to` counts in no other budget than one on the way `from`: what is tried there costs nothing more. */
+  costsNoMore(from: string, to: string, peer: NodeId): boolean {
+    const counted = this.#flow(linkOfPath(from), peer).budgets;
+    return this.#flow(linkOfPath(to), peer).budgets.every((budget) => counted.includes(budget));
+  }
+
+  /** True when a budget keeps the way for more urgent classes than the last. */
+  isReserved(path: string, peer: NodeId): boolean {
+    return this.#flow(linkOfPath(path), peer).least !== 'bulk';
+  }
+
   /** What kind of link a path is, as it turned out; budgets by class and rows of the accounts follow from now on, and after restarts. */
   classify(path: string, peer: NodeId, linkClass: LinkClass): void {
     const flow = this.#flow(linkOfPath(path), peer);
@@ -414,6 +427,11 @@ class Flow implements LinkFlow {
     this.budgets = budgets.filter((budget) => budget.covers(this));
   }
 
+  get least(): PriorityClass {
+    const ranks = this.budgets.map(({ definition }) => priorityClasses.indexOf(definition.least ?? 'bulk'));
+    return priorityClasses[Math.min(...ranks)] ?? 'bulk';
+  }
+
   budgetedBytes(priority: PriorityClass): number {
     const { wallMs } = this.#accounts.now();
     return this.budgets.reduce((least, budget) => Math.min(least, budget.allowanceBytes(priority, wallMs)), Infinity);
@@ -424,7 +442,11 @@ class Flow implements LinkFlow {
     const tight = this.budgets.find((budget) => budget.allowanceBytes(priority, wallMs) < bytes);
     if (tight === undefined) return undefined;
     const untilMs = tight.availableAt(bytes, priority, wallMs);
-    return { budget: tight.definition, ...(untilMs === undefined ? {} : { untilMs }) };
+    return {
+      budget: tight.definition,
+      ...(tight.excludes(priority) ? { isReserved: true } : {}),
+      ...(untilMs === undefined ? {} : { untilMs }),
+    };
   }
 
   allowanceBytes(priority: PriorityClass): number {
@@ -449,8 +471,7 @@ class Flow implements LinkFlow {
     let incoming: Incoming | undefined;
     for (const budget of this.budgets) {
       if (!budget.countsIncoming) continue;
-      const bytes = budget.allowanceBytes('normal', wallMs);
-      const moreAtMs = budget.availableAt(bytes + worthwhileBytes, 'normal', wallMs);
+      const { bytes, moreAtMs } = budget.incoming(worthwhileBytes, wallMs);
       const until = moreAtMs === undefined ? farMs : Math.max(0, moreAtMs - wallMs);
       if (incoming === undefined || bytes < incoming.bytes) incoming = { bytes, until: later(monotonicMs, until) };
     }

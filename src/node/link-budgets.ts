@@ -4,7 +4,7 @@ import { type BudgetTerms, ByteBudget } from '../bandwidth/byte-budget.ts';
 import { type LinkClass, linkClasses } from '../bandwidth/link-class.ts';
 import { GodwitError } from '../core/errors.ts';
 import { isIdentifierText, type NodeId } from '../core/identifiers.ts';
-import type { PriorityClass } from '../core/priority.ts';
+import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import type { WallMs } from '../core/time.ts';
 import type { Catalog, Schema } from '../ports/catalog.ts';
 
@@ -30,6 +30,11 @@ export interface LinkBudget extends BudgetTerms {
    * attempts of peers without a session, may still come beyond the limit. `sent`: only what goes, which is held to the byte.
    */
   readonly counts?: 'both' | 'sent';
+  /**
+   * Nothing less urgent than this goes over these links at all, whatever is left: a satellite that is paid for by the byte is for `critical` and `emergency` then, and everything else waits for another way, which is looked for. What comes is held to it
+   * where the peer has another way, and nothing less urgent is asked for there. Default: `bulk`, everything.
+   */
+  readonly least?: PriorityClass;
 }
 
 /** A budget and where it stands. */
@@ -79,12 +84,23 @@ export class OpenBudget {
     if (direction === 'sent' || this.countsIncoming) this.#bytes.book(bytes, hour);
   }
 
+  /** True when the class has no business on these links. */
+  excludes(priority: PriorityClass): boolean {
+    return priorityClasses.indexOf(priority) > priorityClasses.indexOf(this.definition.least ?? 'bulk');
+  }
+
   allowanceBytes(priority: PriorityClass, wallMs: WallMs): number {
-    return this.#bytes.allowanceBytes(priority, wallMs);
+    return this.excludes(priority) ? 0 : this.#bytes.allowanceBytes(priority, wallMs);
   }
 
   availableAt(bytes: number, priority: PriorityClass, wallMs: WallMs): WallMs | undefined {
-    return this.#bytes.availableAt(bytes, priority, wallMs);
+    return this.excludes(priority) ? undefined : this.#bytes.availableAt(bytes, priority, wallMs);
+  }
+
+  /** Bytes that may still come, and when there are so many more: whatever comes is `normal`. */
+  incoming(moreBytes: number, wallMs: WallMs): { readonly bytes: number; readonly moreAtMs: WallMs | undefined } {
+    const bytes = this.#bytes.allowanceBytes('normal', wallMs);
+    return { bytes, moreAtMs: this.#bytes.availableAt(bytes + moreBytes, 'normal', wallMs) };
   }
 
   state(wallMs: WallMs): BudgetState {
@@ -127,6 +143,7 @@ const linkBudgetShape = v.strictObject({
   linkClass: v.optional(v.picklist(linkClasses)),
   peer: v.optional(v.pipe(v.string(), v.check(isIdentifierText, 'Expected 64 lower-case hexadecimal digits'))),
   counts: v.optional(v.picklist(['both', 'sent'])),
+  least: v.optional(v.picklist(priorityClasses)),
   limitBytes: count,
   reserveBytes: v.optional(v.strictObject({ emergency: v.optional(count), critical: v.optional(count) })),
   period: v.variant('kind', [

@@ -18,13 +18,13 @@ export interface LinkReport {
   readonly learnedMs: WallMs;
 }
 
-/** Something that waits for a budget. */
+/** Something that waits for a budget, or for another way. */
 export interface Waiting {
   readonly peer: NodeId;
   /** The most urgent class that has to wait. */
   readonly priority: PriorityClass;
-  /** The only reason so far. */
-  readonly reason: 'BUDGET_EXHAUSTED';
+  /** `WAY_RESERVED`: the budget keeps the only way there is for more urgent classes. */
+  readonly reason: 'BUDGET_EXHAUSTED' | 'WAY_RESERVED';
   /** Name of the budget. */
   readonly budget: string;
   /** When it goes on; absent when the budget gives the class too little for a packet. */

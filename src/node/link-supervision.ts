@@ -50,6 +50,8 @@ export class LinkSupervision {
   readonly #waitingByPeer = new Map<NodeId, Waiting>();
   /** Classes that were not asked for, since asking was last possible. */
   readonly #withheldByPeer = new Map<NodeId, PriorityClass>();
+  /** The ways of each peer whose session uses several. */
+  #waysByPeer = new Map<NodeId, readonly string[]>();
   /** Somebody who had to wait need not any more, which was found at the end of a turn. */
   #freed = false;
   #lookedAt = -Infinity as MonotonicMs;
@@ -93,7 +95,7 @@ export class LinkSupervision {
   /** A turn ends: nothing leaves before its bytes are covered, and what is new about links is said. */
   settle(
     sessions: ReadonlyMap<NodeId, SessionId>,
-    endpoint: Pick<SessionEndpoint, 'path' | 'estimate' | 'heldBack' | 'refreshAccount'>,
+    endpoint: Pick<SessionEndpoint, 'path' | 'paths' | 'estimate' | 'heldBack' | 'refreshAccount'>,
   ): void {
     const { monotonicMs } = this.#now;
     if (this.accounts.takeBudgetsChanged()) for (const session of sessions.values()) endpoint.refreshAccount(session, this.#now);
@@ -124,9 +126,34 @@ export class LinkSupervision {
 
   /** Whether something of this class may be asked of a peer. If not, that is said, and asking is possible again at `nextDeadline`. */
   mayAsk(peer: NodeId, path: string | undefined, priority: PriorityClass): boolean {
-    if (path === undefined || this.accounts.budgetedBytes(path, peer, priority) >= askBytesMin) return true;
+    if (path === undefined || this.#allows(peer, path, priority)) return true;
+    if (this.#waysByPeer.get(peer)?.some((way) => this.#allows(peer, way, priority)) === true) return true;
     this.#withheldByPeer.set(peer, priority);
     return false;
+  }
+
+  #allows(peer: NodeId, path: string, priority: PriorityClass): boolean {
+    return this.accounts.budgetedBytes(path, peer, priority) >= askBytesMin;
+  }
+
+  /** True when another way to a peer may be tried with data: no budget counts it there that does not count it here. */
+  mayTry(peer: NodeId, from: string, to: string): boolean {
+    return this.accounts.costsNoMore(from, to, peer);
+  }
+
+  /** True when something waits because of the ways to a peer that are used. */
+  isWaiting(peer: NodeId): boolean {
+    return this.#waitingByPeer.has(peer);
+  }
+
+  /** True when a budget keeps this way for what is urgent: the peer may have what waits. */
+  isReserved(peer: NodeId, address: string): boolean {
+    return this.accounts.isReserved(address, peer);
+  }
+
+  /** True when this way would take what waits for a peer, or may wait there. */
+  helps(peer: NodeId, address: string): boolean {
+    return this.#allows(peer, address, this.#waitingByPeer.get(peer)?.priority ?? 'bulk');
   }
 
   /** Peers that may be asked again, each said once. */
@@ -178,14 +205,18 @@ export class LinkSupervision {
     }
   }
 
-  #sayWhatWaits(sessions: ReadonlyMap<NodeId, SessionId>, endpoint: Pick<SessionEndpoint, 'path' | 'heldBack'>): void {
+  #sayWhatWaits(sessions: ReadonlyMap<NodeId, SessionId>, endpoint: Pick<SessionEndpoint, 'paths' | 'heldBack'>): void {
+    this.#waysByPeer = new Map([...sessions].map(([peer, session]) => [peer, endpoint.paths(session)]));
     for (const peer of [...this.#waitingByPeer.keys()]) if (!sessions.has(peer)) this.#waitingByPeer.delete(peer);
     for (const [peer, session] of sessions) {
-      const path = endpoint.path(session);
+      const ways = endpoint.paths(session);
       const heldBack = endpoint.heldBack(session);
       const priority = heldBack ?? this.#withheldByPeer.get(peer);
       const bytes = heldBack === undefined ? askBytesMin : packetBytesMin;
-      const blocking = path === undefined || priority === undefined ? undefined : this.accounts.blocking(path, peer, priority, bytes);
+      const blockings = priority === undefined ? [] : ways.map((way) => this.accounts.blocking(way, peer, priority, bytes));
+      // What a session holds back, no way takes; one that is only tried may have no budget.
+      const isBlocked = heldBack !== undefined || !blockings.includes(undefined);
+      const blocking = isBlocked ? blockings.find((each) => each !== undefined) : undefined;
       const before = this.#waitingByPeer.get(peer);
       if (blocking === undefined || priority === undefined) {
         if (this.#waitingByPeer.delete(peer)) {
@@ -194,11 +225,11 @@ export class LinkSupervision {
         }
         continue;
       }
-      const { budget, untilMs } = blocking;
+      const { budget, isReserved, untilMs } = blocking;
       const waiting: Waiting = {
         peer,
         priority,
-        reason: 'BUDGET_EXHAUSTED',
+        reason: isReserved === true ? 'WAY_RESERVED' : 'BUDGET_EXHAUSTED',
         budget: budget.name,
         ...(untilMs === undefined ? {} : { untilMs }),
       };

@@ -25,8 +25,7 @@ export interface PeersParts {
   readonly dial: (address: string) => void;
   /** An attempt at a peer ended without a session at this address. */
   readonly attemptFailed: (peer: NodeId, address: string, now: MonotonicMs) => void;
-  /** False while bytes are counted: then no other way to a peer is tried than the one in use. */
-  readonly mayTry: () => boolean;
+  readonly links: WayTrialsParts['links'];
 }
 
 /** Of the attempts at the address of a suspended session the first is made, then these, and then one of so many: the others only ask over the session. */
@@ -63,8 +62,8 @@ export class Peers {
 
   constructor(parts: PeersParts) {
     this.#parts = parts;
-    const { contacts, endpoint, dial, mayTry } = parts;
-    this.#trials = new WayTrials({ addresses: (peer) => contacts.addresses(peer), endpoint, dial, mayTry });
+    const { contacts, endpoint, dial, links } = parts;
+    this.#trials = new WayTrials({ addresses: (peer) => contacts.addresses(peer), endpoint, dial, links });
   }
 
   /** Peers with which a session stands, and the sessions. */

@@ -12,7 +12,9 @@ import { linkOfPath } from './link-accounts.ts';
  *
  * **Two addresses of one host are one link**, with two ways to use it. Which way carries more cannot be known from the outside: paced datagrams win where packets are lost or the peer roams, a stream wins where the network is fast, or shapes datagrams. So it is measured with the data that is
  * to be sent anyway: the transfer is taken over to another address, by moving the session (no handshake, and what was under way is sent again there, so not a byte is
- * lost); after the start there has settled, what arrives is compared, and the session stays or goes back. Nothing is sent only to measure, and nothing is tried where a budget counts bytes.
+ * lost); after the start there has settled, what arrives is compared, and the session stays or goes back. Nothing is sent only to measure, and no way is tried on which a budget counts bytes that it does not count here.
+ *
+ * **What the ways in use may not carry**, because a budget is used up or keeps them for what is urgent, gets an address of another host as a companion that may.
  *
  * Only the end that dialled tries: the other follows, and two that try would measure one another.
  *
@@ -69,6 +71,8 @@ interface Traveller {
   trial: Trial | undefined;
   companion: Companion | undefined;
   triedAt: MonotonicMs;
+  /** When a way for what waits was looked for last. */
+  soughtAt: MonotonicMs | undefined;
   /** Since when an answer is waited for, because a transfer stopped. */
   askedAt: MonotonicMs | undefined;
   /** The peer is not heard: when it is looked for at the next address, and how long it is waited for there. */
@@ -85,8 +89,17 @@ export interface WayTrialsParts {
   >;
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
-  /** False while bytes are counted. */
-  readonly mayTry: () => boolean;
+  /** What budgets say of ways. */
+  readonly links: {
+    /** True when another way may be tried with data instead of or beside this one. */
+    mayTry(peer: NodeId, from: string, to: string): boolean;
+    /** True when something waits that the ways in use do not take. */
+    isWaiting(peer: NodeId): boolean;
+    /** True when a way is kept for what is urgent. */
+    isReserved(peer: NodeId, address: string): boolean;
+    /** True when this way would take what waits. */
+    helps(peer: NodeId, address: string): boolean;
+  };
 }
 
 const lookMs = 1000;
@@ -108,6 +121,8 @@ const companionFactor = 1.05;
 /** What was measured counts for so long; between trials passes at least the shorter time. */
 const verdictMs = 600_000;
 const pauseMs = 30_000;
+/** Where nothing is known to wait here, it may at the peer. */
+const reservedPauseMs = 120_000;
 /** A transfer that flowed for so many looks and stops is asked about. */
 const looksOfTransfer = 3;
 /** How long the answer to a question is waited for, besides two round trips. */
@@ -138,6 +153,7 @@ export class WayTrials {
       trial: undefined,
       companion: undefined,
       triedAt: now,
+      soughtAt: undefined,
       askedAt: undefined,
       search: undefined,
     });
@@ -203,6 +219,7 @@ export class WayTrials {
         continue;
       }
       this.#waitForAnswer(traveller, now);
+      if (this.#seeksFrom(traveller) <= now.monotonicMs) this.#seek(traveller, now);
       // By the very sum that the deadline is: a difference may be a digit less, and would wake this up for ever.
       if (now.monotonicMs < later(traveller.lookedAt, lookMs) || this.#parts.addresses(traveller.peer).length < 2) continue;
       this.#look(traveller, now);
@@ -217,6 +234,8 @@ export class WayTrials {
     let next: Deadline | undefined;
     for (const traveller of this.#travellerBySession.values()) {
       const { looks, trial, lookedAt, search, askedAt } = traveller;
+      const seeksFrom = this.#seeksFrom(traveller);
+      if (seeksFrom < Infinity) next = earliest(next, { at: seeksFrom, reason: 'look for a way for what waits' });
       if (askedAt !== undefined)
         next = earliest(next, { at: later(askedAt, this.#answerMs(traveller)), reason: 'look for a peer at another address' });
       if (search !== undefined) next = earliest(next, { at: search.at, reason: 'look for a peer at another address' });
@@ -276,18 +295,35 @@ export class WayTrials {
     this.#go(traveller, next, 0, true, now);
   }
 
+  /** When a way is looked for that takes what waits; `Infinity` while none is wanted. */
+  #seeksFrom({ peer, address, companion, trial, search, soughtAt, lookedAt }: Traveller): MonotonicMs {
+    const { addresses, links } = this.#parts;
+    if (companion !== undefined || trial !== undefined || search !== undefined || addresses(peer).length < 2)
+      return Infinity as MonotonicMs;
+    const isWaiting = links.isWaiting(peer);
+    if (!isWaiting && !links.isReserved(peer, address)) return Infinity as MonotonicMs;
+    return soughtAt === undefined ? lookedAt : later(soughtAt, isWaiting ? pauseMs : reservedPauseMs);
+  }
+
+  /** Another host's way takes what waits, if one may. */
+  #seek(traveller: Traveller, now: Moment): void {
+    const { peer, address } = traveller;
+    traveller.soughtAt = now.monotonicMs;
+    const other = this.#parts.addresses(peer).find((each) => hostOf(each) !== hostOf(address) && this.#parts.links.helps(peer, each));
+    if (other !== undefined) this.#callCompanion(traveller, other, 0, now);
+  }
+
   /** Begins a trial when there is reason for one. */
   #consider(traveller: Traveller, now: Moment): void {
     const { peer, looks, address, triedAt } = traveller;
-    if (looks.length < looksBefore || now.monotonicMs - triedAt < (this.#verdictsByPeer.has(peer) ? pauseMs : 0) || !this.#parts.mayTry())
-      return;
+    if (looks.length < looksBefore || now.monotonicMs - triedAt < (this.#verdictsByPeer.has(peer) ? pauseMs : 0)) return;
     const rate = looks.slice(-looksCounted).reduce((sum, each) => sum + each, 0) / looksCounted;
     if (rate >= fastBytesPerSecond) return;
     this.#judge(peer, address, rate, now.monotonicMs);
     const verdicts = this.#verdictsByPeer.get(peer);
     const other = this.#parts.addresses(peer).find((each) => {
       const known = each === address ? undefined : verdicts?.get(each);
-      if (each === address) return false;
+      if (each === address || !this.#parts.links.mayTry(peer, address, each)) return false;
       return known === undefined || now.monotonicMs - known.at > verdictMs || known.bytesPerSecond > rate * betterFactor;
     });
     if (other !== undefined && hostOf(other) !== hostOf(address)) this.#callCompanion(traveller, other, rate, now);

@@ -132,3 +132,8 @@ export class LaneWelcome {
     if (this.#own?.inPacket === packetNumber) this.#own.inPacket = undefined;
   }
 }
+
+/** The more urgent of two classes; `undefined`, which is no class at all, where one of them is. */
+export function moreUrgent(a: PriorityClass | undefined, b: PriorityClass | undefined): PriorityClass | undefined {
+  return a === undefined || b === undefined ? undefined : priorityClasses[Math.min(priorityClasses.indexOf(a), priorityClasses.indexOf(b))];
+}

@@ -44,6 +44,8 @@ export interface LinkFlow {
   allowanceBytes(priority: PriorityClass): number;
   /** When so many bytes of this class may leave, perhaps in the past; `Infinity` when that is not known. */
   availableAt(bytes: number, priority: PriorityClass): MonotonicMs;
+  /** The least urgent class that the owner wants there. Absent: `bulk`. */
+  readonly least?: PriorityClass;
   /** What may still come before a budget is used up, and when there is more. Absent, or `undefined`: nothing limits it. */
   incoming?(): Incoming | undefined;
   /** Bytes went or came. With less than nothing, what was booked before for this purpose is taken back, because it turned out to have another. */

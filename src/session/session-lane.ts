@@ -1,10 +1,10 @@
 import { limits } from '../core/limits.ts';
-import { type PriorityClass, priorityClasses } from '../core/priority.ts';
+import type { PriorityClass } from '../core/priority.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import type { NewPath, PathEstimate } from '../ports/rate-control.ts';
 import { type AckFrame, type WelcomeFrame, welcomeFrameBytesMax, writeAck, writeClose, writePing, writeWelcome } from './frames.ts';
 import type { LaneShared } from './lane-shared.ts';
-import { LaneWelcome } from './lane-welcome.ts';
+import { LaneWelcome, moreUrgent } from './lane-welcome.ts';
 import { type PathKind, packetBytesWithin, packetLinkBytes } from './ledger.ts';
 import { LeftPath } from './left-path.ts';
 import type { PacketProtection } from './packet-protection.ts';
@@ -101,9 +101,7 @@ export class SessionLane {
 
   /** The least urgent class that both ends want here while there is another lane; `undefined`: none. */
   get least(): PriorityClass | undefined {
-    const told = this.#welcome.least;
-    if (this.#least === undefined || told === undefined) return undefined;
-    return priorityClasses[Math.min(priorityClasses.indexOf(this.#least), priorityClasses.indexOf(told))];
+    return moreUrgent(this.#ownLeast, this.#welcome.least);
   }
 
   /** Since the peer wants nothing here until then, nobody need be heard. */
@@ -184,8 +182,13 @@ export class SessionLane {
     this.#reviewWelcome(this.#path, now);
   }
 
+  /** By what the lane is used for, and by the account of its link. */
+  get #ownLeast(): PriorityClass | undefined {
+    return moreUrgent(this.#least, this.#path?.flow.least ?? 'bulk');
+  }
+
   #reviewWelcome(path: SessionPath, now: MonotonicMs): void {
-    this.#welcome.review({ least: this.#least, incoming: path.flow.incoming?.(), roundTripMs: path.roundTrip.smoothedMs ?? 0 }, now);
+    this.#welcome.review({ least: this.#ownLeast, incoming: path.flow.incoming?.(), roundTripMs: path.roundTrip.smoothedMs ?? 0 }, now);
   }
 
   /** The path is gone: what was under way is sent again elsewhere. */
@@ -222,7 +225,10 @@ export class SessionLane {
       },
       now,
     );
-    if (isAnother) this.#welcome.startPath();
+    if (isAnother) {
+      this.#welcome.startPath();
+      this.#reviewWelcome(this.#path, now);
+    }
     this.#received.startPath();
     this.silence.restart(now);
     this.#doubtful = false;

@@ -145,7 +145,9 @@ export class Session {
   /** The class of what could be sent if the link's account allowed it. */
   get heldBack(): PriorityClass | undefined {
     if (this.#closed) return undefined;
-    const held = this.#open.map((lane) => lane.heldBack);
+    // A way on which nobody has answered yet takes nothing off the others.
+    const answered = this.#open.filter((lane) => lane.isHeard && lane.estimate.smoothedRttMs !== undefined);
+    const held = (answered.length > 0 ? answered : this.#open).map((lane) => lane.heldBack);
     return held.includes(undefined) ? undefined : held[0];
   }
 

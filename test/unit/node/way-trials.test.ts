@@ -11,7 +11,7 @@ const noBytes = { control: 0, retransmission: 0, handshake: 0 };
 /** A session whose ways carry so many bytes a second each, and 0 where nobody is. */
 function journey(
   rates: Readonly<Record<string, number>>,
-  options: { readonly mayTry?: boolean; readonly opens?: boolean; readonly sharedRate?: number } = {},
+  options: { readonly mayTry?: boolean; readonly helps?: string; readonly opens?: boolean; readonly sharedRate?: number } = {},
 ) {
   const moves: string[] = [];
   const pings: number[] = [];
@@ -22,10 +22,19 @@ function journey(
   const ways = [way];
   const now = (): Moment => ({ monotonicMs: at as MonotonicMs, wallMs: at as WallMs });
   const dialled: string[] = [];
+  const asked: string[] = [];
   const trials: WayTrials = new WayTrials({
     addresses: () => Object.keys(rates),
-    mayTry: () => options.mayTry ?? true,
-    dial: (address) => dialled.push(address),
+    links: {
+      mayTry: () => options.mayTry ?? true,
+      isWaiting: () => options.helps !== undefined,
+      isReserved: () => false,
+      helps: (_peer, address) => address === options.helps,
+    },
+    dial: (address) => {
+      dialled.push(address);
+      asked.push(address);
+    },
     endpoint: {
       migrate(_session, path, kind, _now, remembered) {
         way = path.replace('#1', '');
@@ -53,6 +62,7 @@ function journey(
   return {
     trials,
     moves,
+    asked,
     pings,
     ways,
     rates: { ...rates } as Record<string, number>,
@@ -124,7 +134,16 @@ describe('a transfer with two ways', () => {
     ]);
   });
 
-  test('tries nothing while bytes are counted, when its way is fast, or when there is no other', () => {
+  test('takes a way beside its own as soon as that would carry what waits, once in half a minute where nobody is', () => {
+    const each = journey({ 'udp://a:1': 0, 'udp://a:2': 0, 'udp://b:1': 0, 'tcp://c:1': 0 }, { helps: 'tcp://c:1', opens: false });
+    each.run(70);
+    expect([each.moves, each.asked]).toEqual([[], ['tcp://c:1', 'tcp://c:1', 'tcp://c:1']]);
+    const other = journey({ 'udp://a:1': 0, 'udp://b:1': 0, 'udp://c:1': 0 }, { helps: 'udp://c:1' });
+    other.run(20);
+    expect(other.moves.map((move) => move.replace(/^.*: /, ''))).toEqual(['beside udp://c:1']);
+  });
+
+  test('tries nothing where bytes are counted that are not counted now, when its way is fast, or when there is no other', () => {
     for (const each of [
       journey({ 'udp://a:1': 10_000, 'udp://a:2': 20_000 }, { mayTry: false }),
       journey({ 'udp://a:1': 20_000_000, 'udp://a:2': 90_000_000 }),
@@ -239,7 +258,7 @@ test('a look that is due is taken, whatever the last digits of the clock are', (
   let bytes = 0;
   const trials = new WayTrials({
     addresses: () => ['udp://a:1', 'udp://b:1'],
-    mayTry: () => true,
+    links: { mayTry: () => true, isWaiting: () => false, isReserved: () => false, helps: () => false },
     dial: () => undefined,
     endpoint: {
       migrate: () => undefined,
@@ -270,7 +289,7 @@ test('an answer that is overdue is missed at once, whatever the last digits of t
   const added: string[] = [];
   const trials = new WayTrials({
     addresses: () => ['udp://a:1', 'udp://b:1'],
-    mayTry: () => true,
+    links: { mayTry: () => true, isWaiting: () => false, isReserved: () => false, helps: () => false },
     dial: () => undefined,
     endpoint: {
       migrate: () => undefined,

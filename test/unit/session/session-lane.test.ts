@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { rateControlFactory } from '../../../src/bandwidth/rate-control.ts';
 import { concatBytes } from '../../../src/core/bytes.ts';
+import type { PriorityClass } from '../../../src/core/priority.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
 import { decodeFrames, type Frame, type WelcomeFrame, writePing, writeWelcome } from '../../../src/session/frames.ts';
@@ -16,7 +17,7 @@ const [keyOne, keyTwo] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)
 const minuteMs = 60_000;
 
 /** A session on a path of which a budget counts what comes, and what it tells its peer there. */
-function counted() {
+function counted(least?: PriorityClass) {
   let incoming: Incoming | undefined;
   const session = new Session(
     {
@@ -26,7 +27,7 @@ function counted() {
       rateControl: rateControlFactory('polite'),
       path: 'here',
       kind: 'datagram',
-      flowOf: (path) => ({ ...unmetered.flow(path, undefined), incoming: () => incoming }),
+      flowOf: (path) => ({ ...unmetered.flow(path, undefined), incoming: () => incoming, ...(least === undefined ? {} : { least }) }),
     },
     at(0),
   );
@@ -74,6 +75,15 @@ describe('what a lane tells its peer to be welcome', () => {
     limit(8000, minuteMs);
     hear(1000);
     expect(told(1000)).toMatchObject([{ least: 1, bytes: 4000, seconds: 59 }]);
+  });
+
+  it('is what the account of the link keeps it for, and no more than the lane is used for', () => {
+    const { session, told } = counted('critical');
+    expect(told(0)).toMatchObject([{ least: 1 }]);
+    session.usePath('here', 'emergency', at(10));
+    expect(told(10)).toMatchObject([{ least: 0 }]);
+    session.usePath('here', 'bulk', at(20));
+    expect(told(20)).toMatchObject([{ least: 1 }]);
   });
 
   it('is what a budget leaves, whatever classes are chosen afterwards', () => {
