@@ -34,6 +34,9 @@ import type { ReplicationParts, Talk } from './talk.ts';
 /** Contents that are asked of a peer at a time while more are wanted; a margin under the peer's own limit. */
 const wantsAtOnce = limits.wantsPerSessionMax / 2;
 
+/** Round trip from which on nothing is asked of a peer that comes from another neighbour: such links are paid for by the byte. */
+const satelliteRttMs = 480;
+
 /** The talks of one node. */
 export class Replication {
   readonly #parts: ReplicationParts;
@@ -416,10 +419,13 @@ export class Replication {
     if (own.length + carry.length === 0 && talk.receiver.active === 0 && !links.accounts.isLimited) this.#askBeside(talk, path);
   }
 
-  /** Asks a neighbour that has nothing else to send for what comes from another one, from the other end. Over a circuit it would come through the same neighbour, or take what another way has to carry. */
+  /**
+   * Asks a neighbour that has nothing else to send for what comes from another one, from the other end. Over a circuit it would come through the same neighbour, or take what another way has to carry; and bytes of a satellite are
+   * not paid for to save time.
+   */
   #askBeside(talk: Talk, path: Path | undefined): void {
-    const { receipts, links } = this.#parts;
-    if (path === undefined || isCircuitPath(path)) return;
+    const { endpoint, receipts, links } = this.#parts;
+    if (path === undefined || isCircuitPath(path) || (endpoint.estimate(talk.session).minRttMs ?? 0) >= satelliteRttMs) return;
     const others = this.#others(talk);
     const beside = contentBeside(
       talk,

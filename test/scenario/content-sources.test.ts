@@ -82,6 +82,17 @@ test.each(['valley', 'ridge'])('%s is eight times slower: the other takes over w
   expect(cameBytes).toBeLessThan(aloneBytes * 1.01);
 });
 
+test('a neighbour over a satellite is not asked for what comes over a radio', async () => {
+  const satellite: LinkModel = { delayMs: 300, rateBytesPerSecond: 32_000, queueBytes: 64_000 };
+  const camp = await twoHolders(846, { valley: radio, ridge: satellite });
+  const before = cameFrom(camp, 'ridge');
+  camp.world.linkBetween('valley', 'hut').heal();
+  camp.world.node('valley').node.hint();
+  await camp.world.runFor(10 * second);
+  await fetched(camp, 'valley', 'ridge');
+  expect(cameFrom(camp, 'ridge') - before).toBeLessThan(20_000);
+});
+
 test.each([0, 1])('one of two holders lies (%i): it is found out by its first group, and all comes from the other', async (liar) => {
   const camp = await twoHolders(845, { valley: radio, ridge: radio });
   const honest = ContentTasks.prototype.encode;
