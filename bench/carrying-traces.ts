@@ -1,4 +1,4 @@
-import { type ContactTrace, herdTrace, shippingTrace, vehicleLoopTrace, workingDayTrace } from '../src/simulation/index.ts';
+import { type ContactTrace, encounterTrace, herdTrace, shippingTrace, vehicleLoopTrace, workingDayTrace } from '../src/simulation/index.ts';
 
 /** A drawn trace, and what kind of place it is. */
 export interface CarryingTrace {
@@ -49,6 +49,44 @@ export const carryingTraces: readonly CarryingTrace[] = [
     draw: () => herdTrace({ animals: 40, groups: 13, patchesPerSide: 14, days: 20, changeRatio: 0.03, seed: 6 }),
   },
   {
+    name: 'conference, 41 people',
+    kind: 'dense',
+    isHeldOut: false,
+    draw: () =>
+      encounterTrace({
+        nodes: 41,
+        days: 3,
+        communities: 1,
+        outsideRatio: 1,
+        cutoffHours: 30,
+        exponent: 0.35,
+        spread: 0.5,
+        activeHours: 14,
+        attendance: 1,
+        scanSeconds: 120,
+        seed: 11,
+      }),
+  },
+  {
+    name: 'thirty buses in passing',
+    kind: 'sparse',
+    isHeldOut: false,
+    draw: () =>
+      encounterTrace({
+        nodes: 30,
+        days: 16,
+        communities: 6,
+        outsideRatio: 0.1,
+        cutoffHours: 800,
+        exponent: 0.5,
+        spread: 0.6,
+        activeHours: 16,
+        attendance: 0.6,
+        scanSeconds: 15,
+        seed: 13,
+      }),
+  },
+  {
     name: 'one office, 25 people',
     kind: 'dense',
     isHeldOut: true,
@@ -85,9 +123,67 @@ export const carryingTraces: readonly CarryingTrace[] = [
     draw: () => herdTrace({ animals: 25, groups: 10, patchesPerSide: 20, days: 40, changeRatio: 0.02, seed: 105 }),
   },
   {
+    // Its goals exclude each other: 0.59 of the pairs are more than 0.6 of the transmissions of FIFO epidemic, and each takes one at least.
     name: 'six ships, thirty ports',
     kind: 'sparse',
     isHeldOut: true,
     draw: () => shippingTrace({ ships: 6, ports: 30, days: 200, portsPerShip: 6, seed: 107 }),
+  },
+  {
+    name: 'conference, 60 people',
+    kind: 'dense',
+    isHeldOut: true,
+    draw: () =>
+      encounterTrace({
+        nodes: 60,
+        days: 4,
+        communities: 4,
+        outsideRatio: 0.5,
+        cutoffHours: 60,
+        exponent: 0.4,
+        spread: 0.6,
+        activeHours: 12,
+        attendance: 0.9,
+        scanSeconds: 100,
+        seed: 201,
+      }),
+  },
+  {
+    name: 'campus, 45 people',
+    kind: 'sparse',
+    isHeldOut: true,
+    draw: () =>
+      encounterTrace({
+        nodes: 45,
+        days: 50,
+        communities: 9,
+        outsideRatio: 0.006,
+        cutoffHours: 200,
+        exponent: 0.35,
+        spread: 0.7,
+        activeHours: 14,
+        attendance: 0.7,
+        scanSeconds: 300,
+        seed: 202,
+      }),
+  },
+  {
+    name: 'twenty collars',
+    kind: 'sparse',
+    isHeldOut: true,
+    draw: () =>
+      encounterTrace({
+        nodes: 20,
+        days: 60,
+        communities: 5,
+        outsideRatio: 0.03,
+        cutoffHours: 500,
+        exponent: 0.5,
+        spread: 0.4,
+        activeHours: 24,
+        attendance: 0.95,
+        scanSeconds: 600,
+        seed: 203,
+      }),
   },
 ];

@@ -6,14 +6,14 @@ import { type CarryingDigest, heldTagsMax, itemReceiptsMax, itemTag } from './ca
 import { carriageTerms, splitTickets, unlimitedTickets } from './copy-tickets.ts';
 import type { PlannedMeeting } from './itinerary.ts';
 import { lateSubscribers } from './lateness.ts';
-import { type MeetingEntry, MeetingHistory } from './meeting-history.ts';
+import { type MeetingEntry, MeetingHistory, meetingPeersMax } from './meeting-history.ts';
 
 /**
  * People and vehicles as the path: what to hand to whom when two nodes meet, and what to give up when there is no room. One node's part of it; it moves no bytes and knows no messages.
  *
  * **In a contact** (`meet`, then `learn` with what the peer told) both ends offer (`offersTo`, best first): first what the peer subscribes to, then, for items that are late (`lateness.ts`) and have tickets left
- * (`copy-tickets.ts`), copies to carry. Copies are ordered by class, then by how many of the unserved subscribers the peer is likely to reach, divided by the copies known of. That likelihood is an order and never a gate:
- * somebody who has met nobody takes what is left over. An item counts once, however many of its subscribers a contact may serve.
+ * (`copy-tickets.ts`), copies to carry. Copies are ordered by class, then by how many of the unserved subscribers the peer is likely to reach, divided by the copies known of: those that led here, or as many
+ * peers as named the item in their last digests. That likelihood is an order and never a gate: somebody who has met nobody takes what is left over. An item counts once, however many of its subscribers a contact may serve.
  *
  * **Room.** What a node wrote or subscribes to is its own data, and none of this machine's business to give up. Copies carried for others have `spaceBytes`, and not more than that. When it is full, a copy is taken only in place of
  * copies of less urgent classes, or of the same class that are worth less by the same measure as above, from this node's own view. What was given up is not taken again: two carriers would hand it to and fro.
@@ -135,6 +135,10 @@ export class Carrying {
   readonly #receiptByTag = new Map<number, { readonly served: number; readonly order: number }>();
   readonly #givenUp = new Set<string>();
   readonly #contacts = new Map<ShortName, Contact>();
+  /** What peers held when they told last, by tag; those that were not heard for longest first. */
+  readonly #seenAt = new Map<ShortName, readonly number[]>();
+  /** At how many peers a tag was seen. */
+  readonly #seenByTag = new Map<number, number>();
   /** Up to which receipt a peer was told. */
   readonly #toldOrder = new Map<ShortName, number>();
   /** The same for what it is being told; it counts as told when the peer told something itself. */
@@ -278,6 +282,7 @@ export class Carrying {
     this.#toldOrder.delete(peer);
     this.#toldOrder.set(peer, this.#tellingOrder.get(peer) ?? 0);
     trim(this.#toldOrder, this.#members);
+    this.#see(peer, digest.held);
     for (const { tag, served } of digest.receipts) this.#record(tag, served);
     this.#contacts.set(peer, {
       isAppointed,
@@ -383,7 +388,7 @@ export class Carrying {
       found.push({
         offer: { key, why: isSubscriber ? 'subscriber' : 'late', reach },
         held,
-        worth: isSubscriber ? unserved.length : worthOf(unserved, reach, held.copies),
+        worth: isSubscriber ? unserved.length : worthOf(unserved, reach, this.#copiesOf(held.tag, held.copies)),
       });
     }
     found.sort(
@@ -409,6 +414,33 @@ export class Carrying {
     return late > 0 && (held.isFree || held.copies <= stragglerCopies * late);
   }
 
+  /** Copies there are of an item here, of which that many are known otherwise. */
+  #copiesOf(tag: number, copies: number): number {
+    return Math.max(copies, 1 + (this.#seenByTag.get(tag) ?? 0));
+  }
+
+  /** Replaces what a peer is known to hold. */
+  #see(peer: ShortName, tags: readonly number[]): void {
+    this.#unsee(peer);
+    // A peer that names a tag twice does not hold it twice.
+    const held = [...new Set(tags)];
+    this.#seenAt.set(peer, held);
+    for (const tag of held) this.#seenByTag.set(tag, (this.#seenByTag.get(tag) ?? 0) + 1);
+    for (const first of this.#seenAt.keys()) {
+      if (this.#seenAt.size <= meetingPeersMax) break;
+      this.#unsee(first);
+    }
+  }
+
+  #unsee(peer: ShortName): void {
+    for (const tag of this.#seenAt.get(peer) ?? []) {
+      const others = (this.#seenByTag.get(tag) ?? 1) - 1;
+      if (others === 0) this.#seenByTag.delete(tag);
+      else this.#seenByTag.set(tag, others);
+    }
+    this.#seenAt.delete(peer);
+  }
+
   /** Of those subscribers, how many are likely to be reached within a time as long as the history, by those delays. */
   #reach(unserved: readonly ShortName[], delayMs: (node: ShortName) => number, now: MonotonicMs): number {
     const spanMs = this.#history.spanMs(now);
@@ -421,15 +453,15 @@ export class Carrying {
   #leastFirst(now: MonotonicMs): { readonly item: CarriedItem; readonly worth: number }[] {
     return [...this.#held.values()]
       .filter(({ role }) => role === 'carried')
-      .map(({ item, copies }) => ({ item, worth: this.worth(item, copies, now) }))
+      .map(({ item, tag, copies }) => ({ item, worth: this.worth(item, this.#copiesOf(tag, copies), now) }))
       .sort((a, b) => rankOf(b.item.priority) - rankOf(a.item.priority) || a.worth - b.worth);
   }
 
   #room(item: CarriedItem, now: MonotonicMs): CarryingAnswer {
     let freeBytes = this.#spaceBytes - this.#carriedBytes;
     if (freeBytes >= item.bytes) return { takes: true, why: 'room', instead: [] };
-    // Its copies are not known before it is here; there are at least its own and the one it comes from.
-    const worth = this.worth(item, 2, now);
+    // Not all of its copies are known before it is here; there are at least its own and the one it comes from.
+    const worth = this.worth(item, this.#copiesOf(itemTag(item.key), 2), now);
     const instead: string[] = [];
     for (const other of this.#leastFirst(now)) {
       const isLess = rankOf(other.item.priority) > rankOf(item.priority) || (other.item.priority === item.priority && other.worth < worth);

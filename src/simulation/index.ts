@@ -47,6 +47,7 @@ export { type DeclaredOffset, declaredTimeZones } from './declared-time-zones.ts
 export { DeliveryWatch } from './delivery-watch.ts';
 export { DiskFaults } from './disk-faults.ts';
 export { type ContractCheck, type DriverBench, driverContract } from './driver-contract.ts';
+export { type Encounters, encounterTrace } from './encounter-trace.ts';
 export { GpsdReplay, type GpsdReplayOptions } from './gpsd-replay.ts';
 export { HttpLogger, type HttpLoggerOptions, type HttpLoggerRecord, httpLoggerTransport } from './http-logger.ts';
 export { type InstrumentTranscript, recordTranscript, TranscriptReplay, type TranscriptStep } from './instrument-transcript.ts';

@@ -53,6 +53,23 @@ describe('what is offered', () => {
     expect(offered(carrying, a, hourMs)).toEqual(['own subscriber', 'alarm late', 'near late', 'far late']);
   });
 
+  it('goes first of what fewest others were seen to hold, as they told last, each counted once however often it names it', () => {
+    const carrying = machine();
+    for (const key of ['x', 'y']) carrying.created(item(key, [c], 'normal', self), at(0));
+    const sees = (peer: ShortName, now: number, held: readonly string[]) => {
+      carrying.meet(peer, at(now));
+      carrying.learn(peer, { freeBytes: 0, meetings: [], held: held.map(itemTag), receipts: [] }, at(now));
+      carrying.ended(peer, at(now));
+    };
+    sees(nameOf(5), 1000, ['x']);
+    sees(nameOf(6), 1000, ['x']);
+    sees(nameOf(7), 1000, ['y', 'y', 'y', 'y']);
+    meet(carrying, a, 2000);
+    expect(offered(carrying, a, 2000)).toEqual(['y late', 'x late']);
+    sees(nameOf(5), 3000, ['y']);
+    expect(offered(carrying, a, 3000)).toEqual(['x late', 'y late']);
+  });
+
   it('is nothing to somebody who is not here, holds it, or wrote it', () => {
     const carrying = machine();
     carrying.received(item('x', [c], 'normal', a), b, granted, at(0));
