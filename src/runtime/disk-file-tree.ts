@@ -7,6 +7,7 @@ import { isTreePath } from '../core/tree-path.ts';
 import type { FileAttributes, FileReader, FileStat, FileTree, MayReplace, PartFile, Sighting, UnusableEntry } from '../ports/file-tree.ts';
 import { fromSighting, pageText, sightingsOf } from '../ports/sighting.ts';
 import { DiskFileReader, DiskPartFile, dress, openPartFile, writeAll } from './disk-open-files.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import { sightedBytes } from './disk-survey.ts';
 import { checkRoot, fileStat, lookAt } from './disk-walk.ts';
 import { type DiskWork, workInline } from './disk-work.ts';
@@ -116,6 +117,7 @@ class DiskFileTree implements FileTree {
   readonly #root: string;
   readonly #device: bigint;
   readonly #work: DiskWork;
+  readonly #reserve: DiskReserve;
   #lastTurn: Promise<unknown> = Promise.resolve();
   /** Names of this process's unfinished writes. */
   readonly #unfinished = new Set<string>();
@@ -127,6 +129,7 @@ class DiskFileTree implements FileTree {
   constructor(root: string, device: bigint, work: DiskWork) {
     this.#root = root;
     this.#work = work;
+    this.#reserve = new DiskReserve(root);
     this.#device = device;
   }
 
@@ -207,6 +210,7 @@ class DiskFileTree implements FileTree {
         fill: async () => {
           let position = 0;
           for await (const bytes of content) {
+            await this.#reserve.leave(bytes.length);
             await writeAll(handle, position, bytes);
             position += bytes.length;
           }
@@ -347,7 +351,7 @@ class DiskFileTree implements FileTree {
       throw writingError(error, path);
     }
     const part = [...path.split('/').slice(0, -1), name].join('/');
-    return new DiskPartFile(part, handle as FileHandle);
+    return new DiskPartFile(part, handle as FileHandle, this.#reserve);
   }
 
   claimPart(part: string): void {
@@ -356,7 +360,7 @@ class DiskFileTree implements FileTree {
 
   async openPart(part: string): Promise<PartFile | undefined> {
     const handle = await this.#openToWrite(part);
-    return handle && new DiskPartFile(part, handle);
+    return handle && new DiskPartFile(part, handle, this.#reserve);
   }
 
   async placePart(part: string, path: string, attributes: FileAttributes, mayReplace?: MayReplace): Promise<FileStat> {

@@ -1,6 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { FileAttributes, FileReader, FileStat, PartFile } from '../ports/file-tree.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 import { fileStat } from './disk-walk.ts';
 import { storageError, systemCode } from './storage-faults.ts';
 
@@ -88,13 +89,16 @@ export class DiskFileReader implements FileReader {
 export class DiskPartFile implements PartFile {
   readonly path: string;
   readonly #handle: FileHandle;
+  readonly #reserve: DiskReserve;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, handle: FileHandle, reserve: DiskReserve) {
     this.path = path;
     this.#handle = handle;
+    this.#reserve = reserve;
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#reserve.leave(bytes.length);
     try {
       await writeAll(this.#handle, offset, bytes);
     } catch (error) {

@@ -6,6 +6,7 @@ import { GodwitError } from '../core/errors.ts';
 import type { Hash } from '../core/identifiers.ts';
 import { limits } from '../core/limits.ts';
 import type { ChunkStore, PackPlace, PackRecord } from '../ports/chunk-store.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import { type DiskWork, workInline } from './disk-work.ts';
 import { makeDirectory, syncDirectory } from './durable-directory.ts';
 import { PackReaders } from './pack-readers.ts';
@@ -56,6 +57,7 @@ interface WaitingTask {
 class PackStore implements ChunkStore {
   readonly #directory: string;
   readonly #encoder: DiskWork;
+  readonly #reserve: DiskReserve;
   readonly #readers: PackReaders;
   readonly #waiting: (WaitingAppend | WaitingTask)[] = [];
   #isWorking = false;
@@ -68,6 +70,7 @@ class PackStore implements ChunkStore {
   constructor(directory: string, lastPack: number, work: DiskWork) {
     this.#directory = directory;
     this.#encoder = work;
+    this.#reserve = new DiskReserve(directory);
     this.#readers = new PackReaders((pack) => this.#path(pack));
     this.#resumable = lastPack === 0 ? undefined : lastPack;
     this.#nextPack = lastPack + 1;
@@ -245,6 +248,7 @@ class PackStore implements ChunkStore {
         let unwritten: Uint8Array[] = [];
         let unwrittenBytes = 0;
         const flush = async () => {
+          await this.#reserve.leave(unwrittenBytes);
           const [first] = unwritten;
           const together = whole && first && [new Uint8Array(whole.buffer, first.byteOffset, unwrittenBytes)];
           await writeFully(tail.handle, together ?? unwritten, tail.lengthBytes - unwrittenBytes);
