@@ -1,5 +1,5 @@
+import type { PriorityClass } from '../core/priority.ts';
 import type { MonotonicMs } from '../core/time.ts';
-import type { Welcome } from './lane-welcome.ts';
 
 /**
  * When to tell the peer how much may still come, because a budget counts what comes.
@@ -7,6 +7,14 @@ import type { Welcome } from './lane-welcome.ts';
  * Nothing is said while there is plenty. From then on, and again each time that half of what was said has come, the peer is told half of what is left, less what is probably on its way already; so what both ends count
  * apart from one another comes together towards the end, several peers on one budget share it, and when what is left is no more than what is on its way, the peer is told to stop.
  */
+
+/** What is welcome on a lane. */
+export interface Welcome {
+  /** Nothing less urgent, while there is another lane; `undefined`: nothing at all then. */
+  readonly least: PriorityClass | undefined;
+  /** Bytes on the link, all headers counted, for so many seconds from when it is heard. Absent: any number. */
+  readonly quota?: { readonly bytes: number; readonly seconds: number };
+}
 
 /** What a budget leaves for what comes. */
 export interface Incoming {

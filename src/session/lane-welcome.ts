@@ -1,7 +1,7 @@
 import { type PriorityClass, priorityClasses } from '../core/priority.ts';
 import { later, type MonotonicMs } from '../core/time.ts';
 import { type WelcomeFrame, welcomeBytesMax } from './frames.ts';
-import { type Incoming, IncomingQuota } from './incoming-quota.ts';
+import { type Incoming, IncomingQuota, type Welcome } from './incoming-quota.ts';
 
 /**
  * What the two ends of a lane want to come by it.
@@ -9,14 +9,6 @@ import { type Incoming, IncomingQuota } from './incoming-quota.ts';
  * What arrives cannot be refused: it has been paid for. So each end says what is welcome, and an honest peer keeps to it: classes, while the session has another lane for the others; and bytes within a time, which holds whatever else there is. The last
  * word counts, also when the peer is heard from another address. It is said again until it was acknowledged. About a way to which this end goes on purpose the peer has not said anything yet, or what it said there before.
  */
-
-/** What is welcome on a lane. */
-export interface Welcome {
-  /** Nothing less urgent, while there is another lane; `undefined`: nothing at all then. */
-  readonly least: PriorityClass | undefined;
-  /** Bytes on the link, all headers counted, for so many seconds from when it is heard. Absent: any number. */
-  readonly quota?: { readonly bytes: number; readonly seconds: number };
-}
 
 /** Ways of which is remembered how much was wanted there. */
 const waysRemembered = 8;
