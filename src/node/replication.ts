@@ -85,7 +85,6 @@ export class Replication {
         arrivingFrom(this.#parts.contents, () => this.#heardBut(session)),
       ),
       receiver: new ContentReceiver(journal, crypto, (transfer) => this.#storing(transfer)),
-      spoiled: new Set(),
       apart: new Set(),
       pushes: 0,
       askAgain: true,
@@ -193,7 +192,7 @@ export class Replication {
   prospect(root: Hash): 'coming' | 'open' | 'nowhere' {
     const key = toHex(root);
     const heard = [...this.#talkBySession.values()].filter(({ silent }) => !silent);
-    const answers = heard.map(({ receiver, spoiled }) => (spoiled.has(key) ? 'lacked' : receiver.askedFor(key)));
+    const answers = heard.map(({ peer, receiver }) => (this.#pauses.isSpoilt(peer, key) ? 'lacked' : receiver.askedFor(key)));
     if (answers.includes('coming')) return 'coming';
     return answers.includes('no') ? 'open' : 'nowhere';
   }
@@ -378,7 +377,7 @@ export class Replication {
     }
     // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
     if (!talk.askAgain || this.#pauses.all || talk.silent) return;
-    giveWay(talk.receiver, wants, wantsAtOnce, (root) => talk.spoiled.has(root));
+    giveWay(talk.receiver, wants, wantsAtOnce, (root) => this.#pauses.isSpoilt(talk.peer, root));
     const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
     if (free <= 0) return;
     talk.askAgain = false;
@@ -387,7 +386,7 @@ export class Replication {
     const heard = talks.filter((each) => !each.silent).map(({ receiver }) => receiver);
     const except = {
       has: (root: string) =>
-        talk.spoiled.has(root) ||
+        this.#pauses.isSpoilt(talk.peer, root) ||
         this.#pauses.has(root, now.monotonicMs) ||
         talk.receiver.askedFor(root) !== 'no' ||
         heard.some((receiver) => receiver.askedFor(root) === 'coming'),
@@ -431,7 +430,7 @@ export class Replication {
       talk,
       others,
       (wanted) =>
-        !talk.spoiled.has(toHex(wanted.root)) &&
+        !this.#pauses.hasSpoilt(talk.peer, toHex(wanted.root)) &&
         links.mayAsk(talk.peer, path, wanted.priority) &&
         (wanted.author === talk.peer || receipts.saysToHold(talk.peer, wanted.dataset, wanted)),
     );
@@ -507,13 +506,13 @@ export class Replication {
     });
   }
 
-  /** A fault of the peer's rules it out for this content; one of our own disk makes us pause, because asking again would fail again. */
+  /** A fault of the peer's rules it out for this content for a while; one of our own disk makes us pause, because asking again would fail again. */
   #transferFailed(talk: Talk, root: Hash, fault: Fault, now: MonotonicMs): void {
     this.#parts.report({ type: 'fault', peer: talk.peer, fault });
     if (fault.blame === 'local') {
       this.#pauses.diskFailed(now);
     } else {
-      talk.spoiled.add(toHex(root));
+      this.#pauses.spoilt(talk.peer, root, now);
       for (const { sender } of this.#others(talk)) sender.handleContentSpoiled(root);
     }
     this.askEverybody();

@@ -52,8 +52,6 @@ export interface Talk {
   readonly encounter: Encounter;
   readonly sender: ContentSender;
   readonly receiver: ContentReceiver;
-  /** Contents that this peer sent wrongly; not asked of it again in this session. */
-  readonly spoiled: Set<string>;
   /** Contents that this peer is not asked for beside another one any more in this session. */
   readonly apart: Set<string>;
   /** Contents sent to this peer without being asked for. */

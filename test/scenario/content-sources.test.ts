@@ -111,3 +111,19 @@ test.each([0, 1])('one of two holders lies (%i): it is found out by its first gr
   expect(camp.world.node('hut').events.filter(({ type }) => type === 'fault')).toMatchObject([{ fault: { code: 'CHUNK_WRONG' } }]);
   expect(cameBytes).toBeLessThan(aloneBytes + 1.2 * 2 ** 20);
 });
+
+test('a holder whose memory failed it once is asked again after a minute, as nobody else has it', async () => {
+  const camp = await twoHolders(847, { valley: radio, ridge: radio });
+  const honest = ContentTasks.prototype.encode;
+  let failures = 1;
+  vi.spyOn(ContentTasks.prototype, 'encode').mockImplementation(async function (this: ContentTasks, ...parameters) {
+    const encoded = await honest.apply(this, parameters);
+    const last = encoded?.kind === 'encoded' ? encoded.bytes.length - 1 : 0;
+    if (encoded?.kind === 'encoded' && failures-- > 0) encoded.bytes[last] = (encoded.bytes[last] as number) ^ 1;
+    return encoded;
+  });
+  const { seconds } = await fetched(camp, 'valley');
+  expect(camp.world.node('hut').events.filter(({ type }) => type === 'fault')).toMatchObject([{ fault: { code: 'CHUNK_WRONG' } }]);
+  expect(seconds).toBeGreaterThan(60);
+  expect(seconds).toBeLessThan(aloneSeconds + 60 + 15);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Hash } from '../../../src/core/identifiers.ts';
+import type { Hash, NodeId } from '../../../src/core/identifiers.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import { FetchPauses } from '../../../src/node/fetch-pauses.ts';
 
@@ -60,5 +60,24 @@ describe('a disk that fails', () => {
     pauses.diskWorks();
     pauses.diskFailed(at(30_000));
     expect(pauses.nextDeadline()?.at).toBe(35_000);
+  });
+});
+
+describe('a content that a peer sent wrongly', () => {
+  it('is not asked of that peer for a minute, then twice as long, up to a day', () => {
+    const pauses = new FetchPauses();
+    const [liar, other] = ['aa' as NodeId, 'bb' as NodeId];
+    let now = at(0);
+    for (const minutes of [1, 2, 4]) {
+      pauses.spoilt(liar, root, now);
+      expect([pauses.isSpoilt(liar, name), pauses.isSpoilt(other, name), pauses.has(name, now)]).toEqual([true, false, false]);
+      expect(pauses.nextDeadline()?.at).toBe(now + minutes * 60_000);
+      expect(pauses.endOver(at(now + minutes * 60_000 - 1))).toBe(false);
+      now = at(now + minutes * 60_000);
+      expect(pauses.endOver(now)).toBe(true);
+      expect(pauses.isSpoilt(liar, name)).toBe(false);
+    }
+    for (let n = 0; n < 20; n++) pauses.spoilt(liar, root, now);
+    expect(pauses.nextDeadline()?.at).toBe(now + 86_400_000);
   });
 });
