@@ -3,7 +3,7 @@ import type { ShortName } from '../core/identifiers.ts';
 import type { PriorityClass } from '../core/priority.ts';
 import type { MonotonicMs } from '../core/time.ts';
 import { type CarryingDigest, heldTagsMax, itemReceiptsMax, itemTag } from './carrying-digest.ts';
-import { carriageTerms, splitTickets, unlimitedTickets } from './copy-tickets.ts';
+import { carriageTerms, splitTickets } from './copy-tickets.ts';
 import type { PlannedMeeting } from './itinerary.ts';
 import { lateSubscribers } from './lateness.ts';
 import { type MeetingEntry, MeetingHistory, meetingPeersMax } from './meeting-history.ts';
@@ -230,11 +230,12 @@ export class Carrying {
     trim(this.#givenUp, givenUpMax);
   }
 
-  /** Tickets came for a copy that is here. */
+  /** Tickets came for a copy that is here. No copy gets more than the writer began with, however often a peer grants some. */
   grant(key: string, tickets: number): void {
     const held = this.#held.get(key);
     if (held === undefined) return;
-    held.tickets = Math.min(unlimitedTickets, held.tickets + tickets);
+    const most = carriageTerms[held.item.priority].tickets;
+    held.tickets = Math.max(held.tickets, Math.min(most, held.tickets + tickets));
     this.#rankAgain();
   }
 

@@ -208,7 +208,8 @@ export class CarryingCustody {
   /** The machine has it from now on. False when there is no room. */
   #take(item: CarriedItem, { entry, tickets, copies }: Pending): boolean {
     const { machine, at } = this.#book;
-    if (!machine.received(item, item.writer, { tickets, copies, served: 0 }, at)) return false;
+    const granted = Math.min(tickets, carriageTerms[item.priority].tickets);
+    if (!machine.received(item, item.writer, { tickets: granted, copies, served: 0 }, at)) return false;
     this.#book.enter(item.key, entry);
     this.#book.write(item.key, entry);
     return true;

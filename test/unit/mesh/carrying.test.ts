@@ -279,3 +279,12 @@ describe('members', () => {
     expect(offered(carrying, a, hourMs)).toEqual(['x late']);
   });
 });
+
+it('takes no more tickets than the writer of an item had, however often they are granted', () => {
+  const carrying = machine();
+  carrying.received(item('photos', [c], 'bulk'), a, { tickets: 0, copies: 2, served: 0 }, at(0));
+  carrying.grant('photos', 4);
+  expect(carrying.tickets('photos')).toBe(4);
+  for (let times = 0; times < 20; times++) carrying.grant('photos', 0xffff);
+  expect(carrying.tickets('photos')).toBe(carriageTerms.bulk.tickets);
+});
