@@ -296,7 +296,8 @@ export class MemoryFileTree implements FileTree {
     faults.release(node.bytes.length);
     node.bytes = bytes.slice();
     node.mtimeNs = mtimeNs;
-    node.ctimeNs = nowNs();
+    // Nobody saves a file twice in no time, as steps of a plan may have it that have no pause between them.
+    node.ctimeNs = nowNs() > node.ctimeNs ? nowNs() : node.ctimeNs + 1n;
     return statOf(path, node);
   }
 
