@@ -321,7 +321,7 @@ class CampaignRun {
       if (!scene.restored.has(node.name)) problems.push(...doubleDeliveries(node));
       problems.push(...(await this.#lostWork(scene, node, forks, lostIds, setBack, mayBeGone)));
     }
-    if (problems.length === 0 && forks.size === 0 && scene.gone.size === 0 && !scene.hasDamage)
+    if (problems.length === 0 && forks.size === 0 && !scene.hasDamage && this.#isEverybodyThere(scene))
       problems.push(...(await this.#chatter(nodes)));
     if (problems.length === 0 && forks.size === 0) problems.push(...(await this.#unfreed(scene, nodes)));
     return problems;
@@ -358,6 +358,13 @@ class CampaignRun {
       this.#marks.sometimes('a carrier let go of what it had carried', freedBytes > 0);
     }
     return [...unfinishedDeliveries(nodes), ...keptCopies([...nodes, ...carriers], this.#carriers)];
+  }
+
+  /** True when every member is among those who are left: a team keeps trying to reach one that is gone, or whose power failed while it joined and that knows nothing of it. */
+  #isEverybodyThere(scene: CampaignScene): boolean {
+    const isIn = (each: SimulatedNode) => each.isRunning && each.node.members().some(({ node }) => node === each.node.id);
+    const there = new Set(this.#left(scene).flatMap((each) => (isIn(each) ? [each.node.id] : [])));
+    return this.#team(scene).every(({ node }) => node.members().every((member) => there.has(member.node)));
   }
 
   /** Packets of a network in which everything is settled. */
