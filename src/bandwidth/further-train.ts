@@ -11,10 +11,9 @@ import { type ArrivalWindow, ArrivalWindows } from './arrival-windows.ts';
  */
 
 const trainMs = 80;
-const trainBytesMin = 10_000;
 const trainBytesMax = 64_000;
-/** A train that would not be this many times the last one tells nothing new. */
-const growthMin = 1.5;
+/** A train is this many times the last one at least. */
+const growthMin = 2;
 /** Share of a train between two of its acknowledgements that is enough: the peer sends one for every fourth packet at first. */
 const measuredShare = 0.5;
 
@@ -35,10 +34,11 @@ export class FurtherTrain {
     this.#toSend = bytes;
   }
 
-  /** The train after one of `lastBytes` that arrived at `rate`, bytes a millisecond; `undefined` when none is worth it. */
+  /** The train after one of `lastBytes` that arrived at `rate`, bytes a millisecond; `undefined` when that one took long enough to be relied on. */
   static after(lastBytes: number, rate: number, now: MonotonicMs): FurtherTrain | undefined {
-    const bytes = Math.min(trainBytesMax, Math.max(trainBytesMin, rate * trainMs));
-    return bytes < growthMin * lastBytes ? undefined : new FurtherTrain(bytes, now);
+    const bytes = rate * trainMs;
+    if (bytes <= lastBytes || lastBytes >= trainBytesMax) return undefined;
+    return new FurtherTrain(Math.min(trainBytesMax, Math.max(growthMin * lastBytes, bytes)), now);
   }
 
   /** True while packets of it are still to leave, one behind the other. */
