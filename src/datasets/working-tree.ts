@@ -337,7 +337,7 @@ export class WorkingTree {
     problems.push({
       path: stat.path,
       code: 'FILE_UNSETTLED',
-      message: 'The file is still being written; it will be published when it is quiet.',
+      message: 'The file is still being written; the next scan that finds it quiet publishes it.',
     });
     return undefined;
   }

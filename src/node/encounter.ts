@@ -303,7 +303,7 @@ export class Encounter {
     if (dataset === undefined) return this.#refused('DATASET_UNKNOWN', `no dataset ${message.dataset} in this team`);
     const author = this.#node(message.author);
     if (author === undefined || !membership.mayWrite(author))
-      return this.#refused('AUTHOR_UNKNOWN', `${message.author} may not write here`);
+      return this.#refused('AUTHOR_UNKNOWN', `${author ?? message.author} may not write here`);
     const { first } = message;
     const stored: LogEntry[] = [];
     let fault: Fault | undefined;
