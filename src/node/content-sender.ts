@@ -246,12 +246,12 @@ export class ContentSender {
     sending.groupsAhead = groupsAhead(transfer);
     this.#copiedBytes += transfer.copiedBytes;
     if (known === undefined) sending.ready.push({ object: 0, bytes: transfer.planObject, offset: 0 });
-    const held = new Set(
-      known?.held.flatMap(({ first, count }) => Array.from({ length: Math.min(count, transfer.groups.length) }, (_, i) => first + i)),
-    );
-    for (const group of held) sending.movedBytes += transfer.groups[group]?.targetBytes ?? 0;
+    // By marks, not by lists: a peer may claim a thousand runs, each longer than the content.
+    const held = new Uint8Array(transfer.groups.length);
+    for (const { first, count } of known?.held ?? []) held.fill(1, first, first + count);
+    for (const [group, { targetBytes }] of transfer.groups.entries()) if (held[group] === 1) sending.movedBytes += targetBytes;
     this.#resumedBytes += sending.movedBytes;
-    sending.groups = [...transfer.groups.keys()].filter((group) => !held.has(group));
+    sending.groups = [...transfer.groups.keys()].filter((group) => held[group] === 0);
     if (want.fromEnd === true) sending.groups.reverse();
     this.#encodeAhead(sending);
   }

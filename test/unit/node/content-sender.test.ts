@@ -126,6 +126,16 @@ describe('a sender of contents', () => {
     expect(drain(sender, 1000)).toEqual([]);
   });
 
+  it('outlives a thousand runs of held groups that are each as long as a large content', () => {
+    const sender = new ContentSender(nodeCrypto);
+    const groups = 20_000;
+    const held = Array.from({ length: 1024 }, (_, run) => ({ first: run * groups + 1, count: groups }));
+    const resume = { planId: new Uint8Array(16).fill(2), held };
+    begin(sender, wantOf(1, 'bulk', { resume }), new Array<number>(groups).fill(1));
+    expect(sender.savedBytes.resume).toBe(groups - 1);
+    expect(drain(sender, 1000)).toEqual(['1.1 0+100 last']);
+  });
+
   it('takes held groups that do not exist for what they are, however many are claimed', () => {
     const sender = new ContentSender(nodeCrypto);
     const held = [
