@@ -47,7 +47,9 @@ export class FetchPauses {
 
   /** Our own disk failed. */
   diskFailed(now: MonotonicMs): void {
-    this.#diskUntil ??= later(now, this.#diskPauseMs);
+    // What else fails meanwhile was under way already.
+    if (this.#diskUntil !== undefined) return;
+    this.#diskUntil = later(now, this.#diskPauseMs);
     this.#diskPauseMs = Math.min(this.#diskPauseMs * 2, diskPauseMsMax);
   }
 

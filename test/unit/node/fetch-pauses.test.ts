@@ -55,8 +55,8 @@ describe('a disk that fails', () => {
     expect([pauses.all, pauses.nextDeadline()?.at]).toEqual([true, 5000]);
     expect([pauses.endOver(at(5000)), pauses.all]).toEqual([true, false]);
     pauses.diskFailed(at(6000));
-    expect(pauses.nextDeadline()?.at).toBe(26_000);
-    pauses.endOver(at(26_000));
+    expect(pauses.nextDeadline()?.at).toBe(16_000);
+    pauses.endOver(at(16_000));
     pauses.diskWorks();
     pauses.diskFailed(at(30_000));
     expect(pauses.nextDeadline()?.at).toBe(35_000);
