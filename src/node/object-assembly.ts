@@ -21,6 +21,8 @@ export class ObjectAssembly {
   /** The beginning as it was given out, while nothing was added to it. */
   #beginning: Uint8Array | undefined;
   #waitingBytes = 0;
+  /** No piece that waits begins before this. */
+  #leastWaiting = Infinity;
   #totalBytes: number | undefined;
   #journalledBytes: number;
   #resumedBytes: number;
@@ -45,11 +47,12 @@ export class ObjectAssembly {
     const startedOver = offset < this.#resumedBytes;
     if (startedOver) this.#dropResumed();
     if (last) this.#totalBytes = offset + bytes.length;
-    // An empty piece says nothing, and must not take the place of the one that begins where it stands.
-    if (bytes.length === 0 || offset < this.#prefixBytes || this.#waiting.has(offset)) return startedOver;
-    if (offset > this.#prefixBytes) this.#wait(offset, bytes.slice());
+    // A sender that serves a want again, from where it was asked to go on, cuts other pieces than before.
+    const knownBytes = this.#prefixBytes - offset;
+    if (bytes.length <= Math.max(0, knownBytes, this.#waiting.get(offset)?.length ?? 0)) return startedOver;
+    if (knownBytes < 0) this.#wait(offset, bytes.slice());
     else {
-      this.#append(bytes);
+      this.#append(bytes.subarray(knownBytes));
       this.#advance();
     }
     return startedOver;
@@ -111,8 +114,9 @@ export class ObjectAssembly {
   }
 
   #wait(offset: number, bytes: Uint8Array): void {
+    this.#waitingBytes += bytes.length - (this.#waiting.get(offset)?.length ?? 0);
     this.#waiting.set(offset, bytes);
-    this.#waitingBytes += bytes.length;
+    this.#leastWaiting = Math.min(this.#leastWaiting, offset);
   }
 
   #append(bytes: Uint8Array): void {
@@ -133,9 +137,26 @@ export class ObjectAssembly {
 
   #advance(): void {
     for (let next = this.#waiting.get(this.#prefixBytes); next !== undefined; next = this.#waiting.get(this.#prefixBytes)) {
-      this.#waiting.delete(this.#prefixBytes);
-      this.#waitingBytes -= next.length;
+      this.#drop(this.#prefixBytes, next);
       this.#append(next);
     }
+    if (this.#leastWaiting >= this.#prefixBytes) return;
+    // Some have been used up, or began before the end of others.
+    const lengthBytes = this.#prefixBytes;
+    this.#leastWaiting = Infinity;
+    for (const [offset, bytes] of this.#waiting) {
+      const knownBytes = this.#prefixBytes - offset;
+      if (knownBytes <= 0) this.#leastWaiting = Math.min(this.#leastWaiting, offset);
+      else {
+        this.#drop(offset, bytes);
+        if (knownBytes < bytes.length) this.#append(bytes.subarray(knownBytes));
+      }
+    }
+    if (this.#prefixBytes > lengthBytes) this.#advance();
+  }
+
+  #drop(offset: number, bytes: Uint8Array): void {
+    this.#waiting.delete(offset);
+    this.#waitingBytes -= bytes.length;
   }
 }

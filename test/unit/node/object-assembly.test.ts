@@ -56,6 +56,25 @@ describe('an object that arrives in pieces', () => {
     );
   });
 
+  it('is whole when the sender serves it again in other pieces, among what had come of it before', () => {
+    fc.assert(
+      fc.property(content, fc.nat(), places, places, fc.nat(), fc.nat(), (bytes, at, before, cuts, seed, lostSeed) => {
+        const from = at % bytes.length;
+        const assembly = new ObjectAssembly(bytes.slice(0, from));
+        const random = seededRandom(lostSeed);
+        const old = pieces(bytes, from, before, seed).filter(() => random.below(2) === 0);
+        const again = pieces(bytes, from, cuts, seed + 1);
+        while (old.length + again.length > 0) {
+          const next = old.length > 0 && (again.length === 0 || random.below(2) === 0) ? old.pop() : again.pop();
+          assembly.add(next!.offset, next!.bytes, next!.last);
+        }
+        expect(assembly.whole()).toEqual(bytes);
+        expect(assembly.heldBytes).toBe(bytes.length);
+      }),
+      { seed: 9, numRuns: 2000 },
+    );
+  });
+
   it('drops that beginning when the sender starts over with other bytes, and says so once', () => {
     fc.assert(
       fc.property(content, fc.integer({ min: 1, max: 300 }), places, fc.nat(), (bytes, length, cuts, seed) => {
