@@ -96,12 +96,15 @@ export function wrongHeads(node: SimulatedNode): string[] {
  */
 export function brokenPromises(nodes: readonly SimulatedNode[], carriers: ReadonlySet<NodeId> = new Set()): string[] {
   const found: string[] = [];
-  const awaited = new Set(
-    nodes
-      .filter((node) => !node.isRunning || !carriers.has(node.node.id))
-      .flatMap(headsOf)
-      .flatMap(({ root, complete }) => (root !== null && complete === 0 ? [toHex(root)] : [])),
-  );
+  const awaiting = nodes
+    .filter((node) => !node.isRunning || !carriers.has(node.node.id))
+    .map((node) => ({
+      id: node.isRunning ? node.node.id : undefined,
+      roots: new Set(headsOf(node).flatMap(({ root, complete }) => (root !== null && complete === 0 ? [toHex(root)] : []))),
+    }));
+  // The author of an entry may have ended a conflict in favour of what it has not got. Nobody can know that of it, and it waits for that as somebody else's.
+  const isAwaited = ({ root, author }: { readonly root: Uint8Array; readonly author: Uint8Array }): boolean =>
+    awaiting.some(({ id, roots }) => id !== toHex(author) && roots.has(toHex(root)));
   const nodeById = new Map(nodes.filter((node) => node.isRunning).map((node) => [node.node.id, node]));
   for (const holder of nodes) {
     for (const row of holder.catalog.all<{ node: Uint8Array; dataset: Uint8Array; vector: Uint8Array }>(
@@ -123,7 +126,7 @@ export function brokenPromises(nodes: readonly SimulatedNode[], carriers: Readon
       }
       for (const head of headsOf(promiser)) {
         if (toHex(head.dataset) !== toHex(row.dataset) || head.root === null || head.complete !== 0) continue;
-        if (carriers.has(promiser.node.id) && !awaited.has(toHex(head.root))) continue;
+        if (carriers.has(promiser.node.id) && !isAwaited({ root: head.root, author: head.author })) continue;
         if (head.sequence <= vector.value.lengthOf(toHex(head.author) as NodeId))
           found.push(`${promiser.name} promised the content of ${head.path}, and lacks it`);
       }
