@@ -49,7 +49,7 @@ export function unfinishedDeliveries(nodes: readonly SimulatedNode[]): string[] 
 }
 
 /**
- * Contents that a carrier has for others although each of them has signed that it holds them, in sentences. Garbage must have been collected at the carriers before. Says nothing while a member who subscribes is not among `nodes`: what
+ * Contents that a carrier has for others although each of them has signed that it holds them, in sentences. An empty one is no copy: there is nothing to let go of. Garbage must have been collected at the carriers before. Says nothing while a member who subscribes is not among `nodes`: what
  * it has got nobody can know.
  */
 export function keptCopies(nodes: readonly SimulatedNode[], carriers: ReadonlySet<NodeId>): string[] {
@@ -68,7 +68,7 @@ export function keptCopies(nodes: readonly SimulatedNode[], carriers: ReadonlySe
     .flatMap((node) => {
       const copies = node.catalog.all<{ dataset: Uint8Array; author: Uint8Array; sequence: number; path: string }>(
         `SELECT dataset, author, sequence, path FROM file_revision
-         WHERE EXISTS (SELECT 1 FROM content WHERE content.root = file_revision.root AND content.state = 'complete')`,
+         WHERE EXISTS (SELECT 1 FROM content WHERE content.root = file_revision.root AND content.state = 'complete' AND size_bytes > 0)`,
       );
       const custody = node.catalog.all<{ dataset: Uint8Array; author: Uint8Array; sequence: number; path: string }>(
         "SELECT dataset, author, sequence, 'an entry' AS path FROM carried_entry WHERE own = 0",
