@@ -124,17 +124,19 @@ export class Intake {
       for await (const entry of tree.walk()) {
         if (entry.kind === 'file' && (moveTo === undefined || !entry.path.startsWith(`${moveTo}/`))) files.push(entry);
       }
-      const whole = arrivals.look(files, platform.clock.now().monotonicMs);
-      for (const { path } of whole) {
+      const failures: unknown[] = [];
+      for (const { path } of arrivals.look(files, platform.clock.now().monotonicMs)) {
         try {
           const report = await ingest.ingestFile(dataset, tree, path, (duty.profile ?? {}) as SiteProfile, { complete: true });
           if (moveTo !== undefined && report.defects.ZONE_UNKNOWN === undefined)
             await tree.rename(path, await freeName(moveTo, path, (name) => tree.stat(name)));
         } catch (error) {
-          for (const file of whole) arrivals.again(file.path);
-          throw error;
+          // One that nobody may read, or that lies on a bad sector, keeps no other one waiting.
+          arrivals.again(path);
+          failures.push(error);
         }
       }
+      if (failures.length > 0) throw failures[0];
     });
   }
 }

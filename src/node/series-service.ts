@@ -152,19 +152,25 @@ export class SeriesService {
     }
   }
 
-  /** Reads what is new in files below a directory. @throws GodwitError `DATASET_UNKNOWN`, `DATASET_KIND`, `NOT_A_WRITER`, `DIRECTORY_MISSING`, `DISK_FULL` */
+  /** Reads what is new in files below a directory. One that cannot be read keeps no other one from it. @throws GodwitError what the first such file failed with (`UNREADABLE`, `STORAGE_FAILED`), `DATASET_UNKNOWN`, `DATASET_KIND`, `NOT_A_WRITER`, `DIRECTORY_MISSING`, `DISK_FULL` */
   async ingest(dataset: DatasetId, directory: string, options: IngestOptions): Promise<IngestReport[]> {
     this.#requireSeriesWriter(dataset);
     return this.#parts.chores.exclusive(`ingest ${directory}`, async () => {
       const tree = this.#parts.platform.openTree(directory);
       const reports: IngestReport[] = [];
+      const failures: unknown[] = [];
       const paths = options.paths ?? (await Array.fromAsync(tree.walk(), (entry) => (entry.kind === 'file' ? entry.path : undefined)));
       for (const path of paths) {
         if (path === undefined) continue;
         const own = options.profileByPath?.find((each) => matchesGlob(each.path, path))?.profile;
         const profile = own ?? options.profile ?? {};
-        reports.push(await this.#ingest.ingestFile(dataset, tree, path, profile, { complete: options.complete ?? false }));
+        try {
+          reports.push(await this.#ingest.ingestFile(dataset, tree, path, profile, { complete: options.complete ?? false }));
+        } catch (error) {
+          failures.push(error);
+        }
       }
+      if (failures.length > 0) throw failures[0];
       return reports;
     });
   }

@@ -1,9 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { utf8 } from '../../src/core/bytes.ts';
+import { GodwitError } from '../../src/core/errors.ts';
 import type { DatasetId } from '../../src/core/identifiers.ts';
 import type { PushRequest } from '../../src/instruments/http-push/push-request.ts';
 import { HttpLogger, httpLoggerTransport } from '../../src/simulation/http-logger.ts';
 import { toa5Text } from '../../src/simulation/logger-files.ts';
+import { MemoryFileTree } from '../../src/simulation/memory-file-tree.ts';
 import { MessageBroker } from '../../src/simulation/message-broker.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
 import { World } from '../../src/simulation/world.ts';
@@ -212,6 +214,46 @@ describe('a drop folder', () => {
     node.node.addDuty({ ...duty, profile: { utcOffsetMinutes: 0 } });
     await world.runFor(minute);
     expect([cells(node, met).length, (await folder.stat('done/met'))?.path]).toEqual([5, 'done/met']);
+  });
+});
+
+/** Nobody may read this file until the end is called for. */
+function locked(folder: MemoryFileTree, locked: string): () => void {
+  const open = vi.spyOn(folder, 'open');
+  const real = open.getMockImplementation() ?? MemoryFileTree.prototype.open.bind(folder);
+  open.mockImplementation((path) =>
+    path === locked ? Promise.reject(new GodwitError('UNREADABLE', 'give this user access to it')) : real(path),
+  );
+  return () => open.mockRestore();
+}
+
+describe('a file that nobody may read', () => {
+  it('keeps none waiting that was put down beside it, and is read when it may be', async () => {
+    const { world, node, met } = await station(10);
+    const folder = node.directory('ftp');
+    const profile = { utcOffsetMinutes: 0 };
+    node.node.addDuty({ kind: 'drop', dataset: met, directory: 'ftp', everyMs: 5 * second, settleMs: 0, moveTo: 'done', profile });
+    const unlock = locked(folder, 'a.dat');
+    folder.put('a.dat', utf8(toa5(5)));
+    folder.put('b.dat', utf8(toa5(5, 5)));
+    await world.runFor(minute);
+    expect(cells(node, met)).toHaveLength(5);
+    expect(new Set(problems(node))).toEqual(new Set(['UNREADABLE']));
+    unlock();
+    await world.runFor(10 * minute);
+    expect(cells(node, met)).toHaveLength(10);
+    expect(await Array.fromAsync(folder.walk(), ({ path }) => path)).toEqual(['done/a.dat', 'done/b.dat']);
+  });
+
+  it('keeps none waiting below a directory that is read as a whole, and is told', async () => {
+    const { world, node, met } = await station(11);
+    const folder = node.directory('card');
+    locked(folder, 'a.dat');
+    folder.put('a.dat', utf8(toa5(5)));
+    folder.put('b.dat', utf8(toa5(5, 5)));
+    const reading = world.finish(node.node.ingest(met, 'card', { profile: { utcOffsetMinutes: 0 } }));
+    await expect(reading).rejects.toMatchObject({ code: 'UNREADABLE' });
+    expect(cells(node, met)).toHaveLength(5);
   });
 });
 
