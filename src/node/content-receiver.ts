@@ -20,6 +20,7 @@ import {
   type Receiving,
   receivingOf,
   remainingMsOf,
+  runsOf,
   staleAt,
 } from './content-receiving.ts';
 import type { OpenedTransfer } from './content-tasks.ts';
@@ -241,10 +242,10 @@ export class ContentReceiver {
     if (pace.marks.length === 0 || !receiving.assemblyByObject.has(object))
       pace.marks = [...pace.marks.slice(-1), { at: now, bytes: pace.bytes }];
     pace.bytes += bytes.length;
+    const before = receiving.assemblyByObject.get(object)?.memoryBytes ?? 0;
     const assembly = this.#assembly(receiving, object);
-    const before = assembly.heldBytes;
     if (assembly.add(offset, bytes, last)) this.#journal.dropParts(receiving.wanted.root, object);
-    this.#heldBytes += assembly.heldBytes - before;
+    this.#heldBytes += assembly.memoryBytes - before;
     if (this.#heldBytes > limits.assemblyBytesMax) {
       this.#fail(number, failure('TRANSFER_TOO_LARGE', 'peer', 'more bytes of incomplete objects arrived than were asked for').fault);
       return;
@@ -264,7 +265,7 @@ export class ContentReceiver {
   #drop({ assemblyByObject }: Receiving, object: number, assembly: ObjectAssembly): void {
     assemblyByObject.delete(object);
     this.#unsavedSince.delete(assembly);
-    this.#heldBytes -= assembly.heldBytes;
+    this.#heldBytes -= assembly.memoryBytes;
   }
 
   /** The peer has lost what the base of a group held, and asks about it. */
@@ -363,9 +364,12 @@ export class ContentReceiver {
     if (receiving.resuming) {
       receiving.resuming = false;
       for (const group of this.#journal.groups(root)) receiving.groupsDone.add(group);
-      for (const part of this.#journal.parts(root))
-        if (receiving.beside?.isComing(part.object) !== true)
-          receiving.assemblyByObject.set(part.object, new ObjectAssembly(part.bytes, this.#rooms));
+      for (const { object, bytes } of this.#journal.parts(root)) {
+        if (receiving.beside?.isComing(object) === true) continue;
+        const assembly = new ObjectAssembly(bytes, this.#rooms);
+        receiving.assemblyByObject.set(object, assembly);
+        this.#heldBytes += assembly.memoryBytes;
+      }
       this.#ask(number, receiving, this.#resume(receiving, transfer));
     } else {
       this.#journal.begin(root, transfer.planObject, receiving.bases);
@@ -522,12 +526,7 @@ export class ContentReceiver {
   }
 
   #resume(receiving: Receiving, transfer: OpenedTransfer): WantResume {
-    const held: { first: number; count: number }[] = [];
-    for (const group of [...new Set([...receiving.groupsDone, ...this.#storing(transfer)])].sort((a, b) => a - b)) {
-      const run = held.at(-1);
-      if (run !== undefined && run.first + run.count === group) run.count++;
-      else held.push({ first: group, count: 1 });
-    }
+    const held = runsOf(new Set([...receiving.groupsDone, ...this.#storing(transfer)]));
     const resume = { planId: transfer.planId, held: held.slice(0, limits.heldRunsMax) };
     const partials = partialsOf(receiving, this.#crypto);
     return partials.length === 0 ? resume : { ...resume, partials };
@@ -590,7 +589,7 @@ export class ContentReceiver {
     const receiving = this.#receivingByNumber.get(number);
     if (receiving === undefined) return;
     for (const assembly of receiving.assemblyByObject.values()) {
-      this.#heldBytes -= assembly.heldBytes;
+      this.#heldBytes -= assembly.memoryBytes;
       this.#unsavedSince.delete(assembly);
     }
     this.#receivingByNumber.delete(number);

@@ -184,6 +184,17 @@ export function isSamePlan(one: OpenedTransfer, other: OpenedTransfer): boolean 
   return equalBytes(one.content.root, other.content.root) && equalBytes(one.planId, other.planId);
 }
 
+/** Groups as runs of numbers one behind the other, in their order. */
+export function runsOf(groups: ReadonlySet<number>): { first: number; count: number }[] {
+  const runs: { first: number; count: number }[] = [];
+  for (const group of [...groups].sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.first + run.count === group) run.count++;
+    else runs.push({ first: group, count: 1 });
+  }
+  return runs;
+}
+
 /** The groups of a content that have come in part, those first of which most is here. */
 export function partialsOf({ assemblyByObject, groupsDone }: Receiving, crypto: Pick<Crypto, 'sha256'>): PartialGroup[] {
   return [...assemblyByObject]

@@ -4,6 +4,9 @@ import { ByteRooms } from '../core/byte-rooms.ts';
 const growth = 16;
 
 const nothing = new Uint8Array(0);
+/** What a piece that waits, and an object by itself, take of memory besides their bytes. */
+const pieceOverheadBytes = 384;
+const objectOverheadBytes = 512;
 
 /**
  * One transfer object as it arrives: pieces in any order, until all are there. They are copied, each into its place: a session gives the memory of its packets back.
@@ -73,9 +76,14 @@ export class ObjectAssembly {
     return this.#buffer.slice(offset, Math.min(this.#prefixBytes, offset + bytesMax));
   }
 
-  /** Bytes held in memory. */
+  /** Bytes of the object that have come. */
   get heldBytes(): number {
     return this.#prefixBytes + this.#waitingBytes;
+  }
+
+  /** What that takes of memory: a peer may send shreds that are a thousandth of it. */
+  get memoryBytes(): number {
+    return objectOverheadBytes + this.heldBytes + pieceOverheadBytes * this.#waiting.size;
   }
 
   /** The whole object once it is complete. */

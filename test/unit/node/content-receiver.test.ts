@@ -236,6 +236,37 @@ describe('a receiver of contents', () => {
     expect(outputs()).toMatchObject([{ type: 'withdraw' }, { type: 'failed', fault: { code: 'TRANSFER_TOO_LARGE', blame: 'peer' } }]);
   });
 
+  it.each<[string, (receiver: ContentReceiver, count: number) => void]>([
+    [
+      'shreds with gaps between them',
+      (receiver, count) => receiver.handleData(first * objectsPerWantMax + 1, 2 * count, Uint8Array.of(1), false, at),
+    ],
+    [
+      'objects of which nothing comes',
+      (receiver, count) => receiver.handleData(first * objectsPerWantMax + count, 0, new Uint8Array(0), false, at),
+    ],
+  ])('counts what %s take of memory, not only their bytes', (_, shred) => {
+    const { receiver, outputs } = start();
+    outputs();
+    for (let count = 1; count <= limits.assemblyBytesMax / 256 && receiver.asked > 0; count++) shred(receiver, count);
+    expect(outputs()).toMatchObject([{ type: 'withdraw' }, { type: 'failed', fault: { code: 'TRANSFER_TOO_LARGE', blame: 'peer' } }]);
+  });
+
+  it('counts what was journalled and is gone on with among what it holds', () => {
+    const { receiver, journal, give, outputs } = start();
+    const part = new Uint8Array(8 * 1024 * 1024);
+    give(0, Uint8Array.of(0, 1));
+    receiver.opened(first, success(transferOf(9)));
+    for (const object of [1, 2]) receiver.handleData(first * objectsPerWantMax + object, 0, part, false, at);
+    receiver.journal();
+    const next = new ContentReceiver(journal, nodeCrypto);
+    next.start(wanted, []);
+    next.opened(first, success(transferOf(9)));
+    outputs(next);
+    for (let object = 3; object <= 9; object++) next.handleData(first * objectsPerWantMax + object, 0, part, false, at);
+    expect(outputs(next)).toMatchObject([{ type: 'withdraw' }, { type: 'failed', fault: { code: 'TRANSFER_TOO_LARGE' } }]);
+  });
+
   it('answers questions about a base, also those that come before the plan is understood', () => {
     const { receiver, outputs, give } = start();
     outputs();
