@@ -20,6 +20,8 @@ export class LaneWelcome {
   #least: PriorityClass | undefined = 'bulk';
   #bytesLeft = Infinity;
   #until = -Infinity as MonotonicMs;
+  /** The packet in which the peer said so. */
+  #heardIn = -1;
   readonly #leftByWay = new Map<string, { readonly bytes: number; readonly until: MonotonicMs }>();
   #incoming = new IncomingQuota();
   /** What the peer takes for the least urgent class that is wanted here; absent before anything was said. */
@@ -56,8 +58,10 @@ export class LaneWelcome {
     this.#least = 'bulk';
   }
 
-  /** The peer says what is welcome. */
-  take({ least, bytes, seconds }: WelcomeFrame, now: MonotonicMs): void {
+  /** The peer says what is welcome. What it had said before may come later, by another way or over a longer one, and counts no more. */
+  take({ least, bytes, seconds }: WelcomeFrame, packetNumber: number, now: MonotonicMs): void {
+    if (packetNumber < this.#heardIn) return;
+    this.#heardIn = packetNumber;
     this.#least = priorityClasses[least];
     this.#bytesLeft = bytes === welcomeBytesMax ? Infinity : bytes;
     this.#until = later(now, seconds * 1000);

@@ -150,8 +150,8 @@ export class SessionLane {
   }
 
   /** The peer says what it wants here. */
-  heed(frame: WelcomeFrame, now: MonotonicMs): void {
-    this.#welcome.take(frame, now);
+  heed(frame: WelcomeFrame, packetNumber: number, now: MonotonicMs): void {
+    this.#welcome.take(frame, packetNumber, now);
   }
 
   /** Something is owed to the peer from now on, if nothing was before. */

@@ -441,7 +441,7 @@ export class Session {
       asked ||= frame.type === 'ping';
       if (frame.type === 'ping') continue;
       if (frame.type === 'welcome') {
-        lane.heed(frame, now);
+        lane.heed(frame, packet.packetNumber, now);
         continue;
       }
       if (frame.type === 'message') this.#shared.emergency ||= frame.priority === 'emergency';

@@ -11,7 +11,7 @@ describe('what is welcome on a lane', () => {
   it('is everything before anything was said, and what was said last afterwards', () => {
     const welcome = new LaneWelcome();
     expect([welcome.least, welcome.bytesLeft(at(0)), welcome.allowsFrom(at(7), 1e9)]).toEqual(['bulk', Infinity, 7]);
-    welcome.take({ type: 'welcome', least: 1, bytes: 5000, seconds: 60 }, at(1000));
+    welcome.take({ type: 'welcome', least: 1, bytes: 5000, seconds: 60 }, 0, at(1000));
     welcome.sent(3000);
     expect([welcome.least, welcome.bytesLeft(at(2000)), welcome.bytesLeft(at(61_000))]).toEqual(['critical', 2000, Infinity]);
     expect([welcome.allowsFrom(at(7), 2000), welcome.allowsFrom(at(7), 2001), welcome.allowsFrom(at(99_000), 2001)]).toEqual([
@@ -19,7 +19,7 @@ describe('what is welcome on a lane', () => {
     ]);
     welcome.sent(9000);
     expect(welcome.bytesLeft(at(2000))).toBe(0);
-    welcome.take({ type: 'welcome', least: 4, bytes: welcomeBytesMax, seconds: 0 }, at(3000));
+    welcome.take({ type: 'welcome', least: 4, bytes: welcomeBytesMax, seconds: 0 }, 1, at(3000));
     expect([welcome.least, welcome.bytesLeft(at(3000))]).toEqual([undefined, Infinity]);
   });
 

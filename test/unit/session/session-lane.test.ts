@@ -4,11 +4,11 @@ import { concatBytes } from '../../../src/core/bytes.ts';
 import type { PriorityClass } from '../../../src/core/priority.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
-import { decodeFrames, type Frame, type WelcomeFrame, writePing, writeWelcome } from '../../../src/session/frames.ts';
+import { decodeFrames, type Frame, type WelcomeFrame, welcomeBytesMax, writePing, writeWelcome } from '../../../src/session/frames.ts';
 import type { Incoming } from '../../../src/session/incoming-quota.ts';
 import { unmetered } from '../../../src/session/ledger.ts';
 import { PacketProtection, protectLanes } from '../../../src/session/packet-protection.ts';
-import { decodePacket, writeTransportHeader } from '../../../src/session/packets.ts';
+import { decodePacket, type TransportPacket, writeTransportHeader } from '../../../src/session/packets.ts';
 import { Session } from '../../../src/session/session.ts';
 import { WireWriter } from '../../../src/session/wire-bytes.ts';
 
@@ -44,22 +44,30 @@ function counted(least?: PriorityClass) {
     }
     return frames;
   };
+  /** A ping of the peer, and what it says besides, on its way. */
+  const written = (said?: WelcomeFrame) => {
+    const header = new Uint8Array(6);
+    writeTransportHeader(header, { connectionId: 1, packetNumber: number, numberBytes: 2 });
+    const writer = new WireWriter(new Uint8Array(16));
+    writePing(writer);
+    if (said !== undefined) writeWelcome(writer, said);
+    const packet = decodePacket(concatBytes(header, peer.seal(number++, header, writer.written)));
+    if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
+    return packet.value;
+  };
+  const arrive = (packet: TransportPacket, nowMs: number, from = 'here') =>
+    expect(session.receive(packet, from, 'datagram', 400, at(nowMs))).toBe(true);
   return {
     session,
+    written,
+    arrive,
     /** From now on so much may come, until then. */
     limit(bytes: number, untilMs: number) {
       incoming = { bytes, until: at(untilMs) };
     },
     /** A ping of the peer, and what it says besides, from where it is. */
     hear(nowMs: number, from = 'here', said?: WelcomeFrame) {
-      const header = new Uint8Array(6);
-      writeTransportHeader(header, { connectionId: 1, packetNumber: number, numberBytes: 2 });
-      const writer = new WireWriter(new Uint8Array(16));
-      writePing(writer);
-      if (said !== undefined) writeWelcome(writer, said);
-      const packet = decodePacket(concatBytes(header, peer.seal(number++, header, writer.written)));
-      if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
-      expect(session.receive(packet.value, from, 'datagram', 400, at(nowMs))).toBe(true);
+      arrive(written(said), nowMs, from);
     },
     sent,
     /** What the peer is told of what is welcome. */
@@ -127,6 +135,17 @@ describe('what the peer of a lane has told to be welcome', () => {
     lane.session.migrate('here', 'datagram', undefined, at(3000));
     expect(dataIn(lane.sent(4000))).toBe(0);
     expect(dataIn(lane.sent(601_000))).toBeGreaterThan(0);
+  });
+
+  it('is what it said last, and not what came last: over a satellite words take longer', () => {
+    const lane = counted();
+    const [before, after] = [lane.written(nothing), lane.written({ ...nothing, bytes: welcomeBytesMax, seconds: 0 })];
+    lane.session.migrate('other', 'datagram', undefined, at(1000));
+    lane.arrive(after, 1010, 'other');
+    lane.arrive(before, 1300, 'here');
+    lane.session.sendData('bulk', { transfer: 1, offset: 0, bytes: new Uint8Array(900), last: true }, at(1400));
+    expect(lane.session.path).toBe('other');
+    expect(dataIn(lane.sent(2000))).toBeGreaterThan(0);
   });
 
   it('is told anew by an end that follows its peer elsewhere, also that nothing is limited there', () => {
