@@ -89,9 +89,9 @@ export class SessionLane {
     return this.#path;
   }
 
-  /** True while nothing is under way and nothing to be acknowledged. */
+  /** True while nothing is under way and nothing to be acknowledged; what was owed on a way that is gone cannot be said any more. */
   get isCalm(): boolean {
-    return this.#sent.count === 0 && !this.#received.waiting;
+    return this.#path === undefined || (this.#sent.count === 0 && !this.#received.waiting);
   }
 
   /** True when new packets may be given to it: it has a path, and nobody is being waited for there. */

@@ -4,9 +4,17 @@ import { concatBytes } from '../../../src/core/bytes.ts';
 import type { PriorityClass } from '../../../src/core/priority.ts';
 import type { MonotonicMs } from '../../../src/core/time.ts';
 import { nodeCrypto } from '../../../src/runtime/node-crypto.ts';
-import { decodeFrames, type Frame, type WelcomeFrame, welcomeBytesMax, writePing, writeWelcome } from '../../../src/session/frames.ts';
+import {
+  decodeFrames,
+  type Frame,
+  type WelcomeFrame,
+  welcomeBytesMax,
+  writeMessage,
+  writePing,
+  writeWelcome,
+} from '../../../src/session/frames.ts';
 import type { Incoming } from '../../../src/session/incoming-quota.ts';
-import { unmetered } from '../../../src/session/ledger.ts';
+import { type LinkFlow, unmetered } from '../../../src/session/ledger.ts';
 import { PacketProtection, protectLanes } from '../../../src/session/packet-protection.ts';
 import { decodePacket, type TransportPacket, writeTransportHeader } from '../../../src/session/packets.ts';
 import { Session } from '../../../src/session/session.ts';
@@ -160,4 +168,47 @@ describe('what the peer of a lane has told to be welcome', () => {
     expect(told(2000)).toMatchObject([{ least: 3, seconds: 0 }]);
     expect(session.path).toBe('elsewhere');
   });
+});
+
+it('an emergency is over when nothing of it is left on a way that is in use, whatever was owed on one that is gone', () => {
+  const asked: PriorityClass[] = [];
+  const flow: LinkFlow = {
+    ...unmetered.flow('', undefined),
+    allowanceBytes: (priority) => {
+      asked.push(priority);
+      return Infinity;
+    },
+  };
+  const keys = { sendKey: keyOne, receiveKey: keyTwo };
+  const session = new Session(
+    {
+      localConnectionId: 1,
+      remoteConnectionId: 2,
+      protections: protectLanes(keys, nodeCrypto),
+      rateControl: rateControlFactory('polite'),
+      path: 'here',
+      kind: 'datagram',
+      flowOf: () => flow,
+    },
+    at(0),
+  );
+  const peer = protectLanes({ sendKey: keyTwo, receiveKey: keyOne }, nodeCrypto);
+  const hear = (lane: number, path: string, write: (writer: WireWriter) => void) => {
+    const header = new Uint8Array(6);
+    writeTransportHeader(header, { connectionId: 1, lane, packetNumber: 0, numberBytes: 2 });
+    const writer = new WireWriter(new Uint8Array(16));
+    write(writer);
+    const packet = decodePacket(concatBytes(header, (peer[lane] as PacketProtection).seal(0, header, writer.written)));
+    if (!packet.ok || packet.value.form !== 'transport') throw new Error('not a transport packet');
+    expect(session.receive(packet.value, path, 'datagram', 400, at(0))).toBe(true);
+  };
+  hear(0, 'here', writePing);
+  hear(1, 'there', (writer) => writeMessage(writer, { priority: 'emergency', offset: 0, bytes: Uint8Array.of(1) }, true));
+  expect(session.dropPath('there', at(1))).toBe(true);
+  const answer = session.nextPacket(at(1000));
+  expect([answer?.path, asked.includes('emergency')]).toEqual(['here', true]);
+  asked.splice(0);
+  session.ping();
+  expect(session.nextPacket(at(1000))).toBeDefined();
+  expect(asked).not.toContain('emergency');
 });
