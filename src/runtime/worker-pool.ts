@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { GodwitError } from '../core/errors.ts';
@@ -25,6 +25,13 @@ const pagesAhead = 3;
 const listingLanesMax = 2;
 /** Names in a directory without others below it that are looked at without a thread: a drop folder, a card. */
 const namesListedHere = 64;
+
+/** Whether a directory has a few names and no directory below it. No more of them are looked at than that takes: there may be a million. */
+async function hasFewFiles(directory: string): Promise<boolean> {
+  let names = 0;
+  for await (const name of await opendir(directory)) if (++names > namesListedHere || name.isDirectory()) return false;
+  return true;
+}
 
 /** As many as there are processors besides the one that the node's own thread has; two on two processors, as that thread has little to do while they work. */
 export function defaultWorkers(): number {
@@ -132,8 +139,7 @@ export class WorkerPool implements DiskWork, SegmentCutter {
 
   /** On two threads where there are two processors, as the node's own has little to do meanwhile; a few files in one directory by this one, as a thread takes ten megabytes and longer to start than they take. */
   async *list(root: string): AsyncGenerator<string, void, void> {
-    const names = await readdir(root, { withFileTypes: true });
-    if (names.length <= namesListedHere && !names.some((name) => name.isDirectory())) {
+    if (await hasFewFiles(root)) {
       for (const runs of listDisk(root)) yield runs.join('\0');
       return;
     }
