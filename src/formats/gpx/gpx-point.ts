@@ -56,13 +56,27 @@ function isWithin(degrees: string, limit: number): boolean {
   return /^[+-]?\d{1,3}(?:\.\d{0,32})?$/.test(degrees) && Math.abs(Number(degrees)) <= limit;
 }
 
+/** In one pass: a point may be nothing but such tags, and none of them closed. */
+function withoutExtensions(xml: string): string {
+  const [opening, closing] = ['<extensions>', '</extensions>'];
+  let own = '';
+  let from = 0;
+  for (let at = xml.indexOf(opening); at >= 0; at = xml.indexOf(opening, from)) {
+    const end = xml.indexOf(closing, at);
+    if (end < 0) break;
+    own += xml.slice(from, at);
+    from = end + closing.length;
+  }
+  return own + xml.slice(from);
+}
+
 /** @param xml the element from its first tag to its last */
 export function parseGpxPoint(xml: string): GpxPoint {
   const tag = xml.slice(0, xml.indexOf('>') + 1);
   const [latitude, longitude] = [attribute(tag, 'lat'), attribute(tag, 'lon')];
   if (!isWithin(latitude, 90) || !isWithin(longitude, 180)) return 'GPX_BAD_POINT';
   // What programs add under `extensions` may have elements of the same names.
-  const own = xml.replaceAll(/<extensions>[\s\S]*?<\/extensions>/g, '');
+  const own = withoutExtensions(xml);
   const element = (name: string): string | undefined => {
     const found = new RegExp(`<${name}>([^<]*)</${name}>`).exec(own)?.[1];
     return found === undefined ? undefined : unescaped(found);

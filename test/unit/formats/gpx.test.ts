@@ -80,6 +80,12 @@ describe('GPX', () => {
     expect(outline(readWhole(gpxFormat, bytesOf(long)))[0]).toBe('GPX_NOT_GPX');
   });
 
+  it('takes time by the length of a point, also where nothing but extensions begin in it', () => {
+    const point = `<trkpt lat="1" lon="2"><time>2026-01-01T00:00:00Z</time>${'<extensions>'.repeat(5400)}</trkpt>`;
+    const items = readWhole(gpxFormat, bytesOf(`<gpx>${point.repeat(96)}`));
+    expect(itemsOf(items, 'record')).toHaveLength(96);
+  });
+
   const samples = sampleFolder('gpx');
   it.skipIf(samples.skip)('has the points of a real track', () => {
     const items = readWhole(gpxFormat, samples.read('track-with-less-sec-time.gpx'));
