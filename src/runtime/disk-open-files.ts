@@ -1,6 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { FileAttributes, FileReader, FileStat, PartFile } from '../ports/file-tree.ts';
+import { DirectWrites } from './direct-writes.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import { fileStat } from './disk-walk.ts';
 import { storageError, systemCode } from './storage-faults.ts';
@@ -85,22 +86,29 @@ export class DiskFileReader implements FileReader {
   }
 }
 
+/** What lies beyond this in a file is written around the page cache: a file that is longer would fill the cache of a small computer, and one that is shorter may be read soon. */
+const cachedBytesMax = 128 * 1024 * 1024;
+
 /** A part that is filled. */
 export class DiskPartFile implements PartFile {
   readonly path: string;
   readonly #handle: FileHandle;
+  readonly #direct: DirectWrites;
   readonly #reserve: DiskReserve;
 
   constructor(path: string, handle: FileHandle, reserve: DiskReserve) {
     this.path = path;
     this.#handle = handle;
+    this.#direct = new DirectWrites(handle);
     this.#reserve = reserve;
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     await this.#reserve.leave(bytes.length);
     try {
-      await writeAll(this.#handle, offset, bytes);
+      const { begin, end } = offset < cachedBytesMax ? { begin: 0, end: 0 } : await this.#direct.write(offset, bytes);
+      await writeAll(this.#handle, offset, bytes.subarray(0, begin));
+      await writeAll(this.#handle, offset + end, bytes.subarray(end));
     } catch (error) {
       throw storageError(error, `write ${JSON.stringify(this.path)}`);
     }
@@ -115,6 +123,7 @@ export class DiskPartFile implements PartFile {
   }
 
   async close(): Promise<void> {
+    await this.#direct.close();
     await this.#handle.close();
   }
 }
