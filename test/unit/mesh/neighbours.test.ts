@@ -87,10 +87,10 @@ describe('neighbours', () => {
     expect(bench.probes(a)).toBe(before);
   });
 
-  it('are lost after three probes in vain, within a second on a fast link, and later where packets are known to be lost', () => {
-    const lossOf = (lossRatio: number) => {
+  it('are lost after three probes in vain, or more in the same time where packets are known to be lost and the link has room for them', () => {
+    const lossOf = (lossRatio: number, rateBytesPerSecond = fast.rateBytesPerSecond) => {
       const bench = new Bench();
-      bench.begin(a, { ...fast, lossRatio });
+      bench.begin(a, { ...fast, lossRatio, rateBytesPerSecond });
       bench.nowMs = 60_000;
       bench.use(a);
       bench.run(60_000, () => false);
@@ -99,7 +99,9 @@ describe('neighbours', () => {
     expect(lossOf(0)).toMatchObject({ probes: 3, cost: unreachable });
     expect(lossOf(0).afterMs).toBeLessThan(1000);
     expect(lossOf(0.3).probes).toBeGreaterThan(6);
-    expect(lossOf(0.9).probes).toBe(9);
+    expect(lossOf(0.9).probes).toBe(16);
+    expect(Math.abs(lossOf(0.9).afterMs - lossOf(0).afterMs)).toBeLessThan(50);
+    expect(lossOf(0.9, 1500).probes).toBe(3);
   });
 
   it('are probed at once on a rumour, and when another neighbour is lost', () => {
