@@ -3,7 +3,7 @@ import type { Hash } from '../core/identifiers.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore, PackPlace } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import type { FileTree } from '../ports/file-tree.ts';
+import { type FileStat, type FileTree, isSameFile } from '../ports/file-tree.ts';
 import { adjacentHomes, type Home, HomeReaders } from './home-readers.ts';
 import type { ChunkRef } from './manifest.ts';
 
@@ -12,12 +12,23 @@ import type { ChunkRef } from './manifest.ts';
  *
  * What is read counts only with the right hash. A home that holds something else is forgotten at once: its bytes are gone. One that cannot be read is another matter: a loose cable or a worn sector may give
  * its bytes the next time, and they may be the only ones there are. Such a home is kept and remembered as unreadable until it could be read; whoever needs it now tries the chunk's other homes.
+ *
+ * **A file that was just hashed is not hashed again to be sent.** Who sends to somebody who knows the hashes may read each byte of such a file once without, as long as nothing says that somebody has written to it. What is wrong all the
+ * same is refused there and asked for again, and then it is held against its hash here.
  */
 
 /** Chunks that could not be read that are remembered. */
 const unreadableMax = 100_000;
 /** How often in a row a home is read for somebody who will hear no more of it. */
 const lastTries = 3;
+/** Files whose bytes may be read once without being hashed. */
+const hashedFilesMax = 64;
+
+/** A file as it was when it was hashed, and what of it has been read since: all before `from`. */
+interface HashedFile {
+  readonly stat: FileStat;
+  from: number;
+}
 
 interface PackRow {
   pack: number;
@@ -35,6 +46,7 @@ export class ChunkHomes {
   readonly #unreadable = new Set<string>();
   /** The same, until `takeFailure`, even if another reader had it meanwhile. */
   readonly #failures = new Set<string>();
+  readonly #hashedByFile = new Map<string, HashedFile>();
 
   constructor(catalog: Catalog, chunks: ChunkStore, crypto: Crypto) {
     this.#catalog = catalog;
@@ -83,6 +95,15 @@ export class ChunkHomes {
     });
   }
 
+  /** All bytes of a working file were hashed as homes are told here, and then it was like this. */
+  wasHashed(tree: string, stat: FileStat): void {
+    const key = fileKey(tree, stat.path);
+    this.#hashedByFile.delete(key);
+    this.#hashedByFile.set(key, { stat, from: 0 });
+    const [oldest] = this.#hashedByFile.keys();
+    if (this.#hashedByFile.size > hashedFilesMax && oldest !== undefined) this.#hashedByFile.delete(oldest);
+  }
+
   /** Its homes in working files. */
   inFiles(hash: Hash): Home[] {
     return this.#catalog.all<Home>('SELECT tree, path, offset, length_bytes FROM chunk_in_file WHERE hash = ?', hash);
@@ -107,8 +128,16 @@ export class ChunkHomes {
     }
   }
 
-  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read is put into `room` as far as it goes: as it is in working files, with the records around it in packs. */
-  async readAll(hashes: readonly Hash[], room: Uint8Array = new Uint8Array(0)): Promise<Uint8Array[] | undefined> {
+  /**
+   * The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read is put into `room` as far as it goes: as it is in working files, with the records around it in packs.
+   *
+   * @param trusts `just-hashed`: whoever gets the bytes holds them against the same hashes, and asks again
+   */
+  async readAll(
+    hashes: readonly Hash[],
+    room: Uint8Array = new Uint8Array(0),
+    trusts: 'nothing' | 'just-hashed' = 'nothing',
+  ): Promise<Uint8Array[] | undefined> {
     const readers = new HomeReaders(this.#treeById, (home) => this.#wentTo(home));
     const all: Uint8Array[] = [];
     let filled = 0;
@@ -120,8 +149,10 @@ export class ChunkHomes {
     try {
       while (all.length < hashes.length) {
         const run = adjacentHomes(this.#unpacked(hashes, all.length));
-        for (const bytes of run.length > 1 ? await readers.readTogether(run, room.subarray(filled)) : []) {
-          if (!equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
+        const read = run.length > 1 ? await readers.readTogether(run, room.subarray(filled)) : [];
+        const isTrusted = trusts === 'just-hashed' && read.length > 0 && (await this.#isAsHashed(run, readers));
+        for (const bytes of read) {
+          if (!isTrusted && !equalBytes(this.#crypto.sha256(bytes), hashes[all.length] as Hash)) break;
           keep(bytes);
         }
         const places = adjacentPlaces(this.#placed(hashes, all.length));
@@ -138,6 +169,17 @@ export class ChunkHomes {
     } finally {
       await readers.close();
     }
+  }
+
+  /** True once for places in a file that was hashed and is still as it was then, now that they have been read. */
+  async #isAsHashed(run: readonly Home[], readers: HomeReaders): Promise<boolean> {
+    const [first] = run;
+    const last = run.at(-1);
+    const hashed = first && this.#hashedByFile.get(fileKey(first.tree, first.path));
+    if (first === undefined || last === undefined || hashed === undefined || first.offset < hashed.from) return false;
+    hashed.from = last.offset + last.length_bytes;
+    const stat = await readers.stat();
+    return stat !== undefined && isSameFile(stat, hashed.stat);
   }
 
   /** The homes of chunks from one on, up to the first that is in a pack. */
@@ -204,6 +246,10 @@ export class ChunkHomes {
   #place(hash: Hash): PackRow | undefined {
     return this.#catalog.get<PackRow>('SELECT pack, offset, record_bytes FROM chunk WHERE hash = ?', hash);
   }
+}
+
+function fileKey(tree: string, path: string): string {
+  return `${tree} ${path}`;
 }
 
 /** Bytes of packs that are read at once. */

@@ -5,7 +5,7 @@ import type { Hash } from '../core/identifiers.ts';
 import type { Catalog } from '../ports/catalog.ts';
 import type { ChunkStore, PackRecord } from '../ports/chunk-store.ts';
 import type { Crypto } from '../ports/crypto.ts';
-import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
+import { type FileReader, type FileStat, type FileTree, isSameFile } from '../ports/file-tree.ts';
 import type { SegmentCutter } from '../ports/segment-cutter.ts';
 import { ArrivingFiles } from './arriving-files.ts';
 import { ChunkHomes } from './chunk-homes.ts';
@@ -229,9 +229,9 @@ export class ContentStore {
     return this.#homes.read(hash);
   }
 
-  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read from working files is put into `room` as far as it goes: whoever gives it knows when nobody needs the chunks any more. */
-  readAll(hashes: readonly Hash[], room?: Uint8Array): Promise<Uint8Array[] | undefined> {
-    return this.#homes.readAll(hashes, room);
+  /** The same as `read` for several, in their order; `undefined` when one of them cannot be had. What is read from working files is put into `room` as far as it goes: whoever gives it knows when nobody needs the chunks any more. `trusts` as in `ChunkHomes.readAll`. */
+  readAll(hashes: readonly Hash[], room?: Uint8Array, trusts?: 'nothing' | 'just-hashed'): Promise<Uint8Array[] | undefined> {
+    return this.#homes.readAll(hashes, room, trusts);
   }
 
   /**
@@ -398,6 +398,7 @@ export class ContentStore {
       const { content, chunks } = await this.#cut(reader, sizeBytes, parameters, false, put);
       await refuseChanged(reader, stat, options);
       this.replaceFile(tree, path, content, chunks);
+      if (options.changing !== true) this.#homes.wasHashed(tree, stat);
       return content;
     });
   }
@@ -581,11 +582,6 @@ function orderByHash(hashes: readonly Hash[]): number[] {
 async function refuseChanged(reader: FileReader, stat: FileStat, { changing }: AddFileOptions): Promise<void> {
   if (changing === true || isSameFile(stat, await reader.stat())) return;
   throw new GodwitError('FILE_CHANGED', 'A file changed while it was read; it will be read again.', { retryable: true });
-}
-
-/** True when both describe one file that was not written to between. */
-function isSameFile(a: FileStat, b: FileStat): boolean {
-  return a.kind === b.kind && a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.inode === b.inode;
 }
 
 function contentOf(row: ContentRow): ContentRef {

@@ -1,5 +1,5 @@
 import { GodwitError } from '../core/errors.ts';
-import type { FileReader, FileTree } from '../ports/file-tree.ts';
+import type { FileReader, FileStat, FileTree } from '../ports/file-tree.ts';
 
 /**
  * Reads chunks where they lie in working files. A file that several chunks in a row are read from is opened once: opening is checked against links that lead out of the tree, and costs more than reading a chunk.
@@ -57,6 +57,16 @@ export class HomeReaders {
     const bytes = await this.read({ ...first, length_bytes: lengthBytes }, into.length < lengthBytes ? undefined : into);
     if (!(bytes instanceof Uint8Array)) return [];
     return homes.map(({ offset, length_bytes }) => bytes.subarray(offset - first.offset, offset - first.offset + length_bytes));
+  }
+
+  /** What is known of the file that was read last, now; `undefined` when that is not known. */
+  async stat(): Promise<FileStat | undefined> {
+    try {
+      return await this.#open?.reader.stat();
+    } catch (error) {
+      if (error instanceof GodwitError) return undefined;
+      throw error;
+    }
   }
 
   /** Closes the file that is open. */

@@ -210,6 +210,8 @@ export class ContentTasks {
   /**
    * The encoded bytes of one group, or `undefined` when a chunk can no longer be read. Where bytes of its base are gone here, a question for the peer comes first, whose answer is handed in with another
    * call; there may be several in turn. In `room`, a byte longer than the group, its chunks are read, and the result may stand there.
+   *
+   * @param trusts `just-hashed` for a peer that asks again for what turns out wrong, while the plan tells it the hashes; a medium that travels for weeks cannot
    */
   async encode(
     transfer: PreparedTransfer,
@@ -217,9 +219,15 @@ export class ContentTasks {
     effort: EncodingEffort | EffortBounds,
     answer?: BaseAnswer,
     room: Uint8Array = new Uint8Array(1 + (transfer.groups[group]?.targetBytes ?? 0)),
+    trusts: 'nothing' | 'just-hashed' = 'nothing',
   ): Promise<EncodedGroup | undefined> {
     const { firstFresh, freshCount, baseRuns, baseBytes, parts } = transfer.groups[group] as PlanGroup;
-    const target = await this.#readAll(transfer.fresh.slice(firstFresh, firstFresh + freshCount), room.subarray(1));
+    const isHashed = transfer.groups.length > groupsWithoutHashesMax;
+    const target = await this.#contents.readAll(
+      transfer.fresh.slice(firstFresh, firstFresh + freshCount).map(({ hash }) => hash),
+      room.subarray(1),
+      isHashed ? trusts : 'nothing',
+    );
     if (target === undefined) {
       if (transfer.arriving === undefined) this.#contents.loseIfDamaged(transfer.content, transfer.fresh);
       return undefined;
@@ -461,11 +469,8 @@ export class ContentTasks {
     return held;
   }
 
-  #readAll(refs: readonly ChunkRef[], room?: Uint8Array): Promise<Uint8Array[] | undefined> {
-    return this.#contents.readAll(
-      refs.map(({ hash }) => hash),
-      room,
-    );
+  #readAll(refs: readonly ChunkRef[]): Promise<Uint8Array[] | undefined> {
+    return this.#contents.readAll(refs.map(({ hash }) => hash));
   }
 
   async #guardDisk<T>(work: () => Promise<T>): Promise<Outcome<T>> {

@@ -235,7 +235,7 @@ export class NodeDriver {
         const { transfer, group, answer, room } = task.task;
         const bounds = await this.#codecs.bounds(transfer, task.purpose);
         const beganAt = this.#platform.clock.now().monotonicMs;
-        const encoded = await this.#tasks.encode(transfer, group, bounds, answer, room);
+        const encoded = await this.#tasks.encode(transfer, group, bounds, answer, room, 'just-hashed');
         if (encoded?.kind === 'encoded') {
           const elapsedMs = this.#platform.clock.now().monotonicMs - beganAt;
           this.#codecs.encoded(transfer, transfer.groups[group]?.targetBytes ?? 0, encoded.bytes.length, elapsedMs);

@@ -19,6 +19,11 @@ export interface FileStat {
   readonly target?: string;
 }
 
+/** True when both describe one file that was not written to between. */
+export function isSameFile(a: FileStat, b: FileStat): boolean {
+  return a.kind === b.kind && a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.inode === b.inode;
+}
+
 /** A name the tree holds but cannot be published, with the reason (`NAME_NOT_UTF8`, `UNREADABLE`, `SPECIAL_FILE`). */
 export interface UnusableEntry {
   readonly path: string;

@@ -477,3 +477,72 @@ describe('chunk lengths', () => {
     expect(shared).toBeGreaterThan(hashes.size * 0.9);
   });
 });
+
+describe('a file that was just hashed', () => {
+  /** Counts what is hashed from now on. */
+  function hashing(): { hashes: number } {
+    const count = { hashes: 0 };
+    const sha256 = (bytes: Uint8Array) => {
+      count.hashes++;
+      return crypto.sha256(bytes);
+    };
+    const counting = { ...crypto, sha256 };
+    store = new ContentStore(catalog, chunks, counting);
+    store.attachTree('t', tree);
+    return count;
+  }
+
+  /** Reads all of its chunks for somebody who knows the hashes; true when that is what was published. */
+  async function isRead(content: ContentRef, bytes = large): Promise<boolean | undefined> {
+    const refs = await store.refs(content);
+    const read = await store.readAll(
+      refs.map(({ hash }) => hash),
+      undefined,
+      'just-hashed',
+    );
+    return read && equalBytes(concatBytes(...read), bytes);
+  }
+
+  it('is read once without being hashed, and held against its hashes after that', async () => {
+    const count = hashing();
+    const content = await addFile('a', large);
+    const chunksOf = (await store.refs(content)).length;
+    count.hashes = 0;
+    expect(await isRead(content)).toBe(true);
+    const manifest = count.hashes;
+    expect(manifest).toBeLessThan(chunksOf / 4);
+    expect(await isRead(content)).toBe(true);
+    expect(count.hashes).toBeGreaterThanOrEqual(manifest + chunksOf);
+  });
+
+  it('is held against its hashes by whoever trusts nothing', async () => {
+    const count = hashing();
+    const content = await addFile('a', large);
+    const hashes = (await store.refs(content)).map(({ hash }) => hash);
+    count.hashes = 0;
+    await store.readAll(hashes);
+    expect(count.hashes).toBe(hashes.length);
+  });
+
+  it('is held against its hashes as soon as anything says that it is another one', async () => {
+    hashing();
+    const content = await addFile('a', large);
+    tree.put('a', seededRandom(9).bytes(large.length));
+    expect(await isRead(content)).toBeUndefined();
+  });
+
+  it('shows at the second reading what changed without a trace', async () => {
+    hashing();
+    const content = await addFile('a', large);
+    tree.rot('a');
+    expect(await isRead(content)).toBe(false);
+    expect(await isRead(content)).toBeUndefined();
+  });
+
+  it('is hashed again in a process that has not hashed it', async () => {
+    const content = await addFile('a', large);
+    await reopened();
+    tree.rot('a');
+    expect(await isRead(content)).toBeUndefined();
+  });
+});
