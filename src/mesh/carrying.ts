@@ -16,7 +16,7 @@ import { type MeetingEntry, MeetingHistory, meetingPeersMax } from './meeting-hi
  * peers as named the item in their last digests. That likelihood is an order and never a gate: somebody who has met nobody takes what is left over. An item counts once, however many of its subscribers a contact may serve.
  *
  * **Room.** What a node wrote or subscribes to is its own data, and none of this machine's business to give up. Copies carried for others have `spaceBytes`, and not more than that. When it is full, a copy is taken only in place of
- * copies of less urgent classes, or of the same class that are worth less by the same measure as above, from this node's own view. What was given up is not taken again: two carriers would hand it to and fro.
+ * copies of less urgent classes, or of the same class that are worth a third by the same measure as above, from this node's own view. What was given up is not taken again: two carriers would hand it to and fro.
  *
  * **Receipts.** As soon as all subscribers of an item are known to have it, its copies go, and are not taken again.
  *
@@ -103,6 +103,10 @@ const lateShare = 3;
 const stragglerCopies = 1;
 /** What a subscriber is worth that nobody knows a way to. */
 const unknownWorth = 0.02;
+/** Ways by others count as this much longer than they were told to be: those others may be full, or not be offered the item in time, whereas a carrier that meets a subscriber itself delivers. */
+const detour = 3;
+/** A copy makes way for one that is worth this much more; for less, the transmissions and the room that went into it would be lost to an estimate. */
+const replacementGain = 3;
 
 interface Held {
   item: CarriedItem;
@@ -186,11 +190,8 @@ export class Carrying {
   /** What a copy is worth here: how many of its unserved subscribers this node is likely to reach, divided by the copies. */
   worth(item: CarriedItem, copies: number, now: MonotonicMs): number {
     const unserved = this.#unserved(item);
-    return worthOf(
-      unserved,
-      this.#reach(unserved, (node) => this.#history.delayMs(node, now), now),
-      copies,
-    );
+    const delayMs = (node: ShortName) => likelyMs(1 / this.#history.rate(node, now), this.#history.delayMs(node, now));
+    return worthOf(unserved, this.#reach(unserved, delayMs, now), copies);
   }
 
   /** The team has another number of members. */
@@ -378,7 +379,10 @@ export class Carrying {
   }
 
   #rank(peer: ShortName, contact: Contact, now: MonotonicMs): CarryingOffer[] {
-    const delayMs = (node: ShortName) => contact.entryByNode.get(node)?.delayMs ?? Number.POSITIVE_INFINITY;
+    const delayMs = (node: ShortName) => {
+      const told = contact.entryByNode.get(node);
+      return told === undefined ? Number.POSITIVE_INFINITY : likelyMs(told.intervalMs, told.delayMs);
+    };
     const found: { readonly offer: CarryingOffer; readonly held: Held; readonly worth: number }[] = [];
     for (const [key, held] of this.#held) {
       if (contact.heldTags.has(held.tag) || held.item.writer === peer) continue;
@@ -465,7 +469,9 @@ export class Carrying {
     const worth = this.worth(item, this.#copiesOf(itemTag(item.key), 2), now);
     const instead: string[] = [];
     for (const other of this.#leastFirst(now)) {
-      const isLess = rankOf(other.item.priority) > rankOf(item.priority) || (other.item.priority === item.priority && other.worth < worth);
+      const isLess =
+        rankOf(other.item.priority) > rankOf(item.priority) ||
+        (other.item.priority === item.priority && replacementGain * other.worth < worth);
       if (!isLess) break;
       instead.push(other.item.key);
       freeBytes += other.item.bytes;
@@ -522,6 +528,11 @@ function trim<Key>(table: { readonly size: number; keys(): Iterable<Key>; delete
 function bitOf(item: CarriedItem, node: ShortName): number {
   const i = item.subscribers.indexOf(node);
   return i < 0 || i >= carriedSubscribersMax ? 0 : (1 << i) >>> 0;
+}
+
+/** How long a delivery is likely to take, where a carrier meets a node at that interval itself, and expects that delay by whomever it meets, in milliseconds. */
+function likelyMs(intervalMs: number, delayMs: number): number {
+  return Math.min(intervalMs, detour * delayMs);
 }
 
 function worthOf(unserved: readonly ShortName[], reach: number, copies: number): number {

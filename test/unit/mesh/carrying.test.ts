@@ -53,6 +53,23 @@ describe('what is offered', () => {
     expect(offered(carrying, a, hourMs)).toEqual(['own subscriber', 'alarm late', 'near late', 'far late']);
   });
 
+  it('goes rather to whom meets a subscriber itself than to whom knows a way that seems as short, and to that rather than to whom knows of none', () => {
+    const carrying = machine();
+    for (const [key, to] of [
+      ['none', nameOf(9)],
+      ['way', c],
+      ['itself', b],
+    ] as const)
+      carrying.created(item(key, [to], 'normal', self), at(0));
+    carrying.meet(a, at(hourMs));
+    const meetings = [
+      { node: c, intervalMs: Number.POSITIVE_INFINITY, delayMs: hourMs },
+      { node: b, intervalMs: 2 * hourMs, delayMs: 2 * hourMs },
+    ];
+    carrying.learn(a, { freeBytes: 1000, meetings, held: [], receipts: [] }, at(hourMs));
+    expect(offered(carrying, a, hourMs)).toEqual(['itself late', 'way late', 'none late']);
+  });
+
   it('goes first of what fewest others were seen to hold, as they told last, each counted once however often it names it', () => {
     const carrying = machine();
     for (const key of ['x', 'y']) carrying.created(item(key, [c], 'normal', self), at(0));
@@ -231,6 +248,13 @@ describe('room', () => {
     expect(carrying.carriedBytes).toBe(20);
     expect(carrying.accepts(item('far', [c]), at(2 * hourMs))).toEqual({ takes: false, why: 'given-up' });
     expect(carrying.accepts(item('far too', [c]), at(2 * hourMs))).toEqual({ takes: false, why: 'full' });
+  });
+
+  it('is not made for what is worth little more', () => {
+    const carrying = machine(10);
+    carrying.received(item('one', [b]), a, granted, at(0));
+    expect(carrying.accepts(item('two', [b, c]), at(0))).toEqual({ takes: false, why: 'full' });
+    expect(carrying.accepts(item('four', [b, c, nameOf(8), nameOf(9)]), at(0))).toMatchObject({ takes: true, instead: ['one'] });
   });
 
   it('is made by less urgent classes for more urgent ones, never the other way', () => {
