@@ -25,3 +25,8 @@ export function isCircuitPath(path: string): boolean {
 export function addressOfCarrier(address: string): string | undefined {
   return address.startsWith(viaPrefix) ? address.slice(viaPrefix.length) : undefined;
 }
+
+/** True for an address that takes a connection before anything can be said there: a stream, or a circuit through others. */
+export function isStreamAddress(address: string): boolean {
+  return address.startsWith('tcp:') || isCircuitPath(address) || addressOfCarrier(address) !== undefined;
+}

@@ -4,10 +4,10 @@ import type { Moment, MonotonicMs } from '../core/time.ts';
 import type { CircuitReason } from '../mesh/circuit-wire.ts';
 import type { CircuitId, Circuits } from '../mesh/circuits.ts';
 import type { EndpointOutput, SessionEndpoint, SessionId } from '../session/endpoint.ts';
-import { circuitPath } from './circuit-path.ts';
+import { circuitPath, isStreamAddress } from './circuit-path.ts';
 import type { Membership } from './membership.ts';
 import type { Newcomers } from './newcomers.ts';
-import { isStreamAddress, type Peers } from './peers.ts';
+import type { Peers } from './peers.ts';
 
 /**
  * Joining through a member that cannot admit anybody: both sides of letting a newcomer through to the coordinator that invited it.

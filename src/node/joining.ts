@@ -6,12 +6,11 @@ import type { Crypto } from '../ports/crypto.ts';
 import type { SessionId } from '../session/endpoint.ts';
 import type { Message } from '../session/messages.ts';
 import { joinProofBytes } from './admission.ts';
-import { addressOfCarrier } from './circuit-path.ts';
+import { addressOfCarrier, isStreamAddress } from './circuit-path.ts';
 import type { Identity } from './identity.ts';
 import { type Invite, inviteKeys, passKeys } from './invite.ts';
 import type { Membership } from './membership.ts';
 import type { NodeEvent } from './node-event.ts';
-import { isStreamAddress } from './peers.ts';
 
 /**
  * Joining a team with an invite: the invite's addresses are tried in turn, with a growing pause, until one answers; the node proves who it is, and is handed the team's founding statement and secret.

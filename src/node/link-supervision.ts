@@ -141,6 +141,11 @@ export class LinkSupervision {
     return this.accounts.costsNoMore(from, to, peer);
   }
 
+  /** True when a budget counts what goes to a peer by this path. */
+  isCounted(peer: NodeId, path: string): boolean {
+    return this.accounts.budgetedBytes(path, peer, 'critical') < Infinity;
+  }
+
   /** True when something waits because of the ways to a peer that are used. */
   isWaiting(peer: NodeId): boolean {
     return this.#waitingByPeer.has(peer);

@@ -2,7 +2,8 @@ import type { NodeId } from '../core/identifiers.ts';
 import { type Deadline, earliest, type Moment, type MonotonicMs } from '../core/time.ts';
 import type { Contacts } from '../forwarding/contacts.ts';
 import type { SessionEndpoint, SessionId } from '../session/endpoint.ts';
-import { addressOfCarrier, circuitLink, isCircuitPath } from './circuit-path.ts';
+import { circuitLink, isCircuitPath, isStreamAddress } from './circuit-path.ts';
+import { IdleAsking, type IdleAskingParts } from './idle-asking.ts';
 import { linkOfPath } from './link-accounts.ts';
 import type { Membership } from './membership.ts';
 import { WayTrials, type WayTrialsParts } from './way-trials.ts';
@@ -20,12 +21,12 @@ import { WayTrials, type WayTrialsParts } from './way-trials.ts';
 export interface PeersParts {
   readonly contacts: Contacts;
   readonly membership: Membership;
-  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close' | 'path' | 'isQuiet'> & WayTrialsParts['endpoint'];
+  readonly endpoint: Pick<SessionEndpoint, 'connect' | 'close'> & IdleAskingParts['endpoint'] & WayTrialsParts['endpoint'];
   /** Opens a stream connection; answered by `handleDialled` or `handleDialFailed`. */
   readonly dial: (address: string) => void;
   /** An attempt at a peer ended without a session at this address. */
   readonly attemptFailed: (peer: NodeId, address: string, now: MonotonicMs) => void;
-  readonly links: WayTrialsParts['links'];
+  readonly links: WayTrialsParts['links'] & Pick<IdleAskingParts, 'isCounted'>;
 }
 
 /** Of the attempts at the address of a suspended session the first is made, then these, and then one of so many: the others only ask over the session. */
@@ -38,11 +39,6 @@ interface Standing {
   suspended: boolean;
   /** Attempts at its own address since it was suspended. */
   attempts: number;
-}
-
-/** True for an address that takes a connection before anything can be said there: a stream, or a circuit through others. */
-export function isStreamAddress(address: string): boolean {
-  return address.startsWith('tcp:') || isCircuitPath(address) || addressOfCarrier(address) !== undefined;
 }
 
 /** The peers of one node. */
@@ -59,11 +55,17 @@ export class Peers {
   /** Sessions over circuits. */
   readonly #carried = new Set<SessionId>();
   readonly #trials: WayTrials;
+  readonly #idle: IdleAsking;
 
   constructor(parts: PeersParts) {
     this.#parts = parts;
     const { contacts, endpoint, dial, links } = parts;
     this.#trials = new WayTrials({ addresses: (peer) => contacts.addresses(peer), endpoint, dial, links });
+    this.#idle = new IdleAsking({
+      endpoint,
+      isHeard: (peer) => this.isHeard(peer),
+      isCounted: (peer, path) => links.isCounted(peer, path),
+    });
   }
 
   /** Peers with which a session stands, and the sessions. */
@@ -127,6 +129,7 @@ export class Peers {
   attemptDue(now: Moment): void {
     for (const { peer, address } of this.#parts.contacts.due(now.monotonicMs)) this.#attempt(peer, address, now);
     this.#trials.wake(now);
+    this.#idle.wake(now);
   }
 
   /** Tries a peer at an address where it was seen, unless it is heard already. An earlier attempt there ends. */
@@ -177,7 +180,10 @@ export class Peers {
     for (const [other, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(other, now);
     if (address !== undefined && !isStreamAddress(address)) this.#parts.contacts.heard(peer, address);
     this.#parts.contacts.connected(peer);
-    if (address !== undefined && this.#initiated.has(session)) this.#trials.begin(session, peer, address, now.monotonicMs);
+    if (address !== undefined && this.#initiated.has(session)) {
+      this.#trials.begin(session, peer, address, now.monotonicMs);
+      this.#idle.begin(session, peer, address, now.monotonicMs);
+    }
     return { address, previous: previous === session ? undefined : previous };
   }
 
@@ -212,6 +218,7 @@ export class Peers {
     this.#initiated.delete(session);
     const isCarried = this.#carried.delete(session);
     this.#trials.end(session);
+    this.#idle.end(session);
     if (dialling !== undefined) attemptFailed(dialling.peer, dialling.address, now.monotonicMs);
     if (dialling !== undefined && !this.isHeard(dialling.peer)) contacts.failed(dialling.peer, now.monotonicMs);
     for (const [peer, standing] of this.#standingByPeer) {
@@ -224,7 +231,7 @@ export class Peers {
   }
 
   nextDeadline(): Deadline | undefined {
-    return earliest(this.#parts.contacts.nextDeadline(), this.#trials.nextDeadline());
+    return earliest(earliest(this.#parts.contacts.nextDeadline(), this.#trials.nextDeadline()), this.#idle.nextDeadline());
   }
 
   #attempt(peer: NodeId, address: string, now: Moment): void {
