@@ -101,6 +101,8 @@ const givenUpMax = 20_000;
  */
 const lateShare = 3;
 const stragglerCopies = 1;
+/** Nothing spreads freely at a node that meets this share of the members again and again, before it has waited as long as its class may: there each late subscriber is worth as many copies as a straggler elsewhere. */
+const sociableShare = 0.4;
 /** What a subscriber is worth that nobody knows a way to. */
 const unknownWorth = 0.02;
 /** Ways by others count as this much longer than they were told to be: those others may be full, or not be offered the item in time, whereas a carrier that meets a subscriber itself delivers. */
@@ -383,12 +385,17 @@ export class Carrying {
       const told = contact.entryByNode.get(node);
       return told === undefined ? Number.POSITIVE_INFINITY : likelyMs(told.intervalMs, told.delayMs);
     };
+    const isSociable = this.#history.regularPeers(now) >= sociableShare * (this.#members - 1);
     const found: { readonly offer: CarryingOffer; readonly held: Held; readonly worth: number }[] = [];
     for (const [key, held] of this.#held) {
       if (contact.heldTags.has(held.tag) || held.item.writer === peer) continue;
       const unserved = this.#unserved(held.item);
       const isSubscriber = unserved.includes(peer);
-      if (!isSubscriber && (unserved.length === 0 || !this.#spreads(held, unserved, peer, contact, now))) continue;
+      if (
+        !isSubscriber &&
+        (unserved.length === 0 || !this.#spreads(held, unserved, peer, { isAppointed: contact.isAppointed, isSociable }, now))
+      )
+        continue;
       const reach = this.#reach(unserved, delayMs, now);
       found.push({
         offer: { key, why: isSubscriber ? 'subscriber' : 'late', reach },
@@ -406,9 +413,16 @@ export class Carrying {
   }
 
   /** Whether a carrier may have a copy. */
-  #spreads(held: Held, unserved: readonly ShortName[], peer: ShortName, { isAppointed }: Contact, now: MonotonicMs): boolean {
-    const { item, tickets, sinceAt } = held;
-    if (tickets < 2 || item.subscribers.includes(peer)) return false;
+  #spreads(
+    held: Held,
+    unserved: readonly ShortName[],
+    peer: ShortName,
+    { isAppointed, isSociable }: Pick<Contact, 'isAppointed'> & { readonly isSociable: boolean },
+    now: MonotonicMs,
+  ): boolean {
+    const { item, sinceAt } = held;
+    this.#renew(held, now);
+    if (held.tickets < 2 || item.subscribers.includes(peer)) return false;
     held.isFree ||= isAppointed;
     if (isAppointed) return true;
     const holders = new Set([this.#self, item.writer, ...item.subscribers.filter((node) => !unserved.includes(node))]);
@@ -416,7 +430,15 @@ export class Carrying {
     const waiting = { holders: [...holders], unserved, ageMs: now - sinceAt, patienceMs };
     const late = lateSubscribers(waiting, this.#self, this.#history, this.#members, now).length;
     held.isFree ||= lateShare * late >= item.subscribers.length || item.priority === 'emergency';
-    return late > 0 && (held.isFree || held.copies <= stragglerCopies * late);
+    const spreadsFreely = held.isFree && !(isSociable && now - sinceAt < patienceMs);
+    return late > 0 && (spreadsFreely || held.copies <= stragglerCopies * late);
+  }
+
+  /** The writer may make another copy of what it has given away long ago without hearing of it: whoever took it may be gone for ever. */
+  #renew(held: Held, now: MonotonicMs): void {
+    const { item, role, tickets, copies, sinceAt } = held;
+    const isSpent = role === 'own' && item.writer === this.#self && tickets < 2;
+    if (isSpent && now - sinceAt >= copies * carriageTerms[item.priority].patienceMs) held.tickets = 2;
   }
 
   /** Copies there are of an item here, of which that many are known otherwise. */

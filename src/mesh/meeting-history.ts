@@ -190,7 +190,15 @@ export class MeetingHistory {
     return Math.min(meetingsMax, Math.max(meetingsMin, meetings)) / spanMs;
   }
 
-  /** The same between two others, as far as either told. */
+  /** Peers that are met again and again: once at least, evenly spread, in a time as long as the history. */
+  regularPeers(now: MonotonicMs): number {
+    const spanMs = this.spanMs(now);
+    let regular = 0;
+    for (const peer of this.#peers.keys()) if (this.rate(peer, now) * spanMs >= 1) regular++;
+    return regular;
+  }
+
+  /** Evenly spread meetings in a millisecond between two others, as far as either told. */
   rateBetween(a: ShortName, b: ShortName): number {
     return Math.max(this.#peers.get(a)?.told.get(b) ?? 0, this.#peers.get(b)?.told.get(a) ?? 0);
   }

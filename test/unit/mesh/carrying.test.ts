@@ -152,6 +152,32 @@ describe('what is offered', () => {
     expect(offered(carrying, b, 20 * hourMs)).toEqual([]);
   });
 
+  it('is one copy for each who is late where a node meets many of the members again and again, until it has waited long enough', () => {
+    const copiesAt = (members: number, ageMs: number): number => {
+      const carrying = machine(1000, members);
+      const near = Array.from({ length: 8 }, (_, i) => nameOf(20 + i));
+      for (let hour = 1; hour <= 10; hour++)
+        for (const peer of near) {
+          meet(carrying, peer, hour * hourMs);
+          carrying.ended(peer, at(hour * hourMs));
+        }
+      carrying.created(item('x', [b, c], 'normal', self), at(10 * hourMs));
+      const now = 10 * hourMs + ageMs;
+      let copies = 0;
+      for (const peer of near) {
+        meet(carrying, peer, now);
+        if (offered(carrying, peer, now).length === 0) continue;
+        carrying.handOver('x', peer);
+        copies++;
+      }
+      return copies;
+    };
+    expect(copiesAt(1000, 0)).toBe(8);
+    expect(copiesAt(21, 0)).toBe(2);
+    expect(copiesAt(22, 0)).toBe(8);
+    expect(copiesAt(21, carriageTerms.normal.patienceMs)).toBe(8);
+  });
+
   it('follows a plan that somebody declared', () => {
     const carrying = machine();
     carrying.plan([{ node: c, fromAt: at(2 * hourMs), untilAt: at(2 * hourMs) }]);
@@ -170,6 +196,28 @@ describe('copies', () => {
     expect(carrying.tickets('x')).toBe(4);
     expect(carrying.tickets('y')).toBe(0);
     expect(carriageTerms.normal.tickets).toBe(unlimitedTickets);
+  });
+
+  it('that the writer gave away long ago are followed by one at a time, and only of its own', () => {
+    const carrying = machine(1000, 1000);
+    const { patienceMs } = carriageTerms.bulk;
+    carrying.created(item('x', [c], 'bulk', self), at(0));
+    carrying.received(item('y', [c], 'bulk'), writer, { tickets: 1, copies: 2, served: 0 }, at(0));
+    const carriers = [11, 12, 13, 14, 15, 16].map(nameOf);
+    for (const carrier of carriers) meet(carrying, carrier, hourMs);
+    const [first, second, third, fourth, fifth, sixth] = carriers as [ShortName, ShortName, ShortName, ShortName, ShortName, ShortName];
+    for (const carrier of [first, second, third]) {
+      expect(offered(carrying, carrier, hourMs)).toEqual(['x late']);
+      carrying.handOver('x', carrier);
+    }
+    expect(offered(carrying, fourth, 4 * patienceMs - 1)).toEqual([]);
+    meet(carrying, fourth, 4 * patienceMs);
+    meet(carrying, fifth, 4 * patienceMs);
+    expect(offered(carrying, fourth, 4 * patienceMs)).toEqual(['x late']);
+    expect(carrying.handOver('x', fourth)).toEqual({ tickets: 1, copies: 5, served: 0 });
+    expect(offered(carrying, fifth, 4 * patienceMs)).toEqual([]);
+    meet(carrying, sixth, 5 * patienceMs);
+    expect(offered(carrying, sixth, 5 * patienceMs)).toEqual(['x late']);
   });
 
   it('are released when all subscribers are known to have the item, and not taken again', () => {
