@@ -291,7 +291,7 @@ export class SessionLane {
     const onPath = arrived.filter((packet) => packet.packetNumber >= path.firstPacketNumber);
     if (onPath.length === 0) return true;
     path.prove();
-    if (onPath.some((packet) => packet.isSizeProbe)) path.sizeProbeArrived();
+    path.arrived(onPath);
     const last = onPath[onPath.length - 1] as SentPacket;
     const elapsedMs = now - last.sentAt;
     const rttMs = Math.max(elapsedMs - frame.delayMs, Math.min(elapsedMs, 0.05));
@@ -361,7 +361,7 @@ export class SessionLane {
     if (this.#wantsToSend(path, classes) && this.#isAllowed(path, classes)) {
       const at = path.rate.sendAt(this.#nextPacketBytes(path), this.#sent.bytesInFlight);
       if (at !== undefined && at <= now)
-        return this.#seal(path, { ping: this.#pingWanted, fill: classes, sizeProbe: path.probePacketBytes }, now);
+        return this.#seal(path, { ping: this.#pingWanted, fill: classes, sizeProbe: path.probePacketBytes(now) }, now);
     } else if (this.#runHasPackets && !this.#shared.suspended && this.#leader(classes) === undefined) {
       // Nothing to send although it might be possible: what is measured across this moment does not show what the link can do. (A lane that may not send goes on being measured.)
       this.#run++;
@@ -486,7 +486,7 @@ export class SessionLane {
     const bytes = this.#wrap(path.kind, packetNumber, numberBytes, writer.written, this.#isPatient);
     const onLink = packetLinkBytes(path.linkKind, length);
     const isSizeProbe = length > path.packetBytes;
-    if (isSizeProbe) path.sizeProbeSent();
+    if (isSizeProbe) path.sizeProbeSent(now);
     path.sent(onLink);
     this.#welcome.sent(onLink);
     account.sent(onLink, filling.dataBytes, filling.repeatedBytes, path.flow);
@@ -546,7 +546,7 @@ export class SessionLane {
 
   // What is lost.
 
-  /** What an outage (`silent`) took says nothing about the rate. */
+  /** `silent`: an outage took it. */
   #giveUpLost(path: SessionPath, silent: boolean, now: MonotonicMs): void {
     // A stream loses nothing while it stands.
     if (path.kind === 'stream') return;
@@ -554,7 +554,7 @@ export class SessionLane {
     if (lost.length === 0) return;
     this.#requeue(lost);
     const ordinary = lost.filter((packet) => !packet.isSizeProbe && packet.packetNumber >= path.firstPacketNumber);
-    if (!silent && ordinary.length > 0) path.rate.onLost(ordinary, now);
+    path.lost(ordinary, silent, now);
   }
 
   #requeue(lost: readonly SentPacket[]): void {

@@ -4,12 +4,15 @@ import { arrivalWrapMs } from './frames.ts';
 import { type LinkFlow, type LinkKind, linkBytes, linkKindOf, type PathKind } from './ledger.ts';
 import { streamPacketBytesMax } from './packets.ts';
 import { RoundTrip } from './round-trip.ts';
+import type { SentPacket } from './sent-packets.ts';
 
 /**
  * The way a session's packets take at present: its rate control, its round trip, how long its packets may be, and whether the peer has been proven to be at its far end.
  *
  * **Length of datagrams.** Packets begin at 1,200 bytes, which passes practically everywhere (RFC 9000 section 14), or 1,452, what an Ethernet leaves under IPv6 and UDP, is tried: a packet of that length is filled
  * with ordinary data, so the attempt costs nothing when it succeeds and one retransmission when it does not. When packets stop arriving altogether, the length falls back.
+ * Where 1,200 bytes do not pass and nobody says so (RFC 8899 section 4.3 calls it a black hole), only short packets are answered: when long ones were lost a few times and none arrived meanwhile, packets become as short as what every
+ * IPv4 host takes (576 bytes with the headers, RFC 791), and then shorter still, for tunnels and radios that pass less. From each length the next longer one is tried as at the beginning, and once every ten minutes of sending.
  *
  * **Proof of the far end.** When packets of the peer begin to come from a new address, answers go there, but no more than three times what came from there, until one of them is acknowledged:
  * nobody can turn a session into a hose by sending a recorded packet from a victim's address.
@@ -18,9 +21,14 @@ import { RoundTrip } from './round-trip.ts';
 /** Names one way to one remote address. What is in the name is the runtime's business. */
 export type Path = string;
 
+/** What a packet may have, shortest first, without the headers below it. */
+const datagramBytesSteps: readonly number[] = [256, 548, 1200, 1452];
 const datagramBytesStart = 1200;
-const datagramBytesProbe = 1452;
 const sizeProbesMax = 3;
+/** After this long one more packet tries the next longer length (RFC 8899's raise timer), milliseconds. */
+const raiseMs = 600_000;
+/** Losses of packets that are longer than the step below, each of packets sent after the loss before was found and without any such packet having arrived, after which they are taken for too long. */
+const vanishingsMax = 3;
 /** A round trip this many times the least one, and this much longer, is not that of the same link with a queue, milliseconds. */
 const otherLinkTimes = 4;
 const otherLinkMs = 250;
@@ -43,6 +51,9 @@ export class SessionPath {
   #bytesSent = 0;
   #datagramBytes = datagramBytesStart;
   #sizeProbes = 0;
+  #sizeProbedAt = -Infinity as MonotonicMs;
+  #vanishings = 0;
+  #vanishedAt = -Infinity as MonotonicMs;
   #arrivalMs: number | undefined;
   #arrivalHeardAt = 0 as MonotonicMs;
 
@@ -86,28 +97,60 @@ export class SessionPath {
   }
 
   /** Length of a packet that shall find out whether longer ones pass, or `undefined` when there is nothing to find out now. */
-  get probePacketBytes(): number | undefined {
-    if (this.kind === 'stream' || this.#datagramBytes >= datagramBytesProbe || this.#sizeProbes >= sizeProbesMax) return undefined;
+  probePacketBytes(now: MonotonicMs): number | undefined {
+    const longer = datagramBytesSteps.find((bytes) => bytes > this.#datagramBytes);
+    if (this.kind === 'stream' || longer === undefined) return undefined;
+    if (this.#sizeProbes >= sizeProbesMax && now - this.#sizeProbedAt < raiseMs) return undefined;
     if (this.roundTrip.minMs === undefined) return undefined;
-    const onLink = datagramBytesProbe + this.#headerBytes;
-    return this.rate.packetBytes(onLink) < onLink ? undefined : datagramBytesProbe;
+    const onLink = longer + this.#headerBytes;
+    return this.rate.packetBytes(onLink) < onLink ? undefined : longer;
   }
 
   get #headerBytes(): number {
     return linkBytes(this.linkKind, this.#datagramBytes) - this.#datagramBytes;
   }
 
-  sizeProbeSent(): void {
+  sizeProbeSent(now: MonotonicMs): void {
     this.#sizeProbes++;
+    this.#sizeProbedAt = now;
   }
 
-  sizeProbeArrived(): void {
-    this.#datagramBytes = datagramBytesProbe;
+  /** The peer acknowledged packets that were sent here. */
+  arrived(packets: readonly SentPacket[]): void {
+    if (packets.some((packet) => this.#isLong(packet))) this.#vanishings = 0;
+    if (packets.some((packet) => packet.isSizeProbe)) this.#resize(datagramBytesSteps.find((bytes) => bytes > this.#datagramBytes));
+  }
+
+  /** Packets that were sent here, and not to find out about their length, are lost. What an outage (`silent`) took says nothing about the rate. */
+  lost(packets: readonly SentPacket[], silent: boolean, now: MonotonicMs): void {
+    if (packets.length === 0) return;
+    // What was under way when others were found lost went the same way: a queue that overflows drops everything that comes for a while.
+    if (packets.some((packet) => this.#isLong(packet) && packet.sentAt > this.#vanishedAt)) {
+      this.#vanishedAt = now;
+      if (++this.#vanishings >= vanishingsMax) this.#resize(this.#shorterBytes);
+    }
+    if (!silent) this.rate.onLost(packets, now);
   }
 
   /** Nothing arrives any more: perhaps because packets are too long for what the path has become. */
   shorten(): void {
-    this.#datagramBytes = datagramBytesStart;
+    this.#datagramBytes = Math.min(this.#datagramBytes, datagramBytesStart);
+  }
+
+  get #shorterBytes(): number | undefined {
+    return datagramBytesSteps.findLast((bytes) => bytes < this.#datagramBytes);
+  }
+
+  /** True when a packet of the next shorter length would have been another matter. */
+  #isLong({ bytes }: SentPacket): boolean {
+    const shorterBytes = this.#shorterBytes;
+    return shorterBytes !== undefined && bytes > linkBytes(this.linkKind, shorterBytes);
+  }
+
+  #resize(datagramBytes: number | undefined): void {
+    this.#datagramBytes = datagramBytes ?? this.#datagramBytes;
+    this.#sizeProbes = 0;
+    this.#vanishings = 0;
   }
 
   received(bytes: number): void {
