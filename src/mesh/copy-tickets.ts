@@ -5,6 +5,9 @@ import type { PriorityClass } from '../core/priority.ts';
  *
  * Every copy holds tickets: the right to make that many copies less one. A handover gives half of them away (Spyropoulos, Psounis and Raghavendra, "Spray and wait", 2005, the binary form), so however an item spreads, there are
  * never more copies than its writer had tickets, and nobody has to count them. A copy with a single ticket is handed to subscribers only. A subscriber that is served gets half of the tickets, too: it carries for the others.
+ *
+ * Carriers may be gone for ever with the copies they took, so a writer that has given all away makes one more whenever it has waited for as many times its patience as there are copies: for bulk first after sixteen days, in which a
+ * receipt would have come back with a truck that drives once a week, and then every four days at most. Such a copy has a single ticket.
  */
 
 /** The terms on which a class is carried. */

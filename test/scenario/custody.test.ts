@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../src/core/random.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
-import { type Camp, chain, day, deliveryByName, expectFile, hour, minute, publish, radio, second } from './camp.ts';
+import { type Camp, chain, day, deliveryByName, expectFile, hour, minute, type Pair, publish, radio, second } from './camp.ts';
 import { trucked } from './truck.ts';
 
 const pictureBytes = 200_000;
@@ -123,6 +123,45 @@ test('of bulk a few copies are made, and no more however many carriers come', as
   // Eight, of which each takes half: four, two, one; then one is left, which is the writer's own.
   expect(left).toEqual([3, 1, 0, undefined, undefined]);
   expect(carryingOf(camp, west, 'film.raw')).toEqual({ state: 'handed', copies: 4, copiesLeft: 0 });
+});
+
+test('what every carrier took that never came back is given to another one after weeks, and not before', async () => {
+  const camp = await chain(856, ['west', 'east']);
+  const { world } = camp;
+  const [west, east] = camp.nodes as Pair;
+  const trucks: SimulatedNode[] = [];
+  for (const name of ['t1', 't2', 't3', 't4']) {
+    const truck = await world.add(name);
+    trucks.push(truck);
+    await world.finish(truck.node.listen(`udp://${name}:7077`, { keep: true }));
+    world.link('west', name, radio);
+    await world.finish(truck.node.join(west.node.createInvite({ role: 'carrier' })), hour);
+    for (const { node } of [west, east]) node.addContact(truck.node.id, [`udp://${name}:7077`]);
+    world.linkBetween('west', name).cut();
+  }
+  world.linkBetween('west', 'east').cut();
+  world.link('east', 't4', radio).cut();
+  const visit = async (truck: SimulatedNode, place: string) => {
+    world.linkBetween(place, truck.name).heal();
+    await world.runFor(hour);
+    world.linkBetween(place, truck.name).cut();
+  };
+  await publish(camp, west, 'film.raw', picture(1));
+  const [t4] = trucks.splice(3) as [SimulatedNode];
+  for (const truck of trucks) {
+    await visit(truck, 'west');
+    truck.kill();
+  }
+  await visit(t4, 'west');
+  expect(t4.node.mesh.carrying().entries).toEqual([]);
+  const others = [west, east, t4];
+  for (const node of others) node.kill();
+  await world.runFor(16 * day);
+  for (const node of others) await world.finish(node.start());
+  await visit(t4, 'west');
+  expect(carryingOf(camp, west, 'film.raw')).toEqual({ state: 'handed', copies: 5, copiesLeft: 0 });
+  await visit(t4, 'east');
+  await expectFile(world, east, 'film.raw', picture(1), minute);
 });
 
 test('a member that has room to spare carries what is late, and a member that has none does not', async () => {
