@@ -53,7 +53,8 @@ export class CarryingSupply {
     this.unload();
     this.#isLoaded = true;
     const { items } = this.#book;
-    for (const entry of items.awaited(candidatesMax)) if (items.isHere(entry)) this.add(entry);
+    // Of what is worth as much the oldest first: a receipt covers a log from its beginning, so what is delivered in another order frees no room.
+    for (const entry of [...items.awaited(candidatesMax)].reverse()) if (items.isHere(entry)) this.add(entry);
   }
 
   /** Looks again, if it did before. */

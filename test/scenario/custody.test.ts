@@ -164,6 +164,18 @@ test('what every carrier took that never came back is given to another one after
   await expectFile(world, east, 'film.raw', picture(1), minute);
 });
 
+test('a carrier with room for a part of what waits brings everything, a part on each journey', async () => {
+  const { camp, west, east, truck, drive } = await trucked(857);
+  truck.node.mesh.setRelaying({ carriedBytes: 2 * pictureBytes });
+  const paths = ['p1.jpg', 'p2.jpg', 'p3.jpg', 'p4.jpg', 'p5.jpg', 'p6.jpg'];
+  for (const [i, path] of paths.entries()) await publish(camp, west, path, picture(i));
+  for (let journey = 1; journey <= paths.length / 2; journey++) {
+    await drive('west');
+    await drive('east');
+    expect(paths.filter((path) => east.node.file(camp.dataset, path)?.complete)).toHaveLength(2 * journey);
+  }
+});
+
 test('a member that has room to spare carries what is late, and a member that has none does not', async () => {
   const { camp, world, west, east, truck, drive } = await trucked(856);
   await drive('road');
