@@ -89,19 +89,19 @@ export const carryingTraces: readonly CarryingTrace[] = [
   {
     name: 'one office, 25 people',
     kind: 'dense',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () => workingDayTrace({ people: 25, days: 8, offices: 1, roomsPerOffice: 4, meetingPlaces: 2, outingRatio: 0.3, seed: 101 }),
   },
   {
     name: 'three routes, many buses',
     kind: 'dense',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () => vehicleLoopTrace({ vehicles: 30, routes: 3, stopsPerRoute: 9, sites: 0, days: 4, serviceRatio: 0.9, seed: 104 }),
   },
   {
     name: 'six herds on little land',
     kind: 'dense',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () => herdTrace({ animals: 50, groups: 6, patchesPerSide: 4, days: 8, changeRatio: 0.3, seed: 106 }),
   },
   {
@@ -113,13 +113,13 @@ export const carryingTraces: readonly CarryingTrace[] = [
   {
     name: 'six routes, few buses',
     kind: 'sparse',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () => vehicleLoopTrace({ vehicles: 35, routes: 6, stopsPerRoute: 18, sites: 10, days: 10, serviceRatio: 0.25, seed: 103 }),
   },
   {
     name: 'ten herds on much land',
     kind: 'sparse',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () => herdTrace({ animals: 25, groups: 10, patchesPerSide: 20, days: 40, changeRatio: 0.02, seed: 105 }),
   },
   {
@@ -132,7 +132,7 @@ export const carryingTraces: readonly CarryingTrace[] = [
   {
     name: 'conference, 60 people',
     kind: 'dense',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () =>
       encounterTrace({
         nodes: 60,
@@ -151,7 +151,7 @@ export const carryingTraces: readonly CarryingTrace[] = [
   {
     name: 'campus, 45 people',
     kind: 'sparse',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () =>
       encounterTrace({
         nodes: 45,
@@ -170,7 +170,7 @@ export const carryingTraces: readonly CarryingTrace[] = [
   {
     name: 'twenty collars',
     kind: 'sparse',
-    isHeldOut: true,
+    isHeldOut: false,
     draw: () =>
       encounterTrace({
         nodes: 20,
