@@ -10,17 +10,19 @@ import { isStreamAddress } from './circuit-path.ts';
  * (RFC 4787 asks for two minutes at least, RFC 5382 for two hours, many keep it for less), and a peer that lost its power and has come back waits for ever for a station that has nothing to say. So the end that dialled asks: after a minute of
  * silence, over a stream two, and then after pauses that double up to a quarter of an hour. That is 104 bytes in the first minute and ten kilobytes a day; the answer shows the peer where this end is now, and no answer has it dialled anew.
  *
- * Not asked are peers on this machine's own networks, which find it by themselves, and ways on which a budget counts bytes. A host that knows better calls `hint`.
+ * Not asked are peers on this machine's own networks, which find it by themselves, and over ways that are slow or on which a budget counts bytes. A host that knows better calls `hint`.
  */
 
 const firstPauseMs = { datagram: 60_000, stream: 120_000 } as const;
 const longestPauseMs = 900_000;
 /** What is heard within this time is the answer, and no talk. */
 const answerMs = 30_000;
+/** Nothing is periodic below 10 kbit/s. */
+const rateBytesPerSecondMin = 1250;
 
 /** What asking works with. */
 export interface IdleAskingParts {
-  readonly endpoint: Pick<SessionEndpoint, 'heardAt' | 'ping' | 'path' | 'isQuiet'>;
+  readonly endpoint: Pick<SessionEndpoint, 'heardAt' | 'ping' | 'path' | 'isQuiet' | 'estimate'>;
   /** True when the peer is heard directly. */
   readonly isHeard: (peer: NodeId) => boolean;
   /** True when a budget counts what goes to the peer by this path. */
@@ -73,7 +75,9 @@ export class IdleAsking {
       asked.askedAt = at;
       asked.dueAt = later(at, asked.pauseMs);
       const path = endpoint.path(session);
-      if (path !== undefined && !endpoint.isQuiet(session, now) && !isCounted(asked.peer, path)) endpoint.ping(session, now);
+      const { rateBytesPerSecond = Infinity } = endpoint.estimate(session);
+      if (path === undefined || rateBytesPerSecond < rateBytesPerSecondMin || endpoint.isQuiet(session, now)) continue;
+      if (!isCounted(asked.peer, path)) endpoint.ping(session, now);
     }
   }
 

@@ -59,6 +59,8 @@ const convergenceMs = 3 * 60 * minute;
 /** How long a network with nothing to do may take to fall silent, and how long it is listened to then. */
 const settlingMs = 20 * minute;
 const silenceMs = 20 * minute;
+/** Asking begins after a minute and doubles its pauses (`node/idle-asking.ts`). */
+const asksWithinSilence = 4;
 const problemsMax = 8;
 
 /** Carries out a plan. What goes wrong is in the verdict; it does not throw. */
@@ -367,13 +369,14 @@ class CampaignRun {
     return this.#team(scene).every(({ node }) => node.members().every((member) => there.has(member.node)));
   }
 
-  /** Packets of a network in which everything is settled. */
+  /** Packets of a network in which everything is settled: none, but for the few by which peers beyond the first network are asked whether they are there, and the answers. */
   async #chatter(nodes: readonly SimulatedNode[]): Promise<string[]> {
     const before = nodes.map(({ packetsSent }) => packetsSent);
     await this.#world.runFor(silenceMs);
     return nodes.flatMap(({ name, packetsSent }, index) => {
       const sent = packetsSent - (before[index] ?? 0);
-      return sent > 0 ? [`${name} sent ${sent} packets in ${silenceMs / minute} minutes with nothing to say`] : [];
+      const far = this.#plan.links.filter(({ a, b, medium }) => medium !== '' && (a === name || b === name)).length;
+      return sent > far * asksWithinSilence ? [`${name} sent ${sent} packets in ${silenceMs / minute} minutes with nothing to say`] : [];
     });
   }
 

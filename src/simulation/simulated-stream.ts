@@ -6,7 +6,7 @@ import type { VirtualAgenda } from './virtual-agenda.ts';
  * Streams between hosts, as TCP makes them of a link that loses: in order and whole, or not at all.
  *
  * What the link loses or corrupts is sent again, later and later, until it is given up and the stream breaks; nobody is told earlier. A stream belongs to the two addresses it was opened between: once one
- * of them has changed nothing gets through any more, and the ends find out in the same way.
+ * of them has changed nothing gets through any more, and the ends find out in the same way. An end that has nothing to send finds out nothing: to it the stream stands, until what it sends is answered with a reset or given up.
  */
 
 /** First pause before a stream repeats what was lost, and the longest one; the pause doubles in between (RFC 6298). */
@@ -50,22 +50,29 @@ class StreamDirection {
   readonly #link: SimulatedLink;
   readonly #agenda: VirtualAgenda;
   readonly #from: string;
-  readonly #to: StreamEnd;
+  readonly #to: Pick<StreamEnd, 'host' | 'received'>;
   readonly #isAddressed: () => boolean;
   readonly #broken: () => void;
+  readonly #gaveUp: () => void;
   readonly #arrived = new Map<number, Uint8Array | undefined>();
   #sent = 0;
   #delivered = 0;
   #progressAtMs = 0;
   #over = false;
 
-  constructor(between: StreamPath, from: string, to: StreamEnd, broken: () => void) {
+  constructor(
+    between: StreamPath,
+    from: string,
+    to: Pick<StreamEnd, 'host' | 'received'>,
+    over: { readonly broken: () => void; readonly gaveUp: () => void },
+  ) {
     this.#link = between.link;
     this.#agenda = between.agenda;
     this.#isAddressed = between.isAddressed;
     this.#from = from;
     this.#to = to;
-    this.#broken = broken;
+    this.#broken = over.broken;
+    this.#gaveUp = over.gaveUp;
   }
 
   /** Takes bytes, or `undefined` for the end of the stream. */
@@ -83,7 +90,7 @@ class StreamDirection {
     const again = () => {
       const { monotonicMs } = this.#agenda.now;
       if (monotonicMs - this.#progressAtMs > streamGivesUpMs) {
-        this.#agenda.at(monotonicMs, this.#broken);
+        this.#agenda.at(monotonicMs, this.#gaveUp);
         return;
       }
       this.#agenda.at(later(monotonicMs, Math.min(repeatMs, repeatMsMax)), () => this.#send(index, bytes, repeatMs * 2));
@@ -113,16 +120,19 @@ export class SimulatedStream {
   readonly #directions: readonly [StreamDirection, StreamDirection];
   readonly #ends: readonly [StreamEnd, StreamEnd];
   readonly #onOver: (stream: SimulatedStream) => void;
+  /** Ends to which it does not stand any more. */
+  readonly #gone = new Set<StreamEnd>();
   #over = false;
 
   constructor(between: StreamPath, ends: readonly [StreamEnd, StreamEnd], onOver: (stream: SimulatedStream) => void) {
     this.#ends = ends;
     this.#onOver = onOver;
     const broken = () => this.break();
-    this.#directions = [
-      new StreamDirection(between, ends[0].host.name, ends[1], broken),
-      new StreamDirection(between, ends[1].host.name, ends[0], broken),
-    ];
+    const direction = (from: StreamEnd, to: StreamEnd) => {
+      const received = (bytes: Uint8Array) => (this.#gone.has(to) ? this.break() : to.received(bytes));
+      return new StreamDirection(between, from.host.name, { host: to.host, received }, { broken, gaveUp: () => this.#leave(from) });
+    };
+    this.#directions = [direction(ends[0], ends[1]), direction(ends[1], ends[0])];
   }
 
   joins(host: NetworkHost): boolean {
@@ -130,20 +140,30 @@ export class SimulatedStream {
   }
 
   write(side: 0 | 1, bytes: Uint8Array): void {
-    if (!this.#over) this.#directions[side].write(bytes);
+    if (!this.#over && !this.#gone.has(this.#ends[side])) this.#directions[side].write(bytes);
   }
 
   /** Ends the stream behind what was written. */
   finish(side: 0 | 1): void {
-    if (!this.#over) this.#directions[side].write(undefined);
+    if (!this.#over && !this.#gone.has(this.#ends[side])) this.#directions[side].write(undefined);
   }
 
-  /** Ends it at once, at both ends: a reset, or nothing got through for too long. */
+  /** Nothing that an end sends gets through: to this one it is over. */
+  #leave(end: StreamEnd): void {
+    if (this.#over || this.#gone.has(end)) return;
+    if (this.#gone.size + 1 === this.#ends.length) this.break();
+    else {
+      this.#gone.add(end);
+      end.closed();
+    }
+  }
+
+  /** Ends it at once, at both ends: a reset. */
   break(): void {
     if (this.#over) return;
     this.#over = true;
     this.#onOver(this);
     for (const direction of this.#directions) direction.end();
-    for (const end of this.#ends) end.closed();
+    for (const end of this.#ends) if (!this.#gone.has(end)) end.closed();
   }
 }

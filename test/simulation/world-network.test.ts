@@ -110,7 +110,7 @@ describe('a simulated network', () => {
     expect(a.told.at(-1)).toBe('closed tcp://b:7077#0');
   });
 
-  test('breaks a stream that gets nothing through for a minute, at both ends', async () => {
+  test('breaks a stream that gets nothing through for a minute, and tells the other end when that says something', async () => {
     const { agenda, link, a, b } = twoHosts();
     await b.links.listen('tcp://b:7077');
     a.links.dial('tcp://b:7077');
@@ -121,7 +121,14 @@ describe('a simulated network', () => {
     a.links.transmit('tcp://b:7077#0', Uint8Array.of(1));
     agenda.runUntil(800_000);
     expect(a.told.at(-1)).toBe('closed tcp://b:7077#0');
+    expect(b.told.at(-1)).not.toBe('closed tcp://a:0#0');
+    link.heal();
+    agenda.runUntil(3_600_000);
+    expect(b.told.at(-1)).not.toBe('closed tcp://a:0#0');
+    b.links.transmit('tcp://a:0#0', Uint8Array.of(2));
+    agenda.runUntil(3_601_000);
     expect(b.told.at(-1)).toBe('closed tcp://a:0#0');
+    expect(a.told.at(-1)).toBe('closed tcp://b:7077#0');
   });
 
   test('says why a dial failed: nobody listens, nothing answers, no way, no address', async () => {

@@ -10,7 +10,7 @@ const minute = 60_000;
 const at = (ms: number): Moment => ({ monotonicMs: ms as MonotonicMs, wallMs: ms as WallMs });
 
 /** Lets a session be silent, but for `heard`, and gives the minutes in which it was asked; the peer answers within a second. */
-function askedWithin(minutes: number, address: string, heard: readonly number[] = []): number[] {
+function askedWithin(minutes: number, address: string, heard: readonly number[] = [], rateBytesPerSecond?: number): number[] {
   const asked: number[] = [];
   let heardAt = 0;
   let now = 0;
@@ -18,6 +18,7 @@ function askedWithin(minutes: number, address: string, heard: readonly number[] 
     heardAt: () => heardAt as MonotonicMs,
     path: () => address,
     isQuiet: () => false,
+    estimate: () => ({ lossRatio: 0, confidence: 1, ...(rateBytesPerSecond === undefined ? {} : { rateBytesPerSecond }) }),
     ping: () => {
       asked.push(now / minute);
       heardAt = now + 1000;
@@ -39,8 +40,13 @@ describe('asking silent peers far away', () => {
   });
 
   test('waits while something is said, and then begins again', () => {
-    const talk = Array.from({ length: 30 }, (_, n) => 20 + n / 2);
-    expect(askedWithin(45, 'udp://office.example.org:7077', talk)).toEqual([1, 3, 7, 15, 35.5, 37.5, 41.5]);
+    const talk = Array.from({ length: 30 }, (_, n) => 20 + n * 0.75);
+    expect(askedWithin(45, 'udp://office.example.org:7077', talk)).toEqual([1, 3, 7, 15, 42.75, 44.75]);
+  });
+
+  test('sends nothing over a link of less than 10 kbit/s', () => {
+    expect(askedWithin(60, 'udp://office.example.org:7077', [], 1200)).toEqual([]);
+    expect(askedWithin(3, 'udp://office.example.org:7077', [], 1300)).toEqual([1, 3]);
   });
 
   test('is for peers beyond the networks that this machine is on', () => {
