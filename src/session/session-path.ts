@@ -118,7 +118,10 @@ export class SessionPath {
   /** The peer acknowledged packets that were sent here. */
   arrived(packets: readonly SentPacket[]): void {
     if (packets.some((packet) => this.#isLong(packet))) this.#vanishings = 0;
-    if (packets.some((packet) => packet.isSizeProbe)) this.#resize(datagramBytesSteps.find((bytes) => bytes > this.#datagramBytes));
+    // Several attempts may be under way: those behind the first to arrive say nothing about the step after it.
+    const usualBytes = linkBytes(this.linkKind, this.#datagramBytes);
+    if (packets.some((packet) => packet.isSizeProbe && packet.bytes > usualBytes))
+      this.#resize(datagramBytesSteps.find((bytes) => bytes > this.#datagramBytes));
   }
 
   /** Packets that were sent here, and not to find out about their length, are lost. What an outage (`silent`) took says nothing about the rate. */
