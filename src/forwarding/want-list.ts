@@ -55,6 +55,8 @@ export interface Circumstances {
   readonly arrivedBytes?: (root: Hash, sizeBytes: number) => number;
   /** Classes of what is coming from the peer. */
   readonly coming?: readonly PriorityClass[];
+  /** Only what is more urgent than this class. */
+  readonly before?: PriorityClass;
 }
 
 /** Contents of a class that are looked at together: this many of the smallest, and of those that are due first. */
@@ -160,10 +162,11 @@ export class WantList {
   next(
     limit: number,
     except: { has(root: string): boolean },
-    { opportunity = { nowMs: 0 }, arrivedBytes = () => 0, coming = [] }: Circumstances = {},
+    { opportunity = { nowMs: 0 }, arrivedBytes = () => 0, coming = [], before }: Circumstances = {},
   ): WantedContent[] {
     const chosen = new Map<string, WantRow>();
-    for (const number of priorityClasses.keys()) {
+    const classes = before === undefined ? priorityClasses.length : priorityClasses.indexOf(before);
+    for (let number = 0; number < classes; number++) {
       for (const [order, filter] of [
         ['deadline_ms, root', 'deadline_ms IS NOT NULL'],
         ['size_bytes, root', 'true'],

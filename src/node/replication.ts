@@ -11,7 +11,7 @@ import { encodeMessage, type Message } from '../session/messages.ts';
 import type { Path } from '../session/session-path.ts';
 import { arrivingFrom } from './arriving-contents.ts';
 import { isCircuitPath } from './circuit-path.ts';
-import { giveWay } from './content-places.ts';
+import { giveWay, isSupplied } from './content-places.ts';
 import { basesOfPush, worthPushing } from './content-pushes.ts';
 import { ContentReceiver, passedOnBytesMin } from './content-receiver.ts';
 import { isSamePlan, type ReceiverTask } from './content-receiving.ts';
@@ -88,6 +88,7 @@ export class Replication {
       apart: new Set(),
       pushes: 0,
       askAgain: true,
+      hasAskedAll: false,
       silent: false,
       cappedUntil: undefined,
       dryUntil: undefined,
@@ -377,16 +378,17 @@ export class Replication {
     }
     // What a peer lacks it keeps in mind until it has it, up to a limit; what it could not keep in mind would be asked in vain.
     if (!talk.askAgain || this.#pauses.all || talk.silent) return;
-    giveWay(talk.receiver, wants, wantsAtOnce, (root) => this.#pauses.isSpoilt(talk.peer, root));
+    const isRuledOut = (root: string): boolean => this.#pauses.isSpoilt(talk.peer, root);
+    giveWay(talk.receiver, wants, wantsAtOnce, isRuledOut);
     const free = Math.min(wantsAtOnce - talk.receiver.active, limits.deferredWantsPerSessionMax - talk.receiver.asked);
-    if (free <= 0) return;
+    if (free <= 0 || isSupplied(talk.receiver, wants, free, isRuledOut)) return;
     talk.askAgain = false;
     const talks = [...this.#talkBySession.values()];
     const silent = talks.filter((each) => each.silent).map(({ receiver }) => receiver);
     const heard = talks.filter((each) => !each.silent).map(({ receiver }) => receiver);
     const except = {
       has: (root: string) =>
-        this.#pauses.isSpoilt(talk.peer, root) ||
+        isRuledOut(root) ||
         this.#pauses.has(root, now.monotonicMs) ||
         talk.receiver.askedFor(root) !== 'no' ||
         heard.some((receiver) => receiver.askedFor(root) === 'coming'),
@@ -400,14 +402,21 @@ export class Replication {
     const own = wants.next(free, { has: (root) => carried.has(root) || except.has(root) }, circumstances);
     const others = free > own.length && carried.size > 0;
     const carry = others ? wants.next(free - own.length, { has: (root) => !carried.has(root) || except.has(root) }, circumstances) : [];
+    talk.hasAskedAll = own.length + carry.length < free;
     for (const wanted of [...own, ...carry]) {
-      if (!links.mayAsk(talk.peer, path, wanted.priority)) continue;
+      if (!links.mayAsk(talk.peer, path, wanted.priority)) {
+        talk.hasAskedAll = false;
+        continue;
+      }
       if (contents.holds(wanted.root)) {
         // It came by another way: somebody put the file in its place, for one.
         this.contentAvailable(wanted.root);
         continue;
       }
-      if (this.#waitsForBase(wanted)) continue;
+      if (this.#waitsForBase(wanted)) {
+        talk.hasAskedAll = false;
+        continue;
+      }
       const bases = index
         .history(wanted.dataset, wanted.path)
         .flatMap((revision) => (revision.kind === 'file' && contents.holds(revision.content.root) ? [revision.content.root] : []));
@@ -477,7 +486,7 @@ export class Replication {
           break;
         }
         case 'complete':
-          this.#contentComplete(output.root, output.transfer);
+          this.#contentComplete(talk, output.root, output.transfer);
           break;
         case 'failed':
           this.#transferFailed(talk, output.root, output.fault, now.monotonicMs);
@@ -495,8 +504,10 @@ export class Replication {
     for (let task = talk.sender.pollTask(); task !== undefined; task = talk.sender.pollTask()) this.#startTask(talk, task);
   }
 
-  #contentComplete(root: Hash, transfer: OpenedTransfer): void {
-    this.askEverybody();
+  #contentComplete(talk: Talk, root: Hash, transfer: OpenedTransfer): void {
+    for (const each of this.#talkBySession.values()) if (!each.hasAskedAll) each.askAgain = true;
+    // Who is done may help with what comes from somebody else.
+    if (talk.receiver.active === 0 && this.#others(talk).some(({ receiver }) => receiver.active > 0)) talk.askAgain = true;
     this.contentAvailable(root);
     this.#parts.report({
       type: 'content-complete',

@@ -58,6 +58,8 @@ export interface Talk {
   pushes: number;
   /** The want list or the places in it may have changed since the peer was last asked. */
   askAgain: boolean;
+  /** The peer was asked for all that may be asked of it: that something else has arrived changes nothing. */
+  hasAskedAll: boolean;
   /** The peer is not heard at the moment. */
   silent: boolean;
   /** A cap holds back data or entries until then. */

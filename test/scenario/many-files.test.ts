@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
 import { seededRandom } from '../../src/core/random.ts';
-import { chain, expectConvergence, folder, hour, minute, type Trio } from './camp.ts';
+import type { Catalog } from '../../src/ports/catalog.ts';
+import type { SimulatedNodeOptions } from '../../src/simulation/simulated-node.ts';
+import { chain, expectConvergence, folder, hour, minute, radio, type Trio } from './camp.ts';
 
 const slow = { delayMs: 400, rateBytesPerSecond: 1500, queueBytes: 8000 };
 
@@ -21,4 +23,42 @@ test('hundreds of files pass through a relay that has none of them when it is as
   camp.world.linkBetween('valley', 'ridge').heal();
   await expectConvergence(camp.world, hour);
   expect([...coast.node.files(camp.dataset)]).toHaveLength(count);
+});
+
+test('a file that arrives costs no look at all the files that are still wanted', async () => {
+  let rows = 0;
+  const options: SimulatedNodeOptions = {
+    platform: (platform) => {
+      const { catalog } = platform;
+      function* counted<Row>(...parameters: Parameters<Catalog['iterate']>): IterableIterator<Row> {
+        for (const row of catalog.iterate<Row>(...parameters)) {
+          rows++;
+          yield row;
+        }
+      }
+      const iterate = (...parameters: Parameters<Catalog['iterate']>) =>
+        parameters[0].includes('FROM want') ? counted(...parameters) : catalog.iterate(...parameters);
+      return {
+        ...platform,
+        catalog: {
+          migrate: (schema) => catalog.migrate(schema),
+          run: (...parameters) => catalog.run(...parameters),
+          get: <Row>(...parameters: Parameters<Catalog['get']>) => catalog.get<Row>(...parameters),
+          all: <Row>(...parameters: Parameters<Catalog['all']>) => catalog.all<Row>(...parameters),
+          iterate: iterate as Catalog['iterate'],
+          transaction: (work) => catalog.transaction(work),
+          close: () => catalog.close(),
+        },
+      };
+    },
+  };
+  const camp = await chain(52, ['valley', 'ridge', 'coast'], { ...radio, rateBytesPerSecond: 1_000_000 }, 'merge', 'udp', options);
+  const [valley] = camp.nodes as Trio;
+  const random = seededRandom(52);
+  const count = 800;
+  for (let index = 0; index < count; index++) valley.directory(folder).put(`photo-${index}.bin`, random.bytes(400));
+  await camp.world.finish(valley.node.scan(camp.dataset, { settleMs: 0 }));
+  await expectConvergence(camp.world, hour);
+  // Eight are asked for together; each time those that the relay lacks are passed over. One by one it is four times as much.
+  expect(rows / (2 * count)).toBeLessThan(300);
 });

@@ -67,6 +67,13 @@ describe('the list of wanted contents', () => {
     expect([next(), wants.wants(root(1))]).toEqual([[], false]);
   });
 
+  it('says what is more urgent than a class', () => {
+    wants.add(want(1, { priority: 'critical' }));
+    wants.add(want(2, { priority: 'bulk' }));
+    const before = (priority: PriorityClass) => wants.next(9, nobody, { before: priority }).map((each) => each.root[0]);
+    expect([before('bulk'), before('critical')]).toEqual([[1], []]);
+  });
+
   it('forgets a revision that was replaced before its content came, and no other that waits for the same content', () => {
     wants.add(want(1));
     wants.add(want(1, { path: 'copy' }));
