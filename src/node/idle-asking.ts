@@ -19,6 +19,8 @@ const longestPauseMs = 900_000;
 const answerMs = 30_000;
 /** Nothing is periodic below 10 kbit/s. */
 const rateBytesPerSecondMin = 1250;
+/** Below this a rate is that of the little there was to say, and where nothing is said it stays what it is. */
+const confidenceMin = 0.25;
 
 /** What asking works with. */
 export interface IdleAskingParts {
@@ -53,6 +55,14 @@ export class IdleAsking {
     this.#askedBySession.set(session, { peer, firstPauseMs: pauseMs, pauseMs, askedAt: now, dueAt: later(now, pauseMs) });
   }
 
+  /** It goes on after a silence, perhaps elsewhere: a computer that was carried from the office's own network into the field. */
+  resumed(session: SessionId, peer: NodeId, now: MonotonicMs): void {
+    const path = this.#parts.endpoint.path(session);
+    if (path === undefined || isFarAway(path) === this.#askedBySession.has(session)) return;
+    this.end(session);
+    this.begin(session, peer, path, now);
+  }
+
   /** It is over. */
   end(session: SessionId): void {
     this.#askedBySession.delete(session);
@@ -75,8 +85,9 @@ export class IdleAsking {
       asked.askedAt = at;
       asked.dueAt = later(at, asked.pauseMs);
       const path = endpoint.path(session);
-      const { rateBytesPerSecond = Infinity } = endpoint.estimate(session);
-      if (path === undefined || rateBytesPerSecond < rateBytesPerSecondMin || endpoint.isQuiet(session, now)) continue;
+      const { rateBytesPerSecond = Infinity, confidence } = endpoint.estimate(session);
+      const isSlow = rateBytesPerSecond < rateBytesPerSecondMin && confidence >= confidenceMin;
+      if (path === undefined || isSlow || endpoint.isQuiet(session, now)) continue;
       if (!isCounted(asked.peer, path)) endpoint.ping(session, now);
     }
   }

@@ -203,6 +203,7 @@ export class Peers {
     if (standing !== undefined) {
       standing.suspended = false;
       this.#trials.resumed(standing.session);
+      if (this.#initiated.has(standing.session)) this.#idle.resumed(standing.session, peer, now.monotonicMs);
     }
     if (standing !== undefined && this.#carried.has(standing.session)) return;
     for (const [session, dialling] of this.#diallingBySession) if (dialling.peer === peer) this.#stop(session, now);

@@ -113,3 +113,33 @@ test('a peer on an own network, or where a budget counts bytes, is not asked', a
     expect(quiet.packetsSent - sent).toBe(0);
   }
 });
+
+test.each(['udp', 'tcp'])(
+  'a station that went from the network of an office to far away, with its session over %s, asks there too',
+  async (scheme) => {
+    const world = new World({ seed: 69 });
+    const nodes = [await world.add('office', {}), await world.add('station', {})] as const;
+    const [office, station] = nodes;
+    office.node.createTeam('Storbreen');
+    const dataset = office.node.createDataset({ name: 'field', kind: 'files' });
+    for (const each of ['udp', 'tcp']) await world.finish(office.node.listen(`${each}://office:7077`, { keep: true }));
+    const near = world.link('office', 'station', radio);
+    world.link('office', 'station', radio, radio, 'example');
+    const addresses = ['udp://office:7077', `${scheme}://office.example:7077`];
+    await world.finish(station.node.join(office.node.createInvite({ addresses })), hour);
+    expect(await world.until(() => station.node.datasets().length === 1, hour)).toBe(true);
+    for (const node of nodes) {
+      node.directory(folder);
+      node.node.attach(dataset, folder);
+    }
+    const camp: Camp = { world, nodes, dataset };
+    await world.runFor(hour);
+    near.cut();
+    await publish(camp, station, 'log.txt', 'left');
+    await expectFile(world, office, 'log.txt', 'left', 10 * minute);
+    await world.runFor(3 * hour);
+    world.changeAddress('station');
+    await publish(camp, office, 'plan.txt', 'day 1');
+    await expectFile(world, station, 'plan.txt', 'day 1', 18 * minute);
+  },
+);
