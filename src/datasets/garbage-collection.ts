@@ -297,7 +297,7 @@ export class GarbageCollection {
         bytes += found.length;
         if (bytes >= moveBytesMax) break;
       }
-      const places = await chunks.append(moving);
+      const places = await chunks.append(moving, 'room');
       catalog.transaction(() => {
         moving.forEach(({ hash }, index) => {
           const place = places[index];

@@ -25,8 +25,12 @@ export interface PackRecord {
  * that no resolved `append` covers may be gone or torn and are dropped by `truncateAfter`.
  */
 export interface ChunkStore {
-  /** Appends records, in order, and syncs once. One place a record. Rejects with `DISK_FULL` or `STORAGE_FAILED`; then none of them counts as stored. */
-  append(records: readonly PackRecord[]): Promise<PackPlace[]>;
+  /**
+   * Appends records, in order, and syncs once. One place a record. Rejects with `DISK_FULL` or `STORAGE_FAILED`; then none of them counts as stored.
+   *
+   * @param purpose `room`: they are moved out of a pack that goes when that is done, so a part of what is kept free on a disk may be used meanwhile
+   */
+  append(records: readonly PackRecord[], purpose?: 'data' | 'room'): Promise<PackPlace[]>;
   /**
    * The chunk's bytes, verified against `hash`; `undefined` when the record is missing, torn or damaged; `unreadable` when the device failed to read it, which says nothing about its bytes: the next attempt
    * may have them. Rejects with `STORAGE_FAILED` when this process cannot read at all.

@@ -43,6 +43,7 @@ interface Tail {
 
 interface WaitingAppend {
   readonly kind: 'append';
+  readonly purpose: 'data' | 'room';
   readonly records: readonly PackRecord[];
   readonly contentBytes: number;
   readonly resolve: (places: PackPlace[]) => void;
@@ -76,13 +77,13 @@ class PackStore implements ChunkStore {
     this.#nextPack = lastPack + 1;
   }
 
-  async append(records: readonly PackRecord[]): Promise<PackPlace[]> {
+  async append(records: readonly PackRecord[], purpose: 'data' | 'room' = 'data'): Promise<PackPlace[]> {
     let contentBytes = 0;
     for (const { bytes } of records) {
       invariant(bytes.length <= limits.chunkBytesMax, 'a chunk is larger than the limit');
       contentBytes += bytes.length;
     }
-    return new Promise((resolve, reject) => this.#enqueue({ kind: 'append', records, contentBytes, resolve, reject }));
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'append', purpose, records, contentBytes, resolve, reject }));
   }
 
   async read(place: PackPlace, hash: Hash): Promise<Uint8Array | 'unreadable' | undefined> {
@@ -195,11 +196,11 @@ class PackStore implements ChunkStore {
     this.#isWorking = false;
   }
 
-  /** The append whose turn it is, with those that wait right behind it. */
+  /** The append whose turn it is, with those for the same purpose that wait right behind it. */
   #group(first: WaitingAppend): WaitingAppend[] {
     const group = [first];
     let contentBytes = first.contentBytes;
-    for (let next = this.#waiting[0]; next?.kind === 'append'; next = this.#waiting[0]) {
+    for (let next = this.#waiting[0]; next?.kind === 'append' && next.purpose === first.purpose; next = this.#waiting[0]) {
       contentBytes += next.contentBytes;
       if (contentBytes > groupBytesMax) break;
       group.push(next);
@@ -210,7 +211,10 @@ class PackStore implements ChunkStore {
 
   async #commit(group: readonly WaitingAppend[]): Promise<void> {
     try {
-      const places = await this.#write(group.flatMap((append) => append.records));
+      const places = await this.#write(
+        group.flatMap((append) => append.records),
+        group[0]?.purpose,
+      );
       let taken = 0;
       for (const { records, resolve } of group) {
         resolve(places.slice(taken, taken + records.length));
@@ -223,7 +227,7 @@ class PackStore implements ChunkStore {
   }
 
   /** Writes records and syncs every pack they went into. When that fails, the tail is as it was before, or retired. */
-  async #write(records: readonly PackRecord[]): Promise<PackPlace[]> {
+  async #write(records: readonly PackRecord[], purpose?: 'data' | 'room'): Promise<PackPlace[]> {
     if (records.length === 0) return [];
     const places: PackPlace[] = [];
     // Encoding is the longer part of the work and needs no file: every thread there is has its share before anything is written.
@@ -248,7 +252,7 @@ class PackStore implements ChunkStore {
         let unwritten: Uint8Array[] = [];
         let unwrittenBytes = 0;
         const flush = async () => {
-          await this.#reserve.leave(unwrittenBytes);
+          await this.#reserve.leave(unwrittenBytes, purpose);
           const [first] = unwritten;
           const together = whole && first && [new Uint8Array(whole.buffer, first.byteOffset, unwrittenBytes)];
           await writeFully(tail.handle, together ?? unwritten, tail.lengthBytes - unwrittenBytes);

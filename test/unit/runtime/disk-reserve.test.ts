@@ -70,6 +70,22 @@ describe('the last room on a disk', () => {
     await packs.close();
   });
 
+  test('is taken by half for what makes room', async () => {
+    const packs = await openPackStore(directory);
+    const bytes = seededRandom(1).bytes(50_000);
+    const record = { hash: nodeCrypto.sha256(bytes) as Hash, bytes };
+    Object.assign(disk, { bsize: 1, blocks: 1e9, bavail: 17 * MB });
+    await expect(packs.append([record])).rejects.toMatchObject({ code: 'DISK_FULL' });
+    const [place] = await packs.append([record], 'room');
+    expect(await packs.read(place!, record.hash)).toEqual(bytes);
+    // Data that waits right behind does not come along.
+    const together = [packs.append([record], 'room'), packs.append([record])];
+    expect((await Promise.allSettled(together)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    disk.bavail = 16 * MB;
+    await expect(packs.append([record], 'room')).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await packs.close();
+  });
+
   test('is not taken by files, neither by those that arrive in place nor by those that are written at once', async () => {
     const tree = openDiskFileTree(directory);
     const part = await tree.beginPart('large.bin');
