@@ -123,7 +123,10 @@ export class DiskPartFile implements PartFile {
   }
 
   async close(): Promise<void> {
-    await this.#direct.close();
-    await this.#handle.close();
+    try {
+      await this.#direct.close();
+    } finally {
+      await this.#handle.close();
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { closeSync, readdirSync, readlinkSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,21 @@ async function isTaken(): Promise<boolean> {
   console.warn(`direct writes are not tested: the file system of type ${type} in ${tmpdir()} takes none`);
   if (process.platform === 'linux') expect(process.env.CI).not.toBe('true');
   return false;
+}
+
+/** The numbers by which this process has a file open, ascending. */
+function numbersOf(path: string): number[] {
+  const numbers = readdirSync('/proc/self/fd').map(Number);
+  return numbers.filter((number) => linkOf(number).endsWith(path)).sort((a, b) => a - b);
+}
+
+function linkOf(number: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${number}`);
+  } catch {
+    // It was the one by which the numbers were listed.
+    return '';
+  }
 }
 
 describe('writes around the page cache', () => {
@@ -99,5 +115,18 @@ describe('writes around the page cache', () => {
     expect(Buffer.compare(await reader.read(offset + first.length, second.length), second)).toBe(0);
     expect((await reader.stat()).sizeBytes).toBe(offset + first.length + second.length);
     await reader.close();
+  });
+
+  test('leave nothing open when they could not be ended', async () => {
+    if (!(await isTaken())) return;
+    const tree = openDiskFileTree(directory);
+    const begun = await tree.beginPart('large');
+    await begun.write(128 * mebibyte, new Uint8Array(mebibyte));
+    const opened = numbersOf(begun.path);
+    expect(opened).toHaveLength(2);
+    // The second is that of the direct writes; without it their end fails, as on a file server that is gone.
+    closeSync(opened[1] as number);
+    await expect(begun.close()).rejects.toMatchObject({ code: 'EBADF' });
+    expect(numbersOf(begun.path)).toEqual([]);
   });
 });
