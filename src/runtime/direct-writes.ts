@@ -16,17 +16,18 @@ declare global {
   }
 }
 
-/** A page, which is a multiple of every device's block. */
-const edgeBytes = 4096;
+/** The largest page that Linux is built with, which is a multiple of every device's block. */
+const edgeBytes = 64 * 1024;
 /** Shorter pieces are not worth it. */
 const directBytesMin = 256 * 1024;
-const roomBytes = 4 * 1024 * 1024;
+const roomBytes = 2 * 1024 * 1024;
+/** Rooms that are kept; a disk that hangs holds up nobody but those who write to it. */
+const roomsKept = 4;
 /** WebAssembly's unit of memory (WebAssembly Core Specification, section 4.2.8), which begins at a page's edge. Of other arrays that is not known. */
 const memoryPageBytes = 64 * 1024;
 
-/** The one room of this process, made when first used, and the write that has it. */
-let room: Uint8Array | undefined;
-let turn: Promise<unknown> = Promise.resolve();
+/** Rooms of this process that no write has. */
+const freeRooms: Uint8Array[] = [];
 
 /** Which bytes of a piece were written. */
 export interface WrittenRange {
@@ -51,10 +52,8 @@ export class DirectWrites {
     const begin = (edgeBytes - (offset % edgeBytes)) % edgeBytes;
     const end = bytes.length - ((offset + bytes.length) % edgeBytes);
     if (this.#isRefused || end - begin < directBytesMin) return nothing;
-    const written = turn.then(() => this.#writeBetween(offset, bytes, begin, end));
-    turn = written.catch(() => undefined);
     try {
-      await written;
+      await this.#writeBetween(offset, bytes, begin, end);
       return { begin, end };
     } catch (error) {
       if (systemCode(error) === undefined && !(error instanceof RangeError)) throw error;
@@ -67,12 +66,16 @@ export class DirectWrites {
     // By its number: at its path somebody may have put another one.
     this.#direct ??= open(`/proc/self/fd/${this.#file.fd}`, constants.O_WRONLY | constants.O_DIRECT);
     const direct = await this.#direct;
-    room ??= new Uint8Array(new WebAssembly.Memory({ initial: roomBytes / memoryPageBytes }).buffer);
-    for (let at = begin; at < end; at += roomBytes) {
-      const pieceBytes = Math.min(roomBytes, end - at);
-      room.set(bytes.subarray(at, at + pieceBytes));
-      const { bytesWritten } = await direct.write(room, 0, pieceBytes, offset + at);
-      if (bytesWritten < pieceBytes) throw new RangeError('the disk took a part of a direct write');
+    const room = freeRooms.pop() ?? new Uint8Array(new WebAssembly.Memory({ initial: roomBytes / memoryPageBytes }).buffer);
+    try {
+      for (let at = begin; at < end; at += roomBytes) {
+        const pieceBytes = Math.min(roomBytes, end - at);
+        room.set(bytes.subarray(at, at + pieceBytes));
+        const { bytesWritten } = await direct.write(room, 0, pieceBytes, offset + at);
+        if (bytesWritten < pieceBytes) throw new RangeError('the disk took a part of a direct write');
+      }
+    } finally {
+      if (freeRooms.length < roomsKept) freeRooms.push(room);
     }
   }
 
