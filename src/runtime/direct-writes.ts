@@ -20,9 +20,9 @@ declare global {
 const edgeBytes = 64 * 1024;
 /** Shorter pieces are not worth it. */
 const directBytesMin = 256 * 1024;
-const roomBytes = 2 * 1024 * 1024;
-/** Rooms that are kept; a disk that hangs holds up nobody but those who write to it. */
-const roomsKept = 4;
+const roomBytes = 4 * 1024 * 1024;
+/** Rooms that are kept. Each file has one at a time: a disk that hangs holds up nobody but those who write to it. */
+const roomsKept = 2;
 /** WebAssembly's unit of memory (WebAssembly Core Specification, section 4.2.8), which begins at a page's edge. Of other arrays that is not known. */
 const memoryPageBytes = 64 * 1024;
 
@@ -42,6 +42,7 @@ export class DirectWrites {
   readonly #file: FileHandle;
   #direct: Promise<FileHandle> | undefined;
   #isRefused = constants.O_DIRECT === undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(file: FileHandle) {
     this.#file = file;
@@ -52,8 +53,10 @@ export class DirectWrites {
     const begin = (edgeBytes - (offset % edgeBytes)) % edgeBytes;
     const end = bytes.length - ((offset + bytes.length) % edgeBytes);
     if (this.#isRefused || end - begin < directBytesMin) return nothing;
+    const written = this.#turn.then(() => this.#writeBetween(offset, bytes, begin, end));
+    this.#turn = written.catch(() => undefined);
     try {
-      await this.#writeBetween(offset, bytes, begin, end);
+      await written;
       return { begin, end };
     } catch (error) {
       if (systemCode(error) === undefined && !(error instanceof RangeError)) throw error;
