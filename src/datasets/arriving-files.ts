@@ -28,6 +28,8 @@ export const arrivingFilesSchema: Schema = {
 
 /** How much is read again or copied before it is named, about. */
 const namedTogetherBytes = 8 * 1024 * 1024;
+/** While others write, so much may be written before it is synced: half of what a sender has under way. */
+const syncedTogetherBytes = 32 * 1024 * 1024;
 
 /** Where a content is wanted. */
 export interface WantedPlace {
@@ -214,8 +216,10 @@ export class ArrivingFile {
   readonly #placed = new Set<number>();
   #file: Promise<PartFile> | undefined;
   #users = 0;
+  /** Stores whose bytes are being written. */
+  #writing = 0;
   #syncing: Promise<void> = Promise.resolve();
-  #nextSync: Promise<void> | undefined;
+  #nextSync: NextSync | undefined;
 
   /** @param place.onGone somebody has removed the part: it is looked for again, and begun anew */
   constructor(
@@ -230,15 +234,25 @@ export class ArrivingFile {
   }
 
   /**
-   * Writes chunks to their places. Resolves when they are durable, with what names them, as a part of the caller's transaction. Several may be stored at a time, and one sync is for all that were written
-   * before it began.
+   * Writes chunks to their places. Resolves when they are durable, with what names them, as a part of the caller's transaction. Several may be stored at a time, and share a sync: it is when nobody writes, or much waits for it.
    *
    * @throws GodwitError `DISK_FULL`, `STORAGE_FAILED`; none of them is to be relied on then
    */
   async store(chunks: readonly PlacedChunk[]): Promise<() => void> {
     await this.#using(async (file) => {
-      for (const { offset, bytes } of inRuns(chunks)) await file.write(offset, bytes);
-      await this.#sync(file);
+      this.#writing++;
+      try {
+        for (const { offset, bytes } of inRuns(chunks)) await file.write(offset, bytes);
+      } catch (error) {
+        this.#writing--;
+        this.#syncIfDue(file);
+        throw error;
+      }
+      this.#writing--;
+      await this.#synced(
+        file,
+        chunks.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      );
     });
     // The bytes belong to others again.
     const named = chunks.map(({ offset, hash, bytes }) => ({ offset, hash, lengthBytes: bytes.length }));
@@ -331,17 +345,28 @@ export class ArrivingFile {
     throw new GodwitError('STORAGE_FAILED', 'The file that a content was arriving in is gone; it begins anew.', { retryable: true });
   }
 
-  /** Joins the next sync: the one under way may have begun before these bytes were written. */
-  #sync(file: PartFile): Promise<void> {
-    if (this.#nextSync !== undefined) return this.#nextSync;
-    const next = this.#syncing.then(async () => {
-      this.#syncing = next.catch(() => {});
-      this.#nextSync = undefined;
-      await file.sync();
-    });
-    this.#nextSync = next;
-    return next;
+  /** Joins the next sync, with so many bytes: the one under way may have begun before they were written. */
+  #synced(file: PartFile, bytes: number): Promise<void> {
+    this.#nextSync ??= { bytes: 0, ...Promise.withResolvers<void>() };
+    this.#nextSync.bytes += bytes;
+    const { promise } = this.#nextSync;
+    this.#syncIfDue(file);
+    return promise;
   }
+
+  #syncIfDue(file: PartFile): void {
+    const next = this.#nextSync;
+    if (next === undefined || (this.#writing > 0 && next.bytes < syncedTogetherBytes)) return;
+    this.#nextSync = undefined;
+    const syncing = this.#syncing.then(() => file.sync());
+    this.#syncing = syncing.catch(() => {});
+    syncing.then(next.resolve, next.reject);
+  }
+}
+
+/** A sync that has not begun, and the bytes that wait for it. */
+interface NextSync extends PromiseWithResolvers<void> {
+  bytes: number;
 }
 
 /** Chunks that lie behind one another, in memory as in the file, as one. */

@@ -132,6 +132,41 @@ describe('a content that arrives where it will stand', () => {
     expect(store.has(refs[1]!.hash)).toBe(true);
   });
 
+  it('is synced once for all that write at a time, and also when one of them fails', async () => {
+    const file = await fileOf();
+    const gates: PromiseWithResolvers<void>[] = [];
+    let syncs = 0;
+    const open = tree.openPart.bind(tree);
+    tree.openPart = async (path) => {
+      const part = await open(path);
+      if (part === undefined) return undefined;
+      const write = async (offset: number, written: Uint8Array) => {
+        const gate = Promise.withResolvers<void>();
+        gates.push(gate);
+        await gate.promise;
+        await part.write(offset, written);
+      };
+      const sync = () => {
+        syncs++;
+        return part.sync();
+      };
+      return { path: part.path, write, sync, close: () => part.close() };
+    };
+    const stores = [0, 2, 4].map((number) => file.store(pieces(number)));
+    const settled = Promise.allSettled(stores);
+    const turns = async () => {
+      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+    };
+    await turns();
+    gates[0]?.resolve();
+    gates[1]?.resolve();
+    await turns();
+    expect([gates.length, syncs]).toEqual([3, 0]);
+    gates[2]?.reject(new GodwitError('DISK_FULL', 'full'));
+    expect((await settled).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(syncs).toBe(1);
+  });
+
   it('has what is here already copied to its place', async () => {
     await store.put(pieces(1, 4));
     const file = await fileOf();
