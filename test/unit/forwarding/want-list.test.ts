@@ -70,8 +70,8 @@ describe('the list of wanted contents', () => {
   it('says what is more urgent than a class', () => {
     wants.add(want(1, { priority: 'critical' }));
     wants.add(want(2, { priority: 'bulk' }));
-    const before = (priority: PriorityClass) => wants.next(9, nobody, { before: priority }).map((each) => each.root[0]);
-    expect([before('bulk'), before('critical')]).toEqual([[1], []]);
+    const moreUrgentThan = (priority: PriorityClass) => wants.next(9, nobody, { before: priority }).map((each) => each.root[0]);
+    expect([moreUrgentThan('bulk'), moreUrgentThan('critical')]).toEqual([[1], []]);
   });
 
   it('forgets a revision that was replaced before its content came, and no other that waits for the same content', () => {
