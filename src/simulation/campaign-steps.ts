@@ -201,6 +201,9 @@ const performers: Performers = {
     // Somebody must stay, and who stays must know each other: a founder who leaves takes nothing with them but their computer.
     const staying = scene.plan.nodes.filter(({ name, isLate, isCarrier }) => !isLate && isCarrier !== true && !scene.gone.has(name));
     if (staying.length < 3 || scene.plan.nodes.some(({ name, isLate }) => name === node && isLate)) return;
+    const left = scene.world.nodes.filter((each) => each.isRunning && each.name !== node && each.node.team !== undefined);
+    const knows = (one: SimulatedNode, other: SimulatedNode) => one.node.members().some((member) => member.node === other.node.id);
+    if (left.some((one) => left.some((other) => !knows(one, other)))) return;
     scene.world.node(node).kill();
     scene.gone.add(node);
     scene.marks.sometimes('a computer left for ever');

@@ -103,17 +103,22 @@ const plan = record({
 });
 
 describe('nodes that meet at random', () => {
-  it('never have more tickets of an item than it began with, stay within their space and give up nothing of their own', () => {
+  it('never have more tickets of an item than it began with and one more for every patience that has passed, stay within their space and give up nothing of their own', () => {
     assert(
       property(plan, ({ seed, nodes, spaceBytes, priority }) => {
         const random = seededRandom(seed);
         const team = new Team(nodes, spaceBytes, random);
+        const writtenAt = new Map<string, number>();
         for (let step = 0; step < 60; step++) {
           if (step % 6 === 0) team.write(priority);
           const first = random.below(nodes);
           team.meet(first, (first + 1 + random.below(nodes - 1)) % nodes, 1 + random.below(4));
-          const { tickets } = carriageTerms[priority];
-          if (tickets < unlimitedTickets) for (const item of team.items) expect(team.tickets(item)).toBeLessThanOrEqual(tickets);
+          const { tickets, patienceMs } = carriageTerms[priority];
+          for (const { key } of team.items) if (!writtenAt.has(key)) writtenAt.set(key, team.nowMs);
+          for (const item of tickets < unlimitedTickets ? team.items : []) {
+            const ageMs = team.nowMs - (writtenAt.get(item.key) ?? 0);
+            expect(team.tickets(item)).toBeLessThanOrEqual(tickets + Math.floor(ageMs / patienceMs));
+          }
           team.nowMs += random.below(600) * minuteMs;
         }
       }),
