@@ -3,7 +3,7 @@ import { limits } from '../../src/core/limits.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import type { SimulatedNodeOptions } from '../../src/simulation/simulated-node.ts';
-import { chain, expectConvergence, folder, hour, minute, radio, type Trio } from './camp.ts';
+import { catalogWith, chain, expectConvergence, folder, hour, minute, radio, type Trio } from './camp.ts';
 
 const slow = { delayMs: 400, rateBytesPerSecond: 1500, queueBytes: 8000 };
 
@@ -38,18 +38,7 @@ test('a file that arrives costs no look at all the files that are still wanted',
       }
       const iterate = (...parameters: Parameters<Catalog['iterate']>) =>
         parameters[0].includes('FROM want') ? counted(...parameters) : catalog.iterate(...parameters);
-      return {
-        ...platform,
-        catalog: {
-          migrate: (schema) => catalog.migrate(schema),
-          run: (...parameters) => catalog.run(...parameters),
-          get: <Row>(...parameters: Parameters<Catalog['get']>) => catalog.get<Row>(...parameters),
-          all: <Row>(...parameters: Parameters<Catalog['all']>) => catalog.all<Row>(...parameters),
-          iterate: iterate as Catalog['iterate'],
-          transaction: (work) => catalog.transaction(work),
-          close: () => catalog.close(),
-        },
-      };
+      return { ...platform, catalog: catalogWith(catalog, { iterate: iterate as Catalog['iterate'] }) };
     },
   };
   const camp = await chain(52, ['valley', 'ridge', 'coast'], { ...radio, rateBytesPerSecond: 1_000_000 }, 'merge', 'udp', options);

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Catalog } from '../../src/ports/catalog.ts';
 import type { SimulatedNodeOptions } from '../../src/simulation/simulated-node.ts';
-import { chain, hour, minute, type Pair, publish, radio } from './camp.ts';
+import { catalogWith, chain, hour, minute, type Pair, publish, radio } from './camp.ts';
 
 /** Lets time pass from wake-up to wake-up of a node, and gives the reasons that it named. */
 async function reasonsWithin(camp: Awaited<ReturnType<typeof chain>>, node: Pair[0], durationMs: number): Promise<string[]> {
@@ -56,18 +55,7 @@ test('asking a silent peer takes the catalog only to write its bytes ahead', asy
         transactions++;
         return catalog.transaction(work);
       };
-      return {
-        ...platform,
-        catalog: {
-          migrate: (schema) => catalog.migrate(schema),
-          run: (...parameters) => catalog.run(...parameters),
-          get: <Row>(...parameters: Parameters<Catalog['get']>) => catalog.get<Row>(...parameters),
-          all: <Row>(...parameters: Parameters<Catalog['all']>) => catalog.all<Row>(...parameters),
-          iterate: <Row>(...parameters: Parameters<Catalog['iterate']>) => catalog.iterate<Row>(...parameters),
-          transaction: counted,
-          close: () => catalog.close(),
-        },
-      };
+      return { ...platform, catalog: catalogWith(catalog, { transaction: counted }) };
     },
   };
   const camp = await chain(643, ['camp', 'ridge'], radio, 'merge', 'udp', options);
