@@ -3,7 +3,6 @@ import { utf8 } from '../../src/core/bytes.ts';
 import type { DatasetId } from '../../src/core/identifiers.ts';
 import type { FieldNodeOptions } from '../../src/node/field-node.ts';
 import type { ConflictPolicy } from '../../src/node/membership.ts';
-import type { Catalog } from '../../src/ports/catalog.ts';
 import { differences, incompleteHeads, wrongHeads } from '../../src/simulation/checkers.ts';
 import type { SimulatedNode } from '../../src/simulation/simulated-node.ts';
 import type { LinkModel } from '../../src/simulation/virtual-link.ts';
@@ -109,18 +108,4 @@ export async function expectFile(
     }
     await world.runFor(200);
   }
-}
-
-/** A catalog of which some calls are others. */
-export function catalogWith(catalog: Catalog, others: Partial<Catalog>): Catalog {
-  return {
-    migrate: (schema) => catalog.migrate(schema),
-    run: (...parameters) => catalog.run(...parameters),
-    get: <Row>(...parameters: Parameters<Catalog['get']>) => catalog.get<Row>(...parameters),
-    all: <Row>(...parameters: Parameters<Catalog['all']>) => catalog.all<Row>(...parameters),
-    iterate: <Row>(...parameters: Parameters<Catalog['iterate']>) => catalog.iterate<Row>(...parameters),
-    transaction: (work) => catalog.transaction(work),
-    close: () => catalog.close(),
-    ...others,
-  };
 }

@@ -3,7 +3,8 @@ import { limits } from '../../src/core/limits.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import type { Catalog } from '../../src/ports/catalog.ts';
 import type { SimulatedNodeOptions } from '../../src/simulation/simulated-node.ts';
-import { catalogWith, chain, expectConvergence, folder, hour, minute, radio, type Trio } from './camp.ts';
+import { withCatalog } from '../simulation/changed-catalog.ts';
+import { chain, expectConvergence, folder, hour, minute, radio, type Trio } from './camp.ts';
 
 const slow = { delayMs: 400, rateBytesPerSecond: 1500, queueBytes: 8000 };
 
@@ -28,18 +29,15 @@ test('hundreds of files pass through a relay that has none of them when it is as
 test('a file that arrives costs no look at all the files that are still wanted', async () => {
   let rows = 0;
   const options: SimulatedNodeOptions = {
-    platform: (platform) => {
-      const { catalog } = platform;
-      function* counted<Row>(...parameters: Parameters<Catalog['iterate']>): IterableIterator<Row> {
-        for (const row of catalog.iterate<Row>(...parameters)) {
-          rows++;
-          yield row;
-        }
-      }
-      const iterate = (...parameters: Parameters<Catalog['iterate']>) =>
-        parameters[0].includes('FROM want') ? counted(...parameters) : catalog.iterate(...parameters);
-      return { ...platform, catalog: catalogWith(catalog, { iterate: iterate as Catalog['iterate'] }) };
-    },
+    platform: (platform) =>
+      withCatalog(platform, (catalog) => ({
+        *iterate<Row>(...parameters: Parameters<Catalog['iterate']>): IterableIterator<Row> {
+          for (const row of catalog.iterate<Row>(...parameters)) {
+            if (parameters[0].includes('FROM want')) rows++;
+            yield row;
+          }
+        },
+      })),
   };
   const camp = await chain(52, ['valley', 'ridge', 'coast'], { ...radio, rateBytesPerSecond: 1_000_000 }, 'merge', 'udp', options);
   const [valley] = camp.nodes as Trio;

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { SimulatedNodeOptions } from '../../src/simulation/simulated-node.ts';
-import { catalogWith, chain, hour, minute, type Pair, publish, radio } from './camp.ts';
+import { withCatalog } from '../simulation/changed-catalog.ts';
+import { chain, hour, minute, type Pair, publish, radio } from './camp.ts';
 
 /** Lets time pass from wake-up to wake-up of a node, and gives the reasons that it named. */
 async function reasonsWithin(camp: Awaited<ReturnType<typeof chain>>, node: Pair[0], durationMs: number): Promise<string[]> {
@@ -49,14 +50,13 @@ test('what a node out of reach wakes up for while something waits has a name, an
 test('asking a silent peer takes the catalog only to write its bytes ahead', async () => {
   let transactions = 0;
   const options: SimulatedNodeOptions = {
-    platform: (platform) => {
-      const { catalog } = platform;
-      const counted = <T>(work: () => T): T => {
-        transactions++;
-        return catalog.transaction(work);
-      };
-      return { ...platform, catalog: catalogWith(catalog, { transaction: counted }) };
-    },
+    platform: (platform) =>
+      withCatalog(platform, (catalog) => ({
+        transaction: (work) => {
+          transactions++;
+          return catalog.transaction(work);
+        },
+      })),
   };
   const camp = await chain(643, ['camp', 'ridge'], radio, 'merge', 'udp', options);
   const [a] = camp.nodes as Pair;

@@ -1,9 +1,9 @@
 import type { Random } from '../../src/core/random.ts';
 import type { Platform } from '../../src/node/platform.ts';
-import type { Catalog } from '../../src/ports/catalog.ts';
 import type { FileTree } from '../../src/ports/file-tree.ts';
 import type { CampaignPlan, Deed } from '../../src/simulation/campaign-plan.ts';
 import { type CatalogBackup, copyOf, setBack } from '../../src/simulation/simulated-catalog.ts';
+import { withCatalog } from './changed-catalog.ts';
 
 /**
  * Mistakes that a node could make, each put between the real node and its platform, with what the checkers must say of it. A checker that has never seen its mistake is not known to look.
@@ -25,23 +25,6 @@ export interface Memory {
   older?: CatalogBackup;
   /** When the disk last wrote what was in its cache. */
   flushedMs?: number;
-}
-
-type CatalogChanges = { readonly run?: Catalog['run']; readonly transaction?: Catalog['transaction'] };
-
-function withCatalog(platform: Platform, change: (catalog: Catalog) => CatalogChanges): Platform {
-  const { catalog } = platform;
-  const changed: Catalog = {
-    migrate: (schema) => catalog.migrate(schema),
-    run: (...parameters) => catalog.run(...parameters),
-    get: <Row>(...parameters: Parameters<Catalog['get']>) => catalog.get<Row>(...parameters),
-    all: <Row>(...parameters: Parameters<Catalog['all']>) => catalog.all<Row>(...parameters),
-    iterate: <Row>(...parameters: Parameters<Catalog['iterate']>) => catalog.iterate<Row>(...parameters),
-    transaction: (work) => catalog.transaction(work),
-    close: () => catalog.close(),
-    ...change(catalog),
-  };
-  return { ...platform, catalog: changed };
 }
 
 /** A catalog in which some statements are not carried out, though they say they were. */
